@@ -1,0 +1,20 @@
+/// A source of bytes that nobody can guess.
+public struct RandomSource: Sendable {
+    /// As many fresh bytes as asked for.
+    public let bytes: @Sendable (Int) -> [UInt8]
+
+    /// Makes a source; anything but the system's is for tests.
+    public init(bytes: @escaping @Sendable (Int) -> [UInt8]) { self.bytes = bytes }
+
+    /// A fresh secret of the given strength (256 bits unless told), as base64url text.
+    public func secret(byteCount: Int = 32) -> Secret { Secret(identifier(byteCount: byteCount)) }
+
+    /// A fresh identifier that cannot collide by chance (128 bits unless told), as base64url text.
+    public func identifier(byteCount: Int = 16) -> String { Base64URL.encode(bytes(byteCount)) }
+
+    /// The generator of the operating system.
+    public static let system = RandomSource(bytes: { count in
+        var generator = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    })
+}
