@@ -1,0 +1,32 @@
+# Sourced by scripts/run and scripts/test: installs the Debian packages that are missing, and says which.
+
+# What a Swift build on a bare Debian 12 needs beside the toolchain, and the C libraries that Chaperone links.
+build_packages=(
+    binutils libc6-dev libgcc-12-dev libstdc++-12-dev libcurl4 libedit2 libxml2 tzdata ca-certificates
+    libargon2-dev libsqlite3-dev zlib1g-dev pkg-config
+)
+
+# What the tests use beside it: a real browser with its driver, and Python for the tests that stand outside.
+test_packages=(python3 python3-yaml python3-selenium chromium chromium-driver fonts-dejavu-core openssl)
+
+install_missing() {
+    local missing=() name
+    for name in "$@"; do
+        dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { echo "missing packages: ${missing[*]} (run as root, or install sudo)" >&2; exit 1; }
+        as_root=(sudo)
+    fi
+    echo "Installing system packages: ${missing[*]}"
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+require_swift() {
+    command -v swift >/dev/null && return 0
+    echo "The Swift toolchain is not on PATH. Install Swift 6.3 for Debian 12 and try again." >&2
+    exit 1
+}
