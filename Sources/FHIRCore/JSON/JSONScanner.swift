@@ -1,0 +1,336 @@
+/// One pass over a JSON text that checks everything and writes a flat tape of its values.
+///
+/// Strict RFC 8259: UTF-8 without byte order mark, one value, no duplicate member names in any object, no lone
+/// surrogate, a bounded depth. Containers are kept on a stack of our own, so that depth costs no call frames.
+struct JSONScanner {
+    /// A value on the tape. An object's members follow it as name, value, name, value …; an array's elements as values.
+    struct Entry {
+        var start: UInt32
+        var end: UInt32
+        /// The index of the entry after this value and all that it holds.
+        var next: UInt32
+        /// Kind in the three low bits, then whether a string has escapes, then the count of members or elements.
+        var word: UInt32
+
+        static let escapeBit: UInt32 = 1 << 3
+        static let countShift: UInt32 = 4
+
+        var kind: JSONNode.Kind { JSONNode.Kind(code: word & 7) }
+        var hasEscapes: Bool { word & Entry.escapeBit != 0 }
+        var count: Int { Int(word >> Entry.countShift) }
+    }
+
+    /// A container that is still open.
+    private struct Frame {
+        var entry: Int
+        var isObject: Bool
+        var count: UInt32
+        var firstName: Int
+    }
+
+    /// A member name of an open object. Equal names have equal fingerprints.
+    struct Name {
+        var start: UInt32
+        var end: UInt32
+        var fingerprint: UInt32
+        var hasEscapes: Bool
+    }
+
+    private let base: UnsafeRawPointer
+    private let count: Int
+    private let maxDepth: Int
+    private var position = 0
+    private var tape: [Entry] = []
+    private var frames: [Frame] = []
+    private var names: [Name] = []
+
+    private init(_ buffer: UnsafeRawBufferPointer, base: UnsafeRawPointer, maxDepth: Int) {
+        self.base = base
+        self.count = buffer.count
+        self.maxDepth = maxDepth
+        tape.reserveCapacity(buffer.count / 12 + 8)
+    }
+
+    /// Reads a whole text.
+    static func tape(of bytes: [UInt8], limits: JSONLimits) throws(JSONSyntaxError) -> [Entry] {
+        // Offsets are kept in 32 bits and counts in 28.
+        guard bytes.count <= min(limits.maxBytes, 1 << 28) else {
+            throw JSONSyntaxError(code: .tooLarge, offset: limits.maxBytes)
+        }
+        let result: Result<[Entry], JSONSyntaxError> = bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress else {
+                return .failure(JSONSyntaxError(code: .unexpectedEnd, offset: 0))
+            }
+            var scanner = JSONScanner(buffer, base: base, maxDepth: limits.maxDepth)
+            do throws(JSONSyntaxError) {
+                try scanner.scanText()
+                return .success(scanner.tape)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    // MARK: - Structure
+
+    private func byte(_ offset: Int) -> UInt8 {
+        base.load(fromByteOffset: offset, as: UInt8.self)
+    }
+
+    private func failure(_ code: JSONSyntaxError.Code) -> JSONSyntaxError {
+        JSONSyntaxError(code: code, offset: position)
+    }
+
+    private mutating func skipSpace() {
+        while position < count {
+            switch byte(position) {
+            case 0x20, 0x09, 0x0A, 0x0D: position += 1
+            default: return
+            }
+        }
+    }
+
+    private mutating func nextByte() throws(JSONSyntaxError) -> UInt8 {
+        skipSpace()
+        guard position < count else { throw failure(.unexpectedEnd) }
+        return byte(position)
+    }
+
+    private mutating func scanText() throws(JSONSyntaxError) {
+        try scanValue()
+        while let frame = frames.last {
+            if frame.isObject {
+                try continueObject(isFirst: frame.count == 0)
+            } else {
+                try continueArray(isFirst: frame.count == 0)
+            }
+        }
+        skipSpace()
+        guard position == count else { throw failure(.trailingData) }
+    }
+
+    /// Reads a scalar whole, or the opening of a container.
+    private mutating func scanValue() throws(JSONSyntaxError) {
+        switch try nextByte() {
+        case UInt8(ascii: "{"): try open(isObject: true)
+        case UInt8(ascii: "["): try open(isObject: false)
+        case UInt8(ascii: "\""):
+            let start = position
+            let hasEscapes = try scanString()
+            append(.string, from: start, flags: hasEscapes ? Entry.escapeBit : 0)
+        case UInt8(ascii: "t"): try scanWord("true", as: .bool)
+        case UInt8(ascii: "f"): try scanWord("false", as: .bool)
+        case UInt8(ascii: "n"): try scanWord("null", as: .null)
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            let start = position
+            try scanNumber()
+            append(.number, from: start, flags: 0)
+        default: throw failure(.unexpectedByte)
+        }
+    }
+
+    private mutating func append(_ kind: JSONNode.Kind, from start: Int, flags: UInt32) {
+        tape.append(
+            Entry(
+                start: UInt32(start), end: UInt32(position), next: UInt32(tape.count + 1),
+                word: kind.code | flags))
+    }
+
+    private mutating func open(isObject: Bool) throws(JSONSyntaxError) {
+        guard frames.count < maxDepth else { throw failure(.tooDeep) }
+        frames.append(Frame(entry: tape.count, isObject: isObject, count: 0, firstName: names.count))
+        let start = position
+        position += 1
+        append(isObject ? .object : .array, from: start, flags: 0)
+    }
+
+    private mutating func closeFrame() throws(JSONSyntaxError) {
+        position += 1
+        let frame = frames.removeLast()
+        tape[frame.entry].end = UInt32(position)
+        tape[frame.entry].next = UInt32(tape.count)
+        tape[frame.entry].word |= frame.count << Entry.countShift
+        if frame.isObject {
+            let range = frame.firstName..<names.count
+            if let offset = JSONDuplicateNames.firstRepeated(in: names[range], base: base) {
+                throw JSONSyntaxError(code: .duplicateKey, offset: offset)
+            }
+            names.removeLast(range.count)
+        }
+    }
+
+    /// Between two members, or before the first: reads `}` or one name and the beginning of its value.
+    private mutating func continueObject(isFirst: Bool) throws(JSONSyntaxError) {
+        var next = try nextByte()
+        if next == UInt8(ascii: "}") { return try closeFrame() }
+        if !isFirst {
+            guard next == UInt8(ascii: ",") else { throw failure(.unexpectedByte) }
+            position += 1
+            next = try nextByte()
+        }
+        guard next == UInt8(ascii: "\"") else { throw failure(.unexpectedByte) }
+        let start = position
+        let hasEscapes = try scanString()
+        append(.string, from: start, flags: hasEscapes ? Entry.escapeBit : 0)
+        names.append(name(from: start + 1, to: position - 1, hasEscapes: hasEscapes))
+        guard try nextByte() == UInt8(ascii: ":") else { throw failure(.unexpectedByte) }
+        position += 1
+        frames[frames.count - 1].count += 1
+        try scanValue()
+    }
+
+    private mutating func continueArray(isFirst: Bool) throws(JSONSyntaxError) {
+        let next = try nextByte()
+        if next == UInt8(ascii: "]") { return try closeFrame() }
+        if !isFirst {
+            guard next == UInt8(ascii: ",") else { throw failure(.unexpectedByte) }
+            position += 1
+        }
+        frames[frames.count - 1].count += 1
+        try scanValue()
+    }
+
+    private func name(from start: Int, to end: Int, hasEscapes: Bool) -> Name {
+        let length = end - start
+        var fingerprint = UInt32(truncatingIfNeeded: length) & 0xFFFF
+        if length > 0 {
+            fingerprint |= UInt32(byte(start)) << 16 | UInt32(byte(end - 1)) << 24
+        }
+        return Name(
+            start: UInt32(start), end: UInt32(end), fingerprint: fingerprint, hasEscapes: hasEscapes)
+    }
+
+    // MARK: - Scalars
+
+    private mutating func scanWord(_ word: StaticString, as kind: JSONNode.Kind) throws(JSONSyntaxError) {
+        let start = position
+        for index in 0..<word.utf8CodeUnitCount {
+            guard position < count else { throw failure(.unexpectedEnd) }
+            guard byte(position) == word.utf8Start[index] else { throw failure(.unexpectedByte) }
+            position += 1
+        }
+        append(kind, from: start, flags: 0)
+    }
+
+    /// RFC 8259 §6: no leading zero, no bare point, no bare exponent.
+    private mutating func scanNumber() throws(JSONSyntaxError) {
+        if byte(position) == UInt8(ascii: "-") { position += 1 }
+        if position < count, byte(position) == UInt8(ascii: "0") {
+            position += 1
+        } else {
+            try scanDigits()
+        }
+        if position < count, byte(position) == UInt8(ascii: ".") {
+            position += 1
+            try scanDigits()
+        }
+        if position < count, byte(position) | 0x20 == UInt8(ascii: "e") {
+            position += 1
+            if position < count, byte(position) == UInt8(ascii: "+") || byte(position) == UInt8(ascii: "-") {
+                position += 1
+            }
+            try scanDigits()
+        }
+        if position < count, UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte(position) { throw failure(.invalidNumber) }
+    }
+
+    private mutating func scanDigits() throws(JSONSyntaxError) {
+        let start = position
+        while position < count, UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte(position) { position += 1 }
+        guard position > start else { throw failure(position < count ? .invalidNumber : .unexpectedEnd) }
+    }
+
+    /// Reads a string from its opening to its closing quote and says whether it has escapes.
+    private mutating func scanString() throws(JSONSyntaxError) -> Bool {
+        position += 1
+        var hasEscapes = false
+        while true {
+            skipPlainText()
+            guard position < count else { throw failure(.unexpectedEnd) }
+            let next = byte(position)
+            switch next {
+            case UInt8(ascii: "\""):
+                position += 1
+                return hasEscapes
+            case UInt8(ascii: "\\"):
+                hasEscapes = true
+                try scanEscape()
+            case 0..<0x20: throw failure(.controlCharacter)
+            case 0x20..<0x80: position += 1
+            default: try scanMultibyte(next)
+            }
+        }
+    }
+
+    /// Eight bytes at a time while none of them is a quote, a backslash, a control character or above ASCII.
+    private mutating func skipPlainText() {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        while position + 8 <= count {
+            let chunk = base.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let quotes = chunk ^ (ones &* 0x22)
+            let slashes = chunk ^ (ones &* 0x5C)
+            // The classic "has a zero byte" and "has a byte below n" tests; a false alarm only ends the skipping.
+            let special =
+                (quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | (chunk &- ones &* 0x20) & ~chunk | chunk
+            if special & highs != 0 { return }
+            position += 8
+        }
+    }
+
+    private mutating func scanEscape() throws(JSONSyntaxError) {
+        guard position + 1 < count else { throw failure(.unexpectedEnd) }
+        switch byte(position + 1) {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+            position += 2
+        case UInt8(ascii: "u"):
+            let unit = try hexUnit()
+            if unit & 0xFC00 == 0xDC00 { throw failure(.loneSurrogate) }
+            guard unit & 0xFC00 == 0xD800 else {
+                position += 6
+                return
+            }
+            position += 6
+            guard position + 1 < count else { throw failure(.unexpectedEnd) }
+            guard byte(position) == UInt8(ascii: "\\"), byte(position + 1) == UInt8(ascii: "u") else {
+                throw failure(.loneSurrogate)
+            }
+            guard try hexUnit() & 0xFC00 == 0xDC00 else { throw failure(.loneSurrogate) }
+            position += 6
+        default: throw failure(.invalidEscape)
+        }
+    }
+
+    private func hexUnit() throws(JSONSyntaxError) -> UInt32 {
+        guard position + 6 <= count else { throw failure(.unexpectedEnd) }
+        var unit: UInt32 = 0
+        for offset in 2..<6 {
+            guard let digit = JSONText.hexDigit(byte(position + offset)) else { throw failure(.invalidEscape) }
+            unit = unit << 4 | digit
+        }
+        return unit
+    }
+
+    /// RFC 3629 §4, the table of well-formed sequences.
+    private mutating func scanMultibyte(_ lead: UInt8) throws(JSONSyntaxError) {
+        let length: Int
+        var second: ClosedRange<UInt8> = 0x80...0xBF
+        switch lead {
+        case 0xC2...0xDF: length = 2
+        case 0xE0: (length, second) = (3, 0xA0...0xBF)
+        case 0xED: (length, second) = (3, 0x80...0x9F)
+        case 0xE1...0xEF: length = 3
+        case 0xF0: (length, second) = (4, 0x90...0xBF)
+        case 0xF4: (length, second) = (4, 0x80...0x8F)
+        case 0xF1...0xF3: length = 4
+        default: throw failure(.invalidUTF8)
+        }
+        guard position + length <= count, second.contains(byte(position + 1)) else { throw failure(.invalidUTF8) }
+        for offset in 2..<max(length, 2) {
+            guard byte(position + offset) & 0xC0 == 0x80 else { throw failure(.invalidUTF8) }
+        }
+        position += length
+    }
+}

@@ -1,0 +1,83 @@
+/// A Bundle as it stands in a document.
+public struct BundleView: Sendable {
+    /// One entry of a Bundle.
+    public struct Entry: Sendable {
+        /// The entry's object.
+        public let node: JSONNode
+        /// `resource`, if there is one; always an object.
+        public let resource: JSONNode?
+        /// `fullUrl`.
+        public let fullURL: String?
+        /// `search.mode`.
+        public let searchMode: String?
+        /// `request.method` and `request.url`, as written.
+        public let request: (method: String, url: String)?
+        /// `response`, if there is one; always an object.
+        public let response: JSONNode?
+    }
+
+    /// The Bundle's object.
+    public let node: JSONNode
+    /// The code in `type`.
+    public let type: String
+    /// The entries in their order.
+    public let entries: [Entry]
+    /// The links in their order.
+    public let links: [(relation: String, url: String)]
+    /// `total`, if there is one.
+    public let total: Int?
+
+    /// Looks at a resource as a Bundle; nil when it is none or when a part that we read has not the form of R4.
+    public init?(_ view: ResourceView) {
+        guard view.type == .bundle, let type = view.node["type"]?.string else { return nil }
+        node = view.node
+        self.type = type
+        if let total = view.node["total"] {
+            guard let value = total.int, value >= 0 else { return nil }
+            self.total = value
+        } else {
+            total = nil
+        }
+        guard let entries = BundleView.list(view.node["entry"], of: BundleView.entry),
+            let links = BundleView.list(view.node["link"], of: BundleView.link)
+        else { return nil }
+        self.entries = entries
+        self.links = links
+    }
+
+    /// All elements of an array that may be absent, or nil when one is malformed.
+    private static func list<Element>(_ node: JSONNode?, of element: (JSONNode) -> Element?) -> [Element]? {
+        guard let node else { return [] }
+        guard node.kind == .array else { return nil }
+        var result: [Element] = []
+        result.reserveCapacity(node.count)
+        for item in node.elements {
+            guard let value = element(item) else { return nil }
+            result.append(value)
+        }
+        return result
+    }
+
+    private static func link(_ node: JSONNode) -> (relation: String, url: String)? {
+        guard let relation = node["relation"]?.string, let url = node["url"]?.string else { return nil }
+        return (relation, url)
+    }
+
+    private static func entry(_ node: JSONNode) -> Entry? {
+        guard node.kind == .object else { return nil }
+        for name in ["resource", "search", "request", "response"] {
+            if let part = node[name], part.kind != .object { return nil }
+        }
+        var request: (method: String, url: String)?
+        if let part = node["request"] {
+            guard let method = part["method"]?.string, let url = part["url"]?.string else { return nil }
+            request = (method, url)
+        }
+        let fullURL = node["fullUrl"]
+        let mode = node["search"]?["mode"]
+        guard fullURL == nil || fullURL?.kind == .string, mode == nil || mode?.kind == .string else { return nil }
+        return Entry(
+            node: node, resource: node["resource"], fullURL: fullURL?.string, searchMode: mode?.string,
+            request: request, response: node["response"])
+    }
+}

@@ -1,0 +1,25 @@
+/// Builds the OperationOutcome resources that we answer with (FHIR R4 operationoutcome.html).
+public enum OperationOutcome {
+    /// One issue, in JSON.
+    ///
+    /// - Parameters:
+    ///   - severity: `fatal`, `error`, `warning` or `information`.
+    ///   - code: a code of the IssueType value set.
+    ///   - details: a code of our own closed list; it is written as `details.coding.code`.
+    public static func json(
+        severity: String = "error", code: String, diagnostics: String?, expression: [String] = [],
+        details: String? = nil
+    ) -> [UInt8] {
+        var issue = [JSONMemberValue("severity", .string(severity)), JSONMemberValue("code", .string(code))]
+        if let details {
+            issue.append(JSONMemberValue("details", ["coding": [["code": .string(details)]]]))
+        }
+        if let diagnostics { issue.append(JSONMemberValue("diagnostics", .string(diagnostics))) }
+        if !expression.isEmpty {
+            issue.append(JSONMemberValue("expression", .array(expression.map { .string($0) })))
+        }
+        return JSONValue.object([
+            JSONMemberValue("resourceType", "OperationOutcome"), JSONMemberValue("issue", [.object(issue)]),
+        ]).serialized
+    }
+}
