@@ -62,6 +62,7 @@ class ChaperoneUnderTest:
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="chaperone-test-"))
         self.public_port, self.admin_port, self.sandbox_port, self.demo_port = free_ports(4)
         self.process = None
+        self.extra_environment = {}
 
     @property
     def issuer(self):
@@ -90,7 +91,7 @@ class ChaperoneUnderTest:
             inherited,
             CHAPERONE_ISSUER=self.issuer,
             CHAPERONE_LISTENERS_PUBLIC_PORT=str(self.public_port), CHAPERONE_LISTENERS_ADMIN_PORT=str(self.admin_port),
-            CHAPERONE_LISTENERS_SANDBOX_PORT=str(self.sandbox_port), CHAPERONE_LISTENERS_DEMO_PORT=str(self.demo_port))
+            CHAPERONE_LISTENERS_SANDBOX_PORT=str(self.sandbox_port), CHAPERONE_LISTENERS_DEMO_PORT=str(self.demo_port), **self.extra_environment)
 
     def start(self, timeout=120):
         RESULTS.mkdir(parents=True, exist_ok=True)
