@@ -1,0 +1,30 @@
+public import FHIRCore
+
+/// The context that a launch established and that a token carries (SMART 2.2 scopes, launch context).
+public struct LaunchContext: Hashable, Sendable {
+    /// The one patient in context; without it `patient/` scopes grant nothing.
+    public var patient: ResourceID?
+    /// The encounter in context. It informs the app and widens nothing.
+    public var encounter: ResourceID?
+    /// Who the user is, as a FHIR resource; without it `user/` scopes grant nothing.
+    public var fhirUser: InstanceKey?
+    /// What the app was launched for.
+    public var intent: String?
+    /// Whether the app must show who the patient is.
+    public var needPatientBanner: Bool?
+    /// Further resources in context, as given by the launching system.
+    public var fhirContext: [JSONValue]
+
+    /// Makes a context; everything is absent unless named.
+    public init(
+        patient: ResourceID? = nil, encounter: ResourceID? = nil, fhirUser: InstanceKey? = nil,
+        intent: String? = nil, needPatientBanner: Bool? = nil, fhirContext: [JSONValue] = []
+    ) {
+        self.patient = patient
+        self.encounter = encounter
+        self.fhirUser = fhirUser
+        self.intent = intent
+        self.needPatientBanner = needPatientBanner
+        self.fhirContext = fhirContext
+    }
+}

@@ -1,0 +1,73 @@
+public import FHIRCore
+
+/// What the policy knows about one resource type.
+public struct TypeRule: Hashable, Sendable {
+    /// What kind of data a type holds, as far as a boundary of patients is concerned.
+    public enum Class: String, Hashable, Sendable, CaseIterable {
+        /// Belongs to a patient; only resources of a patient inside the boundary are reachable.
+        case compartment
+        /// Names no patient (directories, definitions of products and services); readable wherever the type is granted.
+        case shared
+        /// Conformance and terminology; readable like ``shared``, never writable.
+        case conformance
+        /// May name many patients, or nobody knows whom; reachable only where every patient is.
+        case restricted
+    }
+
+    /// What happens to a resource that also names patients outside the boundary.
+    public enum MultiPatientRule: String, Hashable, Sendable, CaseIterable {
+        /// The reference stays as text.
+        case allow
+        /// The reference and the narrative are cut out and the resource is marked as a subset.
+        case mask
+        /// The resource is withheld.
+        case deny
+    }
+
+    /// The element that says whose the resource is.
+    public enum Subject: Hashable, Sendable {
+        /// The resource is the patient.
+        case ownID
+        /// What this search parameter reads; it also narrows searches.
+        case parameter(SearchParameter)
+        /// `Binary.securityContext`; no search reads it.
+        case securityContext
+    }
+
+    /// The type.
+    public let type: ResourceType
+    /// What it holds.
+    public let typeClass: Class
+    /// Whose it is; nil outside ``Class/compartment``.
+    public let subject: Subject?
+    /// What the published Patient compartment reads, beyond the subject.
+    public let membership: [SearchParameter]
+    /// What happens when other patients are named.
+    public let multiPatient: MultiPatientRule
+    /// Whether a resource that decides about access itself: written by nobody through this door.
+    public let bearsPolicy: Bool
+
+    /// The parameter that narrows a search to one patient; nil when no parameter can.
+    public var narrowingParameter: String? {
+        switch subject {
+        case .ownID: "_id"
+        case .parameter(let parameter): parameter.code
+        case .securityContext, nil: nil
+        }
+    }
+
+    /// The parameters that name a patient in a search on this type; a client's values for them are judged, not passed.
+    public var membershipParameters: Set<String> {
+        var names = Set(membership.map(\.code))
+        if let narrowingParameter { names.insert(narrowingParameter) }
+        // `patient` and `subject` read the same element in R4 wherever both exist.
+        if typeClass == .compartment, type != .patient {
+            for name in ["patient", "subject"] {
+                if let parameter = R4.searchParameter(name, for: type), parameter.targets.contains(.patient) {
+                    names.insert(name)
+                }
+            }
+        }
+        return names
+    }
+}

@@ -1,0 +1,45 @@
+public import FHIRCore
+
+/// What the policy knows about every R4 type. It is total: a type without a rule cannot be in it.
+public struct TypeTable: Hashable, Sendable {
+    private let rules: [ResourceType: TypeRule]
+
+    /// Why a list of rules is no table.
+    public enum Incomplete: Error, Hashable, Sendable {
+        /// These types have no rule.
+        case missing([ResourceType])
+        /// These types have more than one.
+        case repeated([ResourceType])
+        /// These types belong to a patient and have no subject that we can read.
+        case withoutSubject([ResourceType])
+    }
+
+    /// Makes a table; throws unless each of the 146 types has exactly one usable rule.
+    public init(_ list: [TypeRule]) throws(Incomplete) {
+        let grouped = Dictionary(grouping: list, by: \.type)
+        let missing = ResourceType.allCases.filter { grouped[$0] == nil }
+        guard missing.isEmpty else { throw .missing(missing) }
+        let repeated = grouped.filter { $0.value.count > 1 }.keys.sorted()
+        guard repeated.isEmpty else { throw .repeated(repeated) }
+        let unreadable = list.filter { $0.typeClass == .compartment && !TypeTable.isReadable($0.subject) }.map(\.type)
+        guard unreadable.isEmpty else { throw .withoutSubject(unreadable.sorted()) }
+        rules = Dictionary(uniqueKeysWithValues: list.map { ($0.type, $0) })
+    }
+
+    /// The rule of a type.
+    public subscript(_ type: ResourceType) -> TypeRule {
+        // INVARIANT: `init` has seen a rule for each type; were it otherwise, the narrowest rule holds.
+        rules[type]
+            ?? TypeRule(
+                type: type, typeClass: .restricted, subject: nil, membership: [], multiPatient: .deny,
+                bearsPolicy: true)
+    }
+
+    private static func isReadable(_ subject: TypeRule.Subject?) -> Bool {
+        switch subject {
+        case .ownID, .securityContext: true
+        case .parameter(let parameter): parameter.kind == .reference && parameter.expression != nil
+        case nil: false
+        }
+    }
+}

@@ -1,0 +1,52 @@
+/// One token value of a constraint: `code`, `system|code`, `|code` or `system|`.
+public struct ConstraintToken: Hashable, Sendable {
+    /// Which systems the value accepts.
+    public enum System: Hashable, Sendable {
+        /// No bar was written: any system, or none.
+        case any
+        /// A bar with nothing before it: the element must have no system.
+        case absent
+        /// Exactly this system.
+        case exactly(String)
+    }
+
+    /// Which system must stand beside the code.
+    public let system: System
+    /// The code that must stand there; nil accepts every code of the system.
+    public let code: String?
+
+    /// Reads one already unescaped value part; nil when it says nothing at all (`""` or `"|"`).
+    init?(escaped value: String) {
+        let parts = ConstraintTerm.split(value, at: UInt8(ascii: "|"), limit: 2)
+        let first = ConstraintTerm.unescaped(parts[0])
+        if parts.count == 1 {
+            guard !first.isEmpty else { return nil }
+            system = .any
+            code = first
+            return
+        }
+        let second = ConstraintTerm.unescaped(parts[1])
+        guard !(first.isEmpty && second.isEmpty) else { return nil }
+        system = first.isEmpty ? .absent : .exactly(first)
+        code = second.isEmpty ? nil : second
+    }
+
+    /// Whether an element with this system and code satisfies the value.
+    public func matches(system found: String?, code foundCode: String?) -> Bool {
+        switch system {
+        case .any: break
+        case .absent: guard found == nil || found == "" else { return false }
+        case .exactly(let wanted): guard found == wanted else { return false }
+        }
+        guard let code else { return true }
+        return foundCode == code
+    }
+
+    /// Whether every element that satisfies the other value satisfies this one.
+    func covers(_ other: ConstraintToken) -> Bool {
+        if self == other { return true }
+        let systemCovers = system == .any || system == other.system
+        let codeCovers = code == nil || code == other.code
+        return systemCovers && codeCovers
+    }
+}
