@@ -83,7 +83,7 @@ let package = Package(
         // 2: the messages of OAuth, OpenID Connect and SMART; JOSE.
         library("OAuthCore", ["FHIRCore", "AccessPolicy", crypto, cryptoExtras]),
         // 3: the record of every access.
-        library("Audit", ["FHIRCore", "AccessPolicy", "OAuthCore"]),
+        library("Audit", ["FHIRCore", "AccessPolicy", "OAuthCore", crypto]),
         // 4: the two sides, which do not know each other.
         library("Authorization", ["FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "CArgon2"]),
         library(

@@ -1,0 +1,77 @@
+internal import AccessPolicy
+internal import FHIRCore
+
+extension AccessRecord {
+    /// The record as a JSON object.
+    var json: JSONValue {
+        var members = MemberList()
+        members.add("decision", decisionID.text)
+        members.add("client", clientID?.text)
+        members.add("subject", subject?.text)
+        members.add("fhirUser", fhirUser)
+        members.add("address", sourceAddress)
+        members.add("grant", grantID?.text)
+        members.add("token", tokenID?.text)
+        members.add("scopes", scopes)
+        members.add("program", program)
+        members.add("patients", patients)
+        members.add("interaction", interaction.rawValue)
+        members.add("resourceType", resourceType)
+        members.add("resourceID", resourceID)
+        members.add("versionID", versionID)
+        members.add("operation", operation)
+        members.add("method", method)
+        members.add("path", path)
+        members.add("asked", queryAsked)
+        members.add("narrowed", queryNarrowed)
+        members.add("outcome", outcome.code)
+        members.add("reason", outcome.reason)
+        members.add("status", status.map { .int(Int64($0)) })
+        members.add("released", .int(Int64(released)))
+        if !withheld.isEmpty {
+            members.add(
+                "withheld", .object(withheld.map { JSONMemberValue($0.reason, .int(Int64($0.count))) }))
+        }
+        members.add("securityEvents", securityEvents)
+        members.add("started", .int(startedAt))
+        members.add("ended", endedAt.map { .int($0) })
+        members.add("trace", traceID)
+        return members.object
+    }
+
+    /// The record that a JSON object holds.
+    init(_ value: JSONValue) throws(AuditFormatError) {
+        let members = MemberReader(value: value)
+        let reason = members.text("reason")
+        self.init(
+            decisionID: DecisionID(try members.required("decision")),
+            clientID: members.text("client").map { ClientID($0) },
+            subject: members.text("subject").map { SubjectID($0) },
+            fhirUser: members.text("fhirUser"),
+            sourceAddress: members.text("address"),
+            grantID: members.text("grant").map { GrantID($0) },
+            tokenID: members.text("token").map { TokenID($0) },
+            scopes: members.texts("scopes"),
+            program: members.text("program"),
+            patients: members.texts("patients"),
+            interaction: try members.known("interaction") { AccessInteraction(rawValue: $0) },
+            resourceType: members.text("resourceType"),
+            resourceID: members.text("resourceID"),
+            versionID: members.text("versionID"),
+            operation: members.text("operation"),
+            method: try members.required("method"),
+            path: try members.required("path"),
+            queryAsked: members.text("asked"),
+            queryNarrowed: members.text("narrowed"),
+            outcome: try members.known("outcome") { AccessOutcome(code: $0, reason: reason) },
+            status: value["status"]?.int.map { Int($0) },
+            released: Int(try members.requiredTime("released")),
+            withheld: (value["withheld"]?.object ?? []).map {
+                Withheld(reason: $0.name, count: Int($0.value.int ?? 0))
+            },
+            securityEvents: members.texts("securityEvents"),
+            startedAt: try members.requiredTime("started"),
+            endedAt: value["ended"]?.int,
+            traceID: members.text("trace"))
+    }
+}

@@ -1,0 +1,159 @@
+internal import AccessPolicy
+
+/// The end of one node's chain, and the only code that extends it. It belongs to the writer's thread.
+///
+/// When an append fails it is not known whether the batch reached the disk. The batch then stands in doubt, and before
+/// the next append the sink is asked: the chain goes on from what is really there, and records whose waiters were told
+/// "not written" are marked as interrupted. So the chain never forks, and no answer counts as given that was not.
+struct AuditChain {
+    private struct Doubt {
+        let entry: AuditEntry
+        let statement: AuditStatement
+        /// It was already the mark of an earlier failure.
+        let isArrear: Bool
+    }
+
+    let node: String
+    private(set) var sequence: Int64
+    private var last: ChainHash
+    private var doubts: [Doubt] = []
+    /// Statements that close or mark what an earlier failure left; written with the next batch.
+    private var arrears: [AuditStatement] = []
+    private let sink: any AuditSink
+    private let clock: AuditClock
+
+    init(sink: any AuditSink, node: String, clock: AuditClock) throws(AuditFailure) {
+        self.sink = sink
+        self.node = node
+        self.clock = clock
+        let head = try Self.head(of: node, in: sink)
+        sequence = head?.sequence ?? 0
+        last = head?.hash ?? .origin
+        if let head, head.hash != head.expectedHash {
+            throw .chainBroken(detail: "entry \(head.sequence) of node `\(node)` was changed")
+        }
+    }
+
+    /// Makes a batch durable and gives the sequence number of each statement, 0 where it was there before.
+    mutating func append(_ batch: [AuditWriter.Submission]) throws(AuditFailure) -> [Int64] {
+        let repeated: Set<Int>
+        do throws(AuditFailure) {
+            try settleDoubts()
+            repeated = try alreadyThere(batch)
+        } catch {
+            abandon(batch.map(\.statement))
+            throw error
+        }
+        return try write(batch, except: repeated)
+    }
+
+    /// Writes what earlier failures left over, before the end.
+    mutating func settle() throws(AuditFailure) {
+        if !doubts.isEmpty || !arrears.isEmpty { _ = try append([]) }
+    }
+
+    private mutating func write(_ batch: [AuditWriter.Submission], except repeated: Set<Int>) throws(AuditFailure)
+        -> [Int64]
+    {
+        var link = (sequence: sequence, hash: last)
+        var planned: [Doubt] = []
+        let now = clock.milliseconds()
+        for statement in arrears {
+            let entry = entry(statement, statement.encoded, at: now, after: &link)
+            planned.append(Doubt(entry: entry, statement: statement, isArrear: true))
+        }
+        var sequences: [Int64] = []
+        for (offset, submission) in batch.enumerated() {
+            guard !repeated.contains(offset) else {
+                sequences.append(0)
+                continue
+            }
+            let entry = entry(submission.statement, submission.body, at: now, after: &link)
+            planned.append(Doubt(entry: entry, statement: submission.statement, isArrear: false))
+            sequences.append(entry.sequence)
+        }
+        guard !planned.isEmpty else { return sequences }
+        do {
+            try sink.append(planned.map(\.entry))
+        } catch {
+            doubts = planned
+            throw .notWritten(detail: "\(error)")
+        }
+        (sequence, last) = link
+        arrears = []
+        return sequences
+    }
+
+    private func entry(
+        _ statement: AuditStatement, _ body: [UInt8], at now: Int64, after link: inout (sequence: Int64, hash: ChainHash)
+    ) -> AuditEntry {
+        let hash = ChainHash(
+            node: node, sequence: link.sequence + 1, recordedAt: now, previous: link.hash, bodyHash: ChainHash(of: body)
+        )
+        let entry = AuditEntry(
+            node: node, sequence: link.sequence + 1, recordedAt: now, previous: link.hash, hash: hash, body: body,
+            index: AuditIndex(statement))
+        link = (entry.sequence, hash)
+        return entry
+    }
+
+    /// The offsets of statements that are to be written only once and stand in the log or earlier in the batch.
+    private func alreadyThere(_ batch: [AuditWriter.Submission]) throws(AuditFailure) -> Set<Int> {
+        var seen: Set<DecisionID> = []
+        var repeated: Set<Int> = []
+        for (offset, submission) in batch.enumerated() where submission.once {
+            let id = submission.statement.eventID
+            do {
+                if try !seen.insert(id).inserted || sink.contains(id) { repeated.insert(offset) }
+            } catch {
+                throw .notWritten(detail: "\(error)")
+            }
+        }
+        return repeated
+    }
+
+    /// Remembers to close as interrupted what these statements, which are not stored, would have closed.
+    private mutating func abandon(_ statements: [AuditStatement]) {
+        let now = clock.milliseconds()
+        for statement in statements {
+            guard let opening = statement.closes else { continue }
+            arrears.append(
+                statement.interrupted(closing: opening, reason: "closing record could not be written", at: now))
+        }
+    }
+
+    /// Finds out whether the batch in doubt is stored, and goes on from there.
+    private mutating func settleDoubts() throws(AuditFailure) {
+        guard let newest = doubts.last?.entry else { return }
+        let head = try Self.head(of: node, in: sink)
+        let settled = doubts
+        if (head?.sequence ?? 0) == sequence, (head?.hash ?? .origin) == last {
+            doubts = []
+            abandon(settled.filter { !$0.isArrear }.map(\.statement))
+        } else if let head, head.sequence == newest.sequence, head.hash == newest.hash {
+            doubts = []
+            arrears.removeFirst(settled.count { $0.isArrear })
+            sequence = head.sequence
+            last = head.hash
+            let now = clock.milliseconds()
+            for doubt in settled where !doubt.isArrear {
+                guard case .access = doubt.statement.event else { continue }
+                arrears.append(
+                    doubt.statement.interrupted(
+                        closing: doubt.entry.sequence, reason: "stored, but the answer was not given", at: now))
+            }
+        } else {
+            throw .chainBroken(detail: "node `\(node)` ends at \(head?.sequence ?? 0), expected \(sequence)")
+        }
+    }
+
+    private static func head(of node: String, in sink: any AuditSink) throws(AuditFailure) -> AuditEntry? {
+        do {
+            return try sink.head(of: node)
+        } catch let failure as AuditFailure {
+            throw failure
+        } catch {
+            throw .notWritten(detail: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,17 @@
+/// How much may wait to become durable before new records are refused.
+public struct AuditQueueLimits: Hashable, Sendable {
+    /// Records that may wait.
+    public var records: Int
+    /// Bytes of the records that may wait.
+    public var bytes: Int
+    /// Records that share one commit at most; beyond 64 only the latency grows.
+    public var batch: Int
+
+    public init(records: Int = 4096, bytes: Int = 32 << 20, batch: Int = 64) {
+        self.records = records
+        self.bytes = bytes
+        self.batch = batch
+    }
+
+    public static let `default` = AuditQueueLimits()
+}

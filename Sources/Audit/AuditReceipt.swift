@@ -1,0 +1,26 @@
+public import AccessPolicy
+
+/// The proof that the opening record of one decision is durable.
+///
+/// Only `AuditRecorder` makes one. It cannot be copied, and `close` consumes it.
+public struct OpeningReceipt: ~Copyable, Sendable {
+    /// The decision that was recorded; the receipt answers no other.
+    public let decisionID: DecisionID
+    /// The place of the opening record in its node's chain.
+    let sequence: Int64
+
+    init(decisionID: DecisionID, sequence: Int64) {
+        self.decisionID = decisionID
+        self.sequence = sequence
+    }
+}
+
+/// The proof that the whole record of one decision is durable, so that its answer may end.
+///
+/// Only `AuditRecorder` makes one. It cannot be copied: the answer that consumes it is the only one.
+public struct ClosingReceipt: ~Copyable, Sendable {
+    /// The decision that was recorded; the receipt answers no other.
+    public let decisionID: DecisionID
+
+    init(decisionID: DecisionID) { self.decisionID = decisionID }
+}

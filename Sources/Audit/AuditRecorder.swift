@@ -1,0 +1,154 @@
+public import AccessPolicy
+
+/// Where a completion runs: a closure that takes work and runs it, for example on an event loop.
+///
+/// A receipt cannot be captured by an escaping closure, so the recorder makes it inside the hop.
+public struct AuditDelivery: Sendable {
+    let run: @Sendable (@escaping @Sendable () -> Void) -> Void
+
+    public init(_ run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) { self.run = run }
+
+    /// On whatever thread has the result: the recorder's own, which must not be held up, or the caller's.
+    public static let immediate = AuditDelivery { $0() }
+}
+
+/// Writes audit records durably and gives out the receipts without which no answer can leave.
+///
+/// All records pass through one queue and one thread (`AuditWriter`), which shares a commit among whatever waits and
+/// ties each entry to the one before it. No completion is called before its record is durable; a record that could not
+/// be written gives an `AuditFailure` and no receipt.
+///
+/// A class because it owns that thread; everything in it is constant but what stands behind the writer's lock.
+public final class AuditRecorder: Sendable {
+    private let writer: AuditWriter
+    private let clock: AuditClock
+
+    /// A recorder that continues the chain of `node` in the sink.
+    ///
+    /// Throws when the sink cannot be read or the chain's last entry is not intact.
+    public init(
+        sink: any AuditSink, node: String, clock: AuditClock = .system, limits: AuditQueueLimits = .default
+    ) throws(AuditFailure) {
+        self.clock = clock
+        writer = try AuditWriter(sink: sink, node: node, clock: clock, limits: limits)
+    }
+
+    deinit { writer.stop() }
+
+    /// Writes the whole record of an access, opening and closing in one.
+    public func record(
+        _ record: AccessRecord, on delivery: AuditDelivery = .immediate,
+        then completion: @escaping @Sendable (consuming Result<ClosingReceipt, AuditFailure>) -> Void
+    ) {
+        let decisionID = record.decisionID
+        writer.submit(AuditStatement(event: .access(record.bounded()), phase: .whole)) { result in
+            delivery.run { completion(Self.closing(decisionID, result)) }
+        }
+    }
+
+    /// Writes the opening record of an access that will stream or change the upstream.
+    public func open(
+        _ record: AccessRecord, on delivery: AuditDelivery = .immediate,
+        then completion: @escaping @Sendable (consuming Result<OpeningReceipt, AuditFailure>) -> Void
+    ) {
+        let decisionID = record.decisionID
+        writer.submit(AuditStatement(event: .access(record.bounded()), phase: .opening)) { result in
+            delivery.run { completion(Self.opening(decisionID, result)) }
+        }
+    }
+
+    /// Closes an access that was opened; the record states how it ended.
+    ///
+    /// If this fails the recorder keeps trying, in the background, to close it as interrupted.
+    public func close(
+        _ receipt: consuming OpeningReceipt, _ record: AccessRecord, on delivery: AuditDelivery = .immediate,
+        then completion: @escaping @Sendable (consuming Result<ClosingReceipt, AuditFailure>) -> Void
+    ) {
+        let decisionID = receipt.decisionID
+        let sequence = receipt.sequence
+        // INVARIANT: a receipt answers only the decision it was made for.
+        guard record.decisionID == decisionID else {
+            delivery.run { completion(.failure(.receiptOfAnotherDecision)) }
+            return
+        }
+        let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
+        writer.submit(AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)) { result in
+            delivery.run { completion(Self.closing(decisionID, result)) }
+        }
+    }
+
+    /// Writes the record of a step of authorization, or throws.
+    public func record(_ record: AuthorizationRecord) async throws(AuditFailure) {
+        _ = try await write(AuditStatement(event: .authorization(record.bounded()), phase: .whole)).get()
+    }
+
+    /// Writes the record of a step of authorization unless one with its id is there: for draining an outbox.
+    public func recordOnce(_ record: AuthorizationRecord) async throws(AuditFailure) {
+        let statement = AuditStatement(event: .authorization(record.bounded()), phase: .whole)
+        _ = try await write(statement, once: true).get()
+    }
+
+    /// Writes the whole record of an access.
+    public func record(_ record: AccessRecord) async throws(AuditFailure) -> ClosingReceipt {
+        _ = try await write(AuditStatement(event: .access(record.bounded()), phase: .whole)).get()
+        return ClosingReceipt(decisionID: record.decisionID)
+    }
+
+    /// Writes the opening record of an access.
+    public func open(_ record: AccessRecord) async throws(AuditFailure) -> OpeningReceipt {
+        let statement = AuditStatement(event: .access(record.bounded()), phase: .opening)
+        let sequence = try await write(statement).get()
+        return OpeningReceipt(decisionID: record.decisionID, sequence: sequence)
+    }
+
+    /// Closes an access that was opened.
+    public func close(_ receipt: consuming OpeningReceipt, _ record: AccessRecord) async throws(AuditFailure)
+        -> ClosingReceipt
+    {
+        let decisionID = receipt.decisionID
+        let sequence = receipt.sequence
+        guard record.decisionID == decisionID else { throw .receiptOfAnotherDecision }
+        let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
+        let statement = AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)
+        _ = try await write(statement).get()
+        return ClosingReceipt(decisionID: decisionID)
+    }
+
+    /// Closes as interrupted what earlier processes of this node left open, and says how many there were.
+    ///
+    /// Blocks; call it at start, before requests are taken. What this process opened is left alone.
+    @discardableResult public func recover() throws(AuditFailure) -> Int { try writer.recover() }
+
+    /// How the recorder fares now.
+    public var health: AuditHealth { writer.health }
+
+    /// Takes no more records, makes durable those that wait, and returns when the thread has ended.
+    public func shutdown() {
+        writer.stop()
+        writer.awaitEnd()
+    }
+
+    private func write(_ statement: AuditStatement, once: Bool = false) async -> Result<Int64, AuditFailure> {
+        await withCheckedContinuation { continuation in
+            writer.submit(statement, once: once) { continuation.resume(returning: $0) }
+        }
+    }
+
+    private static func closing(_ id: DecisionID, _ result: Result<Int64, AuditFailure>)
+        -> Result<ClosingReceipt, AuditFailure>
+    {
+        switch result {
+        case .success: .success(ClosingReceipt(decisionID: id))
+        case .failure(let failure): .failure(failure)
+        }
+    }
+
+    private static func opening(_ id: DecisionID, _ result: Result<Int64, AuditFailure>)
+        -> Result<OpeningReceipt, AuditFailure>
+    {
+        switch result {
+        case .success(let sequence): .success(OpeningReceipt(decisionID: id, sequence: sequence))
+        case .failure(let failure): .failure(failure)
+        }
+    }
+}

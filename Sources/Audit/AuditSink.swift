@@ -1,0 +1,30 @@
+public import AccessPolicy
+
+/// Reads an audit log.
+///
+/// Its calls block; use them from a thread that may wait.
+public protocol AuditReader: Sendable {
+    /// The page of entries that the query asks for, newest first.
+    func search(_ query: AuditQuery) throws -> AuditPage
+    /// Up to `limit` entries of a node in the order of storing, from the one at `sequence` on.
+    func entries(of node: String, from sequence: Int64, limit: Int) throws -> [AuditEntry]
+    /// The names of the nodes that have written here, sorted.
+    func nodes() throws -> [String]
+}
+
+/// Keeps audit entries.
+///
+/// One recorder writes to a sink, from its own thread; readers may be any number. A sink that several processes can
+/// reach lets only one of them write at a time, or refuses the second (`AuditFailure.heldElsewhere`).
+public protocol AuditSink: AuditReader {
+    /// Stores all entries or none, and returns when they would survive a power cut.
+    ///
+    /// Refuses a `(node, sequence)` that it has, and a second entry that closes the same one.
+    func append(_ batch: [AuditEntry]) throws
+    /// The last entry of a node's chain.
+    func head(of node: String) throws -> AuditEntry?
+    /// Opening entries of a node, up to `sequence`, that nothing has closed, oldest first.
+    func unfinished(on node: String, through sequence: Int64) throws -> [AuditEntry]
+    /// Whether an entry about this event is stored.
+    func contains(_ eventID: DecisionID) throws -> Bool
+}

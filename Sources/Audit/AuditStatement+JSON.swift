@@ -1,0 +1,106 @@
+internal import AccessPolicy
+internal import FHIRCore
+
+/// Why stored bytes are no audit statement.
+public struct AuditFormatError: Error, Hashable, Sendable {
+    public let detail: String
+}
+
+extension AuditStatement {
+    /// The version of the body format, first member of every body.
+    static let formatVersion: Int64 = 1
+
+    /// The canonical bytes: compact JSON, members in a fixed order, absent ones left out.
+    public var encoded: [UInt8] {
+        var members = MemberList()
+        members.add("v", .int(Self.formatVersion))
+        members.add("phase", .string(phase.rawValue))
+        members.add("closes", closes.map { .int($0) })
+        switch event {
+        case .access(let record): members.add("access", record.json)
+        case .authorization(let record): members.add("authorization", record.json)
+        }
+        return members.object.serialized
+    }
+
+    /// The statement with these bytes.
+    public init(decoding bytes: [UInt8]) throws(AuditFormatError) {
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: bytes)
+        } catch {
+            throw AuditFormatError(detail: "not JSON: \(error)")
+        }
+        guard value["v"]?.int == Self.formatVersion else { throw AuditFormatError(detail: "unknown version") }
+        guard let phase = value["phase"]?.string.flatMap(AuditPhase.init(rawValue:)) else {
+            throw AuditFormatError(detail: "unknown phase")
+        }
+        let event: Event
+        if let access = value["access"] {
+            event = .access(try AccessRecord(access))
+        } else if let authorization = value["authorization"] {
+            event = .authorization(try AuthorizationRecord(authorization))
+        } else {
+            throw AuditFormatError(detail: "no event")
+        }
+        self.init(event: event, phase: phase, closes: value["closes"]?.int)
+    }
+}
+
+extension AuthorizationRecord {
+    /// The bytes under which a store keeps the record in its outbox.
+    public var encoded: [UInt8] { bounded().json.serialized }
+
+    /// The record that an outbox kept.
+    public init(decoding bytes: [UInt8]) throws(AuditFormatError) {
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: bytes)
+        } catch {
+            throw AuditFormatError(detail: "not JSON: \(error)")
+        }
+        try self.init(value)
+    }
+}
+
+/// The members of an object in the making; what is nil or empty is left out.
+struct MemberList {
+    private(set) var members: [JSONMemberValue] = []
+
+    var object: JSONValue { .object(members) }
+
+    mutating func add(_ name: String, _ value: JSONValue?) {
+        if let value { members.append(JSONMemberValue(name, value)) }
+    }
+
+    mutating func add(_ name: String, _ text: String?) { add(name, text.map { JSONValue.string($0) }) }
+
+    mutating func add(_ name: String, _ texts: [String]) {
+        if !texts.isEmpty { add(name, .array(texts.map { .string($0) })) }
+    }
+}
+
+/// Reads the members of a stored record.
+struct MemberReader {
+    let value: JSONValue
+
+    func text(_ name: String) -> String? { value[name]?.string }
+
+    func texts(_ name: String) -> [String] { value[name]?.array?.compactMap(\.string) ?? [] }
+
+    func required(_ name: String) throws(AuditFormatError) -> String {
+        guard let text = text(name) else { throw AuditFormatError(detail: "`\(name)` missing") }
+        return text
+    }
+
+    func requiredTime(_ name: String) throws(AuditFormatError) -> Int64 {
+        guard let time = value[name]?.int else { throw AuditFormatError(detail: "`\(name)` missing") }
+        return time
+    }
+
+    func known<Known>(_ name: String, _ parse: (String) -> Known?) throws(AuditFormatError) -> Known {
+        let text = try required(name)
+        guard let known = parse(text) else { throw AuditFormatError(detail: "`\(name)` unknown") }
+        return known
+    }
+}

@@ -1,0 +1,51 @@
+public import AccessPolicy
+
+/// Where a record stands in the life of what it is about.
+public enum AuditPhase: String, CaseIterable, Hashable, Sendable {
+    /// Opening and closing in one: everything that happened is known.
+    case whole
+    /// Written before something streams or changes the upstream; a later record closes it.
+    case opening
+    /// Closes an opening record.
+    case closing
+    /// Closes a record whose end is not known, or marks one whose answer never left.
+    case interrupted
+}
+
+/// What one audit entry says: an event, its phase, and the earlier entry that it ends.
+public struct AuditStatement: Hashable, Sendable {
+    /// The two families of event.
+    public enum Event: Hashable, Sendable {
+        case access(AccessRecord)
+        case authorization(AuthorizationRecord)
+    }
+
+    public let event: Event
+    public let phase: AuditPhase
+    /// The sequence number, in the same chain, of the entry that this one closes or marks.
+    public let closes: Int64?
+
+    public init(event: Event, phase: AuditPhase, closes: Int64? = nil) {
+        self.event = event
+        self.phase = phase
+        self.closes = closes
+    }
+
+    /// The decision, or the id of the authorization step, that this is about.
+    public var eventID: DecisionID {
+        switch event {
+        case .access(let record): record.decisionID
+        case .authorization(let record): record.id
+        }
+    }
+
+    /// The same event marked as interrupted, ending the entry at `sequence`.
+    func interrupted(closing sequence: Int64, reason: String, at time: Int64) -> AuditStatement {
+        guard case .access(var record) = event else {
+            return AuditStatement(event: event, phase: .interrupted, closes: sequence)
+        }
+        record.outcome = .interrupted(reason: reason)
+        record.endedAt = time
+        return AuditStatement(event: .access(record), phase: .interrupted, closes: sequence)
+    }
+}

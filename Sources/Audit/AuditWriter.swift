@@ -1,0 +1,230 @@
+internal import AccessPolicy
+internal import Foundation
+
+/// The one thread that appends to the log, and the bounded queue before it.
+///
+/// `@unchecked Sendable`: `state` is read and written only while `condition` (an `NSCondition`, the lock) is held;
+/// `chain` belongs to the writer's thread alone from the moment that the thread starts.
+final class AuditWriter: @unchecked Sendable {
+    typealias Completion = @Sendable (Result<Int64, AuditFailure>) -> Void
+
+    /// A statement that waits, with its bytes made on the caller's thread.
+    struct Submission: Sendable {
+        let statement: AuditStatement
+        let body: [UInt8]
+        let once: Bool
+        let completion: Completion
+    }
+
+    private struct State {
+        var waiting: [Submission] = []
+        var waitingBytes = 0
+        /// Taken by the thread but not answered yet.
+        var inHand = 0
+        var stopping = false
+        var ended = false
+        var recovered = false
+        var recorded = 0
+        var appends = 0
+        var lastFailure: AuditHealth.Failure?
+        var lastAppendFailed = false
+    }
+
+    private let condition = NSCondition()
+    private var state = State()
+    private var chain: AuditChain
+    private let sink: any AuditSink
+    private let limits: AuditQueueLimits
+    private let clock: AuditClock
+    /// The end of the chain when this process began: what is open up to here was left by another.
+    private let inherited: Int64
+
+    init(sink: any AuditSink, node: String, clock: AuditClock, limits: AuditQueueLimits) throws(AuditFailure) {
+        self.sink = sink
+        self.limits = limits
+        self.clock = clock
+        chain = try AuditChain(sink: sink, node: node, clock: clock)
+        inherited = chain.sequence
+        Thread.detachNewThread { [self] in run() }
+    }
+
+    /// Queues a statement; the completion is called once, when it is durable or will never be.
+    func submit(_ statement: AuditStatement, once: Bool = false, completion: @escaping Completion) {
+        let submission = Submission(
+            statement: statement, body: statement.encoded, once: once, completion: completion)
+        condition.lock()
+        let refusal: AuditFailure? =
+            if state.stopping {
+                .closed
+            } else if isFull(for: submission) {
+                .busy
+            } else {
+                nil
+            }
+        if refusal == nil {
+            state.waiting.append(submission)
+            state.waitingBytes += submission.body.count
+            condition.broadcast()
+        }
+        condition.unlock()
+        if let refusal { completion(.failure(refusal)) }
+    }
+
+    /// Whether there is no room; a record that closes another always has some, for there are no more of them than
+    /// were let in as openings. The lock is held.
+    private func isFull(for submission: Submission) -> Bool {
+        submission.statement.closes == nil
+            && (state.waiting.count + state.inHand >= limits.records
+                || state.waitingBytes + submission.body.count > limits.bytes)
+    }
+
+    /// Lets the thread end when everything that waits is answered.
+    func stop() {
+        condition.lock()
+        state.stopping = true
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    /// Returns when the thread has ended.
+    func awaitEnd() {
+        condition.lock()
+        while !state.ended { condition.wait() }
+        condition.unlock()
+    }
+
+    var health: AuditHealth {
+        condition.lock()
+        defer { condition.unlock() }
+        return AuditHealth(
+            queueDepth: state.waiting.count + state.inHand, queuedBytes: state.waitingBytes, recorded: state.recorded,
+            appends: state.appends, lastFailure: state.lastFailure,
+            canRecord: !state.stopping && !state.lastAppendFailed)
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        var taken: ArraySlice<Submission> = []
+        while true {
+            if taken.isEmpty {
+                guard let more = take() else { break }
+                taken = more
+            }
+            let batch = taken.prefix(limits.batch)
+            taken = taken.dropFirst(batch.count)
+            write(Array(batch))
+        }
+        settle()
+        condition.lock()
+        state.ended = true
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    /// Everything that waits, at once: a lone record is not made to wait for company.
+    private func take() -> ArraySlice<Submission>? {
+        condition.lock()
+        defer { condition.unlock() }
+        while state.waiting.isEmpty {
+            if state.stopping { return nil }
+            condition.wait()
+        }
+        let all = state.waiting
+        state.waiting = []
+        state.waitingBytes = 0
+        state.inHand = all.count
+        return all[...]
+    }
+
+    private func write(_ batch: [Submission]) {
+        do throws(AuditFailure) {
+            let sequences = try chain.append(batch)
+            finished(batch.count, recorded: sequences.count, failure: nil)
+            for (submission, sequence) in zip(batch, sequences) { submission.completion(.success(sequence)) }
+        } catch {
+            finished(batch.count, recorded: 0, failure: error)
+            for submission in batch { submission.completion(.failure(error)) }
+        }
+    }
+
+    /// The last attempt to write what failures left over; what fails again is closed by the next process.
+    private func settle() {
+        do throws(AuditFailure) {
+            try chain.settle()
+        } catch {
+            finished(0, recorded: 0, failure: error)
+        }
+    }
+
+    private func finished(_ count: Int, recorded: Int, failure: AuditFailure?) {
+        condition.lock()
+        defer { condition.unlock() }
+        state.inHand -= count
+        state.recorded += recorded
+        state.appends += 1
+        state.lastAppendFailed = failure != nil
+        if let failure { state.lastFailure = .init(failure: failure, at: clock.milliseconds()) }
+    }
+
+    // MARK: Recovery
+
+    /// Closes what an earlier process left open; a second call in one process finds nothing to do.
+    func recover() throws(AuditFailure) -> Int {
+        condition.lock()
+        let first = !state.recovered
+        state.recovered = true
+        condition.unlock()
+        guard first else { return 0 }
+        do throws(AuditFailure) {
+            return try closeInherited()
+        } catch {
+            condition.lock()
+            state.recovered = false
+            condition.unlock()
+            throw error
+        }
+    }
+
+    private func closeInherited() throws(AuditFailure) -> Int {
+        let statements: [AuditStatement]
+        do {
+            statements = try sink.unfinished(on: chain.node, through: inherited).map {
+                try $0.statement().interrupted(
+                    closing: $0.sequence, reason: "outcome unknown", at: clock.milliseconds())
+            }
+        } catch {
+            throw .notWritten(detail: "\(error)")
+        }
+        for statement in statements {
+            let answer = Answer()
+            submit(statement) { answer.set($0) }
+            _ = try answer.wait().get()
+        }
+        return statements.count
+    }
+}
+
+/// One result that a thread waits for.
+///
+/// `@unchecked Sendable`: `result` is read and written only while `condition`, the lock, is held.
+private final class Answer: @unchecked Sendable {
+    private let condition = NSCondition()
+    private var result: Result<Int64, AuditFailure>?
+
+    func set(_ value: Result<Int64, AuditFailure>) {
+        condition.lock()
+        result = value
+        condition.signal()
+        condition.unlock()
+    }
+
+    func wait() -> Result<Int64, AuditFailure> {
+        condition.lock()
+        defer { condition.unlock() }
+        while true {
+            if let result { return result }
+            condition.wait()
+        }
+    }
+}

@@ -1,0 +1,113 @@
+public import AccessPolicy
+
+/// What is written about one step of authorization or of running the server: a login, a consent, a token, a change.
+///
+/// `id` is chosen by whoever makes the record. A step that changes stored state puts the encoded record into an outbox
+/// in the same database transaction; `AuditRecorder.recordOnce` drains it, and the id keeps it from standing twice.
+public struct AuthorizationRecord: Hashable, Sendable {
+    /// The kinds of step.
+    public enum Kind: String, CaseIterable, Hashable, Sendable {
+        case login
+        case loginFailed = "login-failed"
+        case logout
+        case accountLocked = "account-locked"
+        case launch
+        case patientChosen = "patient-chosen"
+        case consent
+        case consentDenied = "consent-denied"
+        case authorizationRefused = "authorization-refused"
+        case code
+        case codeReplayed = "code-replayed"
+        case token
+        case tokenRefused = "token-refused"
+        case refresh
+        case refreshReplayed = "refresh-replayed"
+        case introspect
+        case revoke
+        case clientRegistered = "client-registered"
+        case clientChanged = "client-changed"
+        case userChanged = "user-changed"
+        case keyChanged = "key-changed"
+        case policyChanged = "policy-changed"
+        case configurationChanged = "configuration-changed"
+        case auditRead = "audit-read"
+        case started
+        case stopped
+    }
+
+    /// How the step ended.
+    public enum Outcome: Hashable, Sendable {
+        case succeeded
+        case refused(reason: String)
+        case failed(reason: String)
+
+        /// The word that is stored and searched for.
+        public var code: String {
+            switch self {
+            case .succeeded: "succeeded"
+            case .refused: "refused"
+            case .failed: "failed"
+            }
+        }
+
+        /// The reason, where the outcome has one.
+        public var reason: String? {
+            switch self {
+            case .succeeded: nil
+            case .refused(let reason), .failed(let reason): reason
+            }
+        }
+
+        /// The outcome with that code and reason; nil for a word that is none of ours.
+        public init?(code: String, reason: String?) {
+            switch code {
+            case "succeeded": self = .succeeded
+            case "refused": self = .refused(reason: reason ?? "")
+            case "failed": self = .failed(reason: reason ?? "")
+            default: return nil
+            }
+        }
+    }
+
+    public var id: DecisionID
+    public var kind: Kind
+    public var clientID: ClientID?
+    public var subject: SubjectID?
+    public var fhirUser: String?
+    public var patient: String?
+    public var grantID: GrantID?
+    public var tokenID: TokenID?
+    /// The scopes asked for, granted or revoked, as the step means it.
+    public var scopes: [String]
+    public var program: String?
+    public var outcome: Outcome
+    /// Anything else worth knowing, without secrets.
+    public var detail: String?
+    public var sourceAddress: String?
+    /// Milliseconds since 1970 UTC.
+    public var at: Int64
+    public var traceID: String?
+
+    public init(
+        id: DecisionID, kind: Kind, clientID: ClientID? = nil, subject: SubjectID? = nil, fhirUser: String? = nil,
+        patient: String? = nil, grantID: GrantID? = nil, tokenID: TokenID? = nil, scopes: [String] = [],
+        program: String? = nil, outcome: Outcome, detail: String? = nil, sourceAddress: String? = nil, at: Int64,
+        traceID: String? = nil
+    ) {
+        self.id = id
+        self.kind = kind
+        self.clientID = clientID
+        self.subject = subject
+        self.fhirUser = fhirUser
+        self.patient = patient
+        self.grantID = grantID
+        self.tokenID = tokenID
+        self.scopes = scopes
+        self.program = program
+        self.outcome = outcome
+        self.detail = detail
+        self.sourceAddress = sourceAddress
+        self.at = at
+        self.traceID = traceID
+    }
+}

@@ -1,0 +1,119 @@
+internal import AccessPolicy
+
+/// How long the parts of a record may be, so that hostile input cannot fill the log.
+enum RecordBounds {
+    static let identifier = 256
+    static let path = 1024
+    static let query = 8192
+    static let reason = 256
+    static let detail = 1024
+    static let scope = 512
+    static let scopes = 256
+    static let reasons = 32
+    /// More than any page can hold; ids come from the upstream's own resources, not from the client.
+    static let patients = 10_000
+}
+
+extension String {
+    /// The text without secrets, cut to a number of UTF-8 bytes with a mark that says how many are missing.
+    func bounded(_ limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var end = utf8.index(startIndex, offsetBy: limit)
+        while Unicode.UTF8.isContinuation(utf8[end]) { end = utf8.index(before: end) }
+        return "\(self[..<end])…(+\(utf8[end...].count) bytes)"
+    }
+}
+
+extension [String] {
+    /// The first texts, each cut, with a last one that says how many are missing.
+    func bounded(_ limit: Int, each: Int) -> [String] {
+        let kept = prefix(limit).map { $0.bounded(each) }
+        return count > limit ? kept + ["…(+\(count - limit))"] : kept
+    }
+}
+
+extension AccessRecord {
+    /// The record as it is written: every part capped, secrets taken out of path and queries.
+    public func bounded() -> AccessRecord {
+        var record = self
+        record.decisionID = DecisionID(decisionID.text.bounded(RecordBounds.identifier))
+        record.clientID = clientID.map { ClientID(SecretScrubber.scrub($0.text).bounded(RecordBounds.identifier)) }
+        record.subject = subject.map { SubjectID(SecretScrubber.scrub($0.text).bounded(RecordBounds.identifier)) }
+        record.fhirUser = fhirUser?.bounded(RecordBounds.identifier)
+        record.sourceAddress = sourceAddress?.bounded(RecordBounds.identifier)
+        record.grantID = grantID.map { GrantID($0.text.bounded(RecordBounds.identifier)) }
+        record.tokenID = tokenID.map { TokenID(SecretScrubber.scrub($0.text).bounded(RecordBounds.identifier)) }
+        record.scopes = scopes.bounded(RecordBounds.scopes, each: RecordBounds.scope)
+        record.program = program?.bounded(RecordBounds.identifier)
+        record.patients = patients.bounded(RecordBounds.patients, each: RecordBounds.identifier)
+        record.resourceType = resourceType?.bounded(RecordBounds.identifier)
+        record.resourceID = resourceID.map { SecretScrubber.scrub($0).bounded(RecordBounds.identifier) }
+        record.versionID = versionID?.bounded(RecordBounds.identifier)
+        record.operation = operation?.bounded(RecordBounds.identifier)
+        record.method = method.bounded(RecordBounds.identifier)
+        record.path = SecretScrubber.scrub(path).bounded(RecordBounds.path)
+        record.queryAsked = queryAsked.map { SecretScrubber.scrub(query: $0).bounded(RecordBounds.query) }
+        record.queryNarrowed = queryNarrowed.map { SecretScrubber.scrub(query: $0).bounded(RecordBounds.query) }
+        record.outcome = outcome.bounded()
+        record.withheld = withheld.summed().prefix(RecordBounds.reasons).map { $0 }
+        record.securityEvents = securityEvents.bounded(RecordBounds.reasons, each: RecordBounds.reason)
+        record.traceID = traceID?.bounded(RecordBounds.identifier)
+        return record
+    }
+}
+
+extension [AccessRecord.Withheld] {
+    /// One count per reason, in the order in which reasons first stand.
+    fileprivate func summed() -> [AccessRecord.Withheld] {
+        var order: [String] = []
+        var counts: [String: Int] = [:]
+        for part in self {
+            let reason = part.reason.bounded(RecordBounds.reason)
+            if counts[reason] == nil { order.append(reason) }
+            counts[reason, default: 0] += part.count
+        }
+        return order.map { AccessRecord.Withheld(reason: $0, count: counts[$0, default: 0]) }
+    }
+}
+
+extension AuthorizationRecord {
+    /// The record as it is written: every part capped, secrets taken out of the free text.
+    public func bounded() -> AuthorizationRecord {
+        var record = self
+        record.id = DecisionID(id.text.bounded(RecordBounds.identifier))
+        record.clientID = clientID.map { ClientID(SecretScrubber.scrub($0.text).bounded(RecordBounds.identifier)) }
+        record.subject = subject.map { SubjectID(SecretScrubber.scrub($0.text).bounded(RecordBounds.identifier)) }
+        record.fhirUser = fhirUser?.bounded(RecordBounds.identifier)
+        record.patient = patient?.bounded(RecordBounds.identifier)
+        record.grantID = grantID.map { GrantID($0.text.bounded(RecordBounds.identifier)) }
+        record.tokenID = tokenID.map { TokenID(SecretScrubber.scrub($0.text).bounded(RecordBounds.identifier)) }
+        record.scopes = scopes.bounded(RecordBounds.scopes, each: RecordBounds.scope)
+        record.program = program?.bounded(RecordBounds.identifier)
+        record.outcome = outcome.bounded()
+        record.detail = detail.map { SecretScrubber.scrub($0).bounded(RecordBounds.detail) }
+        record.sourceAddress = sourceAddress?.bounded(RecordBounds.identifier)
+        record.traceID = traceID?.bounded(RecordBounds.identifier)
+        return record
+    }
+}
+
+extension AccessOutcome {
+    fileprivate func bounded() -> AccessOutcome {
+        switch self {
+        case .pending, .permitted: self
+        case .refused(let reason): .refused(reason: SecretScrubber.scrub(reason).bounded(RecordBounds.reason))
+        case .failed(let reason): .failed(reason: SecretScrubber.scrub(reason).bounded(RecordBounds.reason))
+        case .interrupted(let reason): .interrupted(reason: SecretScrubber.scrub(reason).bounded(RecordBounds.reason))
+        }
+    }
+}
+
+extension AuthorizationRecord.Outcome {
+    fileprivate func bounded() -> AuthorizationRecord.Outcome {
+        switch self {
+        case .succeeded: self
+        case .refused(let reason): .refused(reason: SecretScrubber.scrub(reason).bounded(RecordBounds.reason))
+        case .failed(let reason): .failed(reason: SecretScrubber.scrub(reason).bounded(RecordBounds.reason))
+        }
+    }
+}

@@ -1,0 +1,82 @@
+/// Takes out of text that came from a client whatever carries a secret, before it is written down.
+///
+/// A token in a URL is refused (RFC 9700 §4.3.2), and the refusal is recorded; the record must not become the leak.
+enum SecretScrubber {
+    static let mark = "<redacted>"
+
+    /// Names of parameters whose values are never written.
+    private static let secretNames: Set<String> = [
+        "access_token", "actor_token", "assertion", "client_assertion", "client_secret", "code_verifier", "id_token",
+        "id_token_hint", "launch", "password", "refresh_token", "subject_token", "token",
+    ]
+
+    /// A query or form with the values of secret parameters replaced.
+    ///
+    /// `code` is not among the names: in a FHIR search it is a clinical code, and authorization codes are not sent here.
+    static func scrub(query: String) -> String {
+        let parts = query.split(separator: "&", omittingEmptySubsequences: false).map { part -> String in
+            guard let equals = part.firstIndex(of: "=") else { return scrub(String(part)) }
+            let name = decoded(part[..<equals]).lowercased()
+            guard !isSecret(name) else { return "\(part[...equals])\(mark)" }
+            return scrub(String(part))
+        }
+        return parts.joined(separator: "&")
+    }
+
+    private static func isSecret(_ name: String) -> Bool {
+        secretNames.contains(String(name.prefix { $0 != ":" && $0 != "." }))
+    }
+
+    /// A text with everything in it that looks like a signed token replaced.
+    static func scrub(_ text: String) -> String {
+        guard text.contains("eyJ") || text.lowercased().contains("bearer") else { return text }
+        var result = ""
+        var rest = text[...]
+        while let start = rest.firstRange(of: "eyJ")?.lowerBound {
+            result += rest[..<start]
+            let token = rest[start...].prefix { isTokenCharacter($0) }
+            result += token.utf8.count >= 20 ? mark : String(token)
+            rest = rest[token.endIndex...]
+        }
+        return afterBearer(result + rest)
+    }
+
+    /// What follows the word `Bearer` replaced, for tokens that do not look like a JWT.
+    private static func afterBearer(_ text: String) -> String {
+        let words = text.split(separator: " ", omittingEmptySubsequences: false)
+        var result: [String] = []
+        var previousIsBearer = false
+        for word in words {
+            result.append(previousIsBearer && !word.isEmpty ? mark : String(word))
+            if !word.isEmpty || !previousIsBearer { previousIsBearer = word.lowercased().hasSuffix("bearer") }
+        }
+        return result.joined(separator: " ")
+    }
+
+    private static func isTokenCharacter(_ character: Character) -> Bool {
+        guard let ascii = character.asciiValue else { return false }
+        return switch ascii {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
+            UInt8(ascii: "="), UInt8(ascii: "~"):
+            true
+        default: false
+        }
+    }
+
+    /// The name with percent escapes and plus signs undone, so that `acces%73_token` is known for what it is.
+    private static func decoded(_ text: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.first {
+            rest = rest.dropFirst()
+            if byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
