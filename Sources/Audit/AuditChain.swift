@@ -85,7 +85,8 @@ struct AuditChain {
     }
 
     private func entry(
-        _ statement: AuditStatement, _ body: [UInt8], at now: Int64, after link: inout (sequence: Int64, hash: ChainHash)
+        _ statement: AuditStatement, _ body: [UInt8], at now: Int64,
+        after link: inout (sequence: Int64, hash: ChainHash)
     ) -> AuditEntry {
         let hash = ChainHash(
             node: node, sequence: link.sequence + 1, recordedAt: now, previous: link.hash, bodyHash: ChainHash(of: body)

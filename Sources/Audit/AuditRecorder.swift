@@ -1,4 +1,4 @@
-public import AccessPolicy
+internal import AccessPolicy
 
 /// Where a completion runs: a closure that takes work and runs it, for example on an event loop.
 ///

@@ -1,0 +1,124 @@
+public import AccessPolicy
+public import Audit
+internal import Synchronization
+
+/// An audit log in memory that keeps the promises of `AuditSink` for as long as the process lives.
+///
+/// A test can tell it to fail, to fail after storing (as a disk can), or to hold appends back until it lets them go.
+/// A class because recorder and test look at the same log; its fields stand behind one `Mutex`.
+public final class InMemoryAuditSink: AuditSink {
+    /// What an append does.
+    public enum Behaviour: Hashable, Sendable {
+        case works
+        /// Stores nothing and throws.
+        case fails
+        /// Stores everything and throws all the same.
+        case storesButThrows
+    }
+
+    /// The error that a failing append throws.
+    public struct Broken: Error, Hashable, Sendable {
+        public init() {}
+    }
+
+    private struct State {
+        var entries: [AuditEntry] = []
+        var behaviour = Behaviour.works
+        var batches: [Int] = []
+    }
+
+    private let state: Mutex<State>
+    private let gate: (@Sendable () -> Void)?
+
+    /// An empty log; `gate`, if given, is called at the start of each append and may block.
+    public init(gate: (@Sendable () -> Void)? = nil) {
+        state = Mutex(State())
+        self.gate = gate
+    }
+
+    /// What appends do from now on.
+    public func behave(_ behaviour: Behaviour) { state.withLock { $0.behaviour = behaviour } }
+
+    /// Everything that is stored, in the order of storing.
+    public var entries: [AuditEntry] { state.withLock { $0.entries } }
+
+    /// The number of entries in each append that stored something.
+    public var batches: [Int] { state.withLock { $0.batches } }
+
+    /// Changes what is stored behind the recorder's back.
+    public func tamper(_ change: (inout [AuditEntry]) -> Void) { state.withLock { change(&$0.entries) } }
+
+    public func append(_ batch: [AuditEntry]) throws {
+        gate?()
+        try state.withLock { state in
+            guard state.behaviour != .fails else { throw Broken() }
+            for (offset, entry) in batch.enumerated() {
+                let earlier = state.entries + batch[..<offset]
+                let taken = earlier.contains { other in
+                    other.node == entry.node
+                        && (other.sequence == entry.sequence
+                            || (entry.index.closes != nil && other.index.closes == entry.index.closes))
+                }
+                guard !taken else { throw AuditFailure.notWritten(detail: "sequence or closing is taken") }
+            }
+            state.entries += batch
+            state.batches.append(batch.count)
+            guard state.behaviour != .storesButThrows else { throw Broken() }
+        }
+    }
+
+    public func head(of node: String) -> AuditEntry? { entries.last { $0.node == node } }
+
+    public func unfinished(on node: String, through sequence: Int64) -> [AuditEntry] {
+        let own = entries.filter { $0.node == node }
+        let closed = Set(own.compactMap(\.index.closes))
+        return own.filter {
+            $0.index.phase == .opening && $0.sequence <= sequence && !closed.contains($0.sequence)
+        }
+    }
+
+    public func contains(_ eventID: DecisionID) -> Bool { entries.contains { $0.index.eventID == eventID } }
+
+    public func nodes() -> [String] { Set(entries.map(\.node)).sorted() }
+
+    public func entries(of node: String, from sequence: Int64, limit: Int) -> [AuditEntry] {
+        let own = entries.filter { $0.node == node }
+        guard let start = own.firstIndex(where: { $0.sequence >= sequence }) else { return [] }
+        return Array(own[start...].prefix(limit))
+    }
+
+    public func search(_ query: AuditQuery) -> AuditPage {
+        let all = entries
+        var closed: [String: Set<Int64>] = [:]
+        for entry in all { entry.index.closes.map { _ = closed[entry.node, default: []].insert($0) } }
+        let found = all.enumerated().map { (position: Int64($0.offset + 1), entry: $0.element) }
+            .filter { _, entry in
+                (query.includesClosedOpenings || entry.index.phase != .opening
+                    || closed[entry.node]?.contains(entry.sequence) != true) && Self.matches(entry, query)
+            }
+            .filter { position, entry in
+                query.after.map { (entry.recordedAt, position) < ($0.recordedAt, $0.position) } ?? true
+            }
+            .sorted { ($0.entry.recordedAt, $0.position) > ($1.entry.recordedAt, $1.position) }
+        let page = found.prefix(query.limit)
+        let next = found.count > page.count ? page.last : nil
+        return AuditPage(
+            entries: page.map(\.entry),
+            next: next.map { AuditCursor(recordedAt: $0.entry.recordedAt, position: $0.position) })
+    }
+
+    private static func matches(_ entry: AuditEntry, _ query: AuditQuery) -> Bool {
+        let index = entry.index
+        return (query.patient.map { index.patients.contains($0) } ?? true)
+            && (query.clientID == nil || query.clientID == index.clientID)
+            && (query.subject == nil || query.subject == index.subject)
+            && (query.grantID == nil || query.grantID == index.grantID)
+            && (query.eventID == nil || query.eventID == index.eventID)
+            && (query.kinds.isEmpty || query.kinds.contains(index.kind))
+            && (query.outcomes.isEmpty || query.outcomes.contains(index.outcome))
+            && (query.resourceType == nil || query.resourceType == index.resourceType)
+            && (query.interactions.isEmpty || index.interaction.map { query.interactions.contains($0) } ?? false)
+            && (query.from.map { entry.recordedAt >= $0 } ?? true)
+            && (query.to.map { entry.recordedAt < $0 } ?? true)
+    }
+}

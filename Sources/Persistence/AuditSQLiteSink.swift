@@ -1,0 +1,83 @@
+public import AccessPolicy
+public import Audit
+internal import Foundation
+internal import GRDB
+
+/// Keeps the audit log in a SQLite file of its own.
+///
+/// Each append is one transaction at `synchronous = FULL`, so an entry that was acknowledged survives a power cut. One
+/// process at a time may have it open for writing; readers use `AuditSQLiteReader`.
+public struct AuditSQLiteSink: AuditSink {
+    private let pool: DatabasePool
+    private let lock: AuditWriterLock
+    private let reader: AuditSQLiteReader
+
+    /// Opens or creates the log at a path; throws `AuditFailure.heldElsewhere` when another writer has it.
+    public init(path: String) throws {
+        // A lock before anything is read: two processes must not continue one chain.
+        lock = try AuditWriterLock(path: path + ".writer")
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        configuration.label = "audit"
+        pool = try DatabasePool(path: path, configuration: configuration)
+        try pool.writeWithoutTransaction { database in
+            // After opening, for setting up WAL sets NORMAL.
+            try database.execute(sql: "PRAGMA synchronous = FULL")
+            guard try Int.fetchOne(database, sql: "PRAGMA synchronous") == 2,
+                try String.fetchOne(database, sql: "PRAGMA journal_mode") == "wal"
+            else { throw AuditFailure.notWritten(detail: "the database does not keep writes durable") }
+        }
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        try AuditSchema.migrator.migrate(pool)
+        reader = AuditSQLiteReader(pool)
+    }
+
+    /// The level of synchronisation of the connection that writes: 2 is FULL.
+    public func synchronousLevel() throws -> Int {
+        try pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") ?? 0 }
+    }
+
+    public func append(_ batch: [AuditEntry]) throws {
+        try pool.write { database in
+            for entry in batch { try AuditRow.insert(entry, in: database) }
+        }
+    }
+
+    public func head(of node: String) throws -> AuditEntry? {
+        // On the writer's connection: what it stored last, whatever snapshot a reader has.
+        try pool.writeWithoutTransaction { database in
+            try Row.fetchOne(
+                database, sql: "SELECT * FROM audit_entry WHERE node = ? ORDER BY sequence DESC LIMIT 1",
+                arguments: [node]
+            ).map { try AuditRow.entry($0, in: database) }
+        }
+    }
+
+    public func unfinished(on node: String, through sequence: Int64) throws -> [AuditEntry] {
+        try pool.read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT e.* FROM audit_open o JOIN audit_entry e ON e.node = o.node AND e.sequence = o.sequence
+                    WHERE o.node = ? AND o.sequence <= ? ORDER BY o.sequence
+                    """, arguments: [node, sequence])
+            return try rows.map { try AuditRow.entry($0, in: database) }
+        }
+    }
+
+    public func contains(_ eventID: DecisionID) throws -> Bool {
+        try pool.writeWithoutTransaction { database in
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM audit_entry WHERE event_id = ?)",
+                arguments: [eventID.text]) ?? false
+        }
+    }
+
+    public func search(_ query: AuditQuery) throws -> AuditPage { try reader.search(query) }
+
+    public func entries(of node: String, from sequence: Int64, limit: Int) throws -> [AuditEntry] {
+        try reader.entries(of: node, from: sequence, limit: limit)
+    }
+
+    public func nodes() throws -> [String] { try reader.nodes() }
+}

@@ -1,0 +1,64 @@
+internal import GRDB
+
+/// The tables of the audit log, in a database file of their own.
+enum AuditSchema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("001 entries") { database in
+            try database.execute(sql: entries)
+        }
+        return migrator
+    }
+
+    /// `position` is the order of storing. What is in `audit_entry` is never updated or deleted by us, and triggers
+    /// refuse it to anybody who works through SQL; `audit_open` and `audit_patient` are indexes that could be built
+    /// again from the bodies.
+    private static let entries = """
+        CREATE TABLE audit_entry (
+            position      INTEGER PRIMARY KEY AUTOINCREMENT,
+            node          TEXT NOT NULL,
+            sequence      INTEGER NOT NULL CHECK (sequence > 0),
+            recorded_at   INTEGER NOT NULL,
+            event_id      TEXT NOT NULL,
+            phase         TEXT NOT NULL CHECK (phase IN ('whole', 'opening', 'closing', 'interrupted')),
+            closes        INTEGER CHECK (closes < sequence),
+            kind          TEXT NOT NULL,
+            interaction   TEXT,
+            resource_type TEXT,
+            client_id     TEXT,
+            subject       TEXT,
+            grant_id      TEXT,
+            outcome       TEXT NOT NULL,
+            previous      BLOB NOT NULL CHECK (length(previous) = 32),
+            hash          BLOB NOT NULL CHECK (length(hash) = 32),
+            body          BLOB NOT NULL,
+            UNIQUE (node, sequence)
+        ) STRICT;
+        CREATE UNIQUE INDEX audit_entry_closes ON audit_entry (node, closes) WHERE closes IS NOT NULL;
+        CREATE INDEX audit_entry_time ON audit_entry (recorded_at, position);
+        CREATE INDEX audit_entry_client ON audit_entry (client_id, recorded_at) WHERE client_id IS NOT NULL;
+        CREATE INDEX audit_entry_subject ON audit_entry (subject, recorded_at) WHERE subject IS NOT NULL;
+        CREATE INDEX audit_entry_grant ON audit_entry (grant_id, recorded_at) WHERE grant_id IS NOT NULL;
+        CREATE INDEX audit_entry_event ON audit_entry (event_id);
+
+        CREATE TABLE audit_patient (
+            patient     TEXT NOT NULL,
+            recorded_at INTEGER NOT NULL,
+            position    INTEGER NOT NULL REFERENCES audit_entry (position),
+            place       INTEGER NOT NULL,
+            PRIMARY KEY (patient, recorded_at, position)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX audit_patient_position ON audit_patient (position, place);
+
+        CREATE TABLE audit_open (
+            node     TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            PRIMARY KEY (node, sequence)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TRIGGER audit_entry_kept BEFORE DELETE ON audit_entry
+        BEGIN SELECT RAISE(ABORT, 'audit entries are not deleted'); END;
+        CREATE TRIGGER audit_entry_fixed BEFORE UPDATE ON audit_entry
+        BEGIN SELECT RAISE(ABORT, 'audit entries are not changed'); END;
+        """
+}
