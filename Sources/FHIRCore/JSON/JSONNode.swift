@@ -1,5 +1,5 @@
 /// A value at its place in a ``JSONDocument``.
-public struct JSONNode: Sendable {
+public struct JSONNode: Hashable, Sendable {
     /// What a JSON value can be.
     public enum Kind: Hashable, Sendable, CaseIterable {
         case object, array, string, number, bool, null

@@ -16,7 +16,7 @@ public struct ResourceSyntaxError: Error, Hashable, Sendable {
 }
 
 /// A resource as it stands in a document: its type, its id, its version.
-public struct ResourceView: Sendable {
+public struct ResourceView: Hashable, Sendable {
     /// The object.
     public let node: JSONNode
     /// The value of `resourceType`.
