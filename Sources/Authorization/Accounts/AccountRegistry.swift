@@ -1,0 +1,123 @@
+public import AccessPolicy
+internal import Audit
+public import FHIRCore
+public import OAuthCore
+
+/// Why an account was not made or changed.
+public enum AccountFailure: Error, Hashable, Sendable {
+    /// The name is empty, longer than 64 characters or holds something invisible.
+    case unusableUsername
+    /// The password is shorter than eight characters, or longer than a kilobyte.
+    case unusablePassword
+    case notFound
+}
+
+/// What a new account is made from.
+public struct NewAccount: Sendable {
+    public let username: String
+    public let password: Secret
+    public let displayName: String
+    public let roles: Set<UserRole>
+    /// Who the person is in FHIR; nil for staff who open no records.
+    public let fhirUser: InstanceKey?
+    public let patients: [LinkedPatient]
+
+    public init(
+        username: String, password: Secret, displayName: String, roles: Set<UserRole> = [.member],
+        fhirUser: InstanceKey? = nil, patients: [LinkedPatient] = []
+    ) {
+        self.username = username
+        self.password = password
+        self.displayName = displayName
+        self.roles = roles
+        self.fhirUser = fhirUser
+        self.patients = patients
+    }
+}
+
+/// Makes and changes local accounts and their links to FHIR identities.
+public struct AccountRegistry: Sendable {
+    let stores: AuthorizationStores
+    let hasher: PasswordHasher
+    let audit: AuditTrail
+    let access: AccessRevoker
+    let clock: Clock
+    let random: RandomSource
+    /// Demonstrations have short passwords on purpose.
+    let shortestPassword: Int
+
+    /// Makes an account with its link, if it has one; nil when the name is taken.
+    public func add(_ new: NewAccount, from source: RequestSource) async throws -> UserAccount? {
+        let name = new.username.unicodeScalars
+        guard (1...64).contains(name.count), name.allSatisfy(Self.isVisible) else {
+            throw AccountFailure.unusableUsername
+        }
+        try checkPassword(new.password)
+        let account = UserAccount(
+            subject: SubjectID(random.identifier()), username: new.username,
+            passwordHash: try await hasher.hash(new.password), displayName: new.displayName, roles: new.roles,
+            createdAt: clock.now())
+        let link = new.fhirUser.map { MemberLink(subject: account.subject, fhirUser: $0, patients: new.patients) }
+        let record = maker(source).record(
+            .userChanged, subject: account.subject,
+            detail: "created `\(new.username)`" + (link.map { ", \(Self.words(for: $0))" } ?? ""))
+        guard try await stores.users.insert(account, link: link, record: record) else { return nil }
+        try await audit.flush()
+        return account
+    }
+
+    /// Says who an account is in FHIR, and for which patients it may act; false when it is linked already.
+    public func link(_ link: MemberLink, from source: RequestSource) async throws -> Bool {
+        let record = maker(source).record(.userChanged, subject: link.subject, detail: Self.words(for: link))
+        guard try await stores.memberLinks.insert(link, record: record) else { return false }
+        try await audit.flush()
+        return true
+    }
+
+    private static func words(for link: MemberLink) -> String {
+        "linked to \(link.fhirUser), may act for [\(link.patients.map(\.id.text).joined(separator: ", "))]"
+    }
+
+    /// Sets a password and ends the account's sessions.
+    public func setPassword(_ password: Secret, of subject: SubjectID, from source: RequestSource) async throws {
+        try checkPassword(password)
+        let hash = try await hasher.hash(password)
+        let record = maker(source).record(.userChanged, subject: subject, detail: "password set")
+        guard try await stores.users.setPassword(hash, of: subject, record: record) else {
+            throw AccountFailure.notFound
+        }
+        try await audit.flush()
+    }
+
+    /// Disables an account and ends its grants and sessions; nil when it was disabled already.
+    public func disable(
+        _ subject: SubjectID, by actor: String, from source: RequestSource
+    ) async throws -> RevocationOutcome? {
+        try await access.revoke(.user(subject), because: .accountDisabled, by: actor, from: source)
+    }
+
+    /// Lets a disabled account sign in again; its ended grants stay ended.
+    public func enable(_ subject: SubjectID, from source: RequestSource) async throws {
+        let record = maker(source).record(.userChanged, subject: subject, detail: "enabled")
+        guard try await stores.users.enable(subject, record: record) else { throw AccountFailure.notFound }
+        try await audit.flush()
+    }
+
+    private func maker(_ source: RequestSource) -> RecordMaker {
+        RecordMaker(clock: clock, random: random, source: source)
+    }
+
+    private func checkPassword(_ password: Secret) throws(AccountFailure) {
+        let length = password.reveal().unicodeScalars.count
+        guard length >= shortestPassword, password.reveal().utf8.count <= PasswordHasher.longestPassword else {
+            throw .unusablePassword
+        }
+    }
+
+    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,44 @@
+public import AccessPolicy
+public import OAuthCore
+
+/// The name under which a browser session is kept: the hash of the value in the cookie.
+public struct SessionID: Hashable, Sendable {
+    public let hash: SecretHash
+    public init(hash: SecretHash) { self.hash = hash }
+    /// The id of the session whose cookie value was presented.
+    public init(presented: Secret) { hash = SecretHash(of: presented) }
+}
+
+/// One browser's visit. It says who signed in and when, and nothing about any launch: launch context hangs on the
+/// grant, so two apps or two tabs in one browser cannot bleed into each other.
+public struct BrowserSession: Hashable, Sendable {
+    public let id: SessionID
+    /// Who signed in, and when; nil before login.
+    public let signIn: SignIn?
+    public let createdAt: Int64
+    public let expiresAt: Int64
+    public var lastSeenAt: Int64
+
+    /// The fact of a login.
+    public struct SignIn: Hashable, Sendable {
+        public let subject: SubjectID
+        public let authenticatedAt: Int64
+        public init(subject: SubjectID, authenticatedAt: Int64) {
+            self.subject = subject
+            self.authenticatedAt = authenticatedAt
+        }
+    }
+
+    public init(id: SessionID, signIn: SignIn?, createdAt: Int64, expiresAt: Int64, lastSeenAt: Int64) {
+        self.id = id
+        self.signIn = signIn
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.lastSeenAt = lastSeenAt
+    }
+
+    /// Whether the session may still be used at `now`, given how long it may lie idle.
+    public func isLive(at now: Int64, idleLimit: Int64) -> Bool {
+        now < expiresAt && now - lastSeenAt < idleLimit
+    }
+}

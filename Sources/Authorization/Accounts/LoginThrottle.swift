@@ -1,0 +1,82 @@
+internal import OAuthCore
+
+/// What attempts are counted under. The parts are digested: the name that somebody typed may be a password.
+public struct ThrottleKey: Hashable, Sendable {
+    public let text: String
+
+    /// Restores a key from its stored text.
+    public init(text: String) { self.text = text }
+
+    private init(_ kind: String, _ value: String) { text = "\(kind):\(SecretHash(of: Secret(value)).text)" }
+
+    /// Attempts on one account name, whether or not there is such an account, so that its existence does not show.
+    public static func account(_ username: String) -> ThrottleKey { .init("account", username) }
+    /// Attempts to sign in from one network address.
+    public static func loginSource(_ address: String) -> ThrottleKey { .init("login-source", address) }
+    /// Unknown codes and tokens presented from one network address.
+    public static func guessSource(_ address: String) -> ThrottleKey { .init("guess-source", address) }
+}
+
+/// How many attempts are let through before one has to wait, and for how long.
+public struct ThrottlePolicy: Hashable, Sendable {
+    /// Attempts that cost nothing.
+    public let free: Int
+    /// After this many seconds without an attempt the count starts again.
+    public let window: Int64
+    /// The first waiting time in seconds; it doubles with each further attempt.
+    public let firstWait: Int64
+    public let longestWait: Int64
+
+    public init(free: Int, window: Int64, firstWait: Int64, longestWait: Int64) {
+        self.free = free
+        self.window = window
+        self.firstWait = firstWait
+        self.longestWait = longestWait
+    }
+
+    /// Five tries for an account, then 30 s, doubling up to a quarter of an hour.
+    public static let account = ThrottlePolicy(free: 5, window: 3600, firstWait: 30, longestWait: 900)
+    /// Fifty tries from one address, then 30 s, doubling up to a quarter of an hour.
+    public static let source = ThrottlePolicy(free: 50, window: 3600, firstWait: 30, longestWait: 900)
+    /// A hundred unknown codes or tokens from one address.
+    public static let guesses = ThrottlePolicy(free: 100, window: 600, firstWait: 30, longestWait: 900)
+}
+
+/// The count kept under one key: a pure value that stores load, ask and save.
+public struct ThrottleCount: Hashable, Sendable {
+    public private(set) var attempts: Int
+    public private(set) var lastAttemptAt: Int64
+    public private(set) var closedUntil: Int64
+
+    public init(attempts: Int = 0, lastAttemptAt: Int64 = 0, closedUntil: Int64 = 0) {
+        self.attempts = attempts
+        self.lastAttemptAt = lastAttemptAt
+        self.closedUntil = closedUntil
+    }
+
+    /// Whether an attempt is let through at `now`.
+    public func isOpen(at now: Int64) -> Bool { now >= closedUntil }
+
+    /// Counts an attempt that was let through.
+    public mutating func count(by policy: ThrottlePolicy, at now: Int64) {
+        if now - lastAttemptAt >= policy.window { attempts = 0 }
+        attempts += 1
+        lastAttemptAt = now
+        guard attempts >= policy.free else { return }
+        let doublings = min(attempts - policy.free, 20)
+        closedUntil = now + min(policy.firstWait << Int64(doublings), policy.longestWait)
+    }
+
+    /// Takes one attempt back, because it succeeded.
+    public mutating func forgive() {
+        attempts = max(attempts - 1, 0)
+        closedUntil = 0
+    }
+}
+
+/// Whether an attempt may be tried.
+public enum ThrottleVerdict: Hashable, Sendable {
+    case admitted
+    /// Not before this time.
+    case closed(until: Int64)
+}

@@ -1,0 +1,103 @@
+public import AccessPolicy
+public import FHIRCore
+
+/// Somebody's record that a login may act for.
+public struct LinkedPatient: Hashable, Sendable {
+    public let id: ResourceID
+    /// How the person recognises the record when there are several; comes from the directory and is untrusted text.
+    public let label: String
+    public init(id: ResourceID, label: String) {
+        self.id = id
+        self.label = label
+    }
+}
+
+/// Which patients a signed-in person may put into context.
+public enum PatientSelection: Hashable, Sendable {
+    /// These and no others; may be empty.
+    case among([LinkedPatient])
+    /// Any patient of the FHIR server, by id: staff whose panel is everyone.
+    case anyPatient
+
+    /// Whether the person may act for this patient.
+    public func allows(_ patient: ResourceID) -> Bool {
+        switch self {
+        case .among(let patients): patients.contains { $0.id == patient }
+        case .anyPatient: true
+        }
+    }
+}
+
+/// Who a login is on the FHIR side.
+public struct Member: Hashable, Sendable {
+    /// The Patient, Practitioner, PractitionerRole, RelatedPerson or Person that the login is.
+    public let fhirUser: InstanceKey
+    public let selection: PatientSelection
+
+    public init(fhirUser: InstanceKey, selection: PatientSelection) {
+        self.fhirUser = fhirUser
+        self.selection = selection
+    }
+}
+
+/// Answers who a login is: exact, never by e-mail, name or date of birth.
+///
+/// Asked at login and again at every refresh, so that ended coverage and an undone link end access (decision 23).
+public protocol MemberDirectory: Sendable {
+    /// The member behind a login, or nil when nobody is linked to it. Throws when the directory cannot answer; the
+    /// caller then refuses.
+    func member(for subject: SubjectID) async throws -> Member?
+}
+
+/// A stored link from a local account to its FHIR identity and the patients that it may act for.
+public struct MemberLink: Hashable, Sendable {
+    public let subject: SubjectID
+    public let fhirUser: InstanceKey
+    public let patients: [LinkedPatient]
+
+    public init(subject: SubjectID, fhirUser: InstanceKey, patients: [LinkedPatient]) {
+        self.subject = subject
+        self.fhirUser = fhirUser
+        self.patients = patients
+    }
+}
+
+/// The panels of practitioners: whose records they may open. A configuration value, kept apart from the accounts.
+public struct PractitionerPanels: Hashable, Sendable {
+    private let panels: [InstanceKey: PatientPanel]
+
+    public init(_ panels: [InstanceKey: PatientPanel] = [:]) { self.panels = panels }
+
+    /// The panel of a practitioner; who is not configured has none.
+    public func panel(of user: InstanceKey) -> PatientPanel { panels[user] ?? .none }
+}
+
+/// The member directory over links kept beside the local accounts.
+public struct LocalMemberDirectory: MemberDirectory {
+    private let links: any MemberLinkStore
+    private let panels: PractitionerPanels
+
+    public init(links: any MemberLinkStore, panels: PractitionerPanels = .init()) {
+        self.links = links
+        self.panels = panels
+    }
+
+    public func member(for subject: SubjectID) async throws -> Member? {
+        guard let link = try await links.link(for: subject) else { return nil }
+        return Member(fhirUser: link.fhirUser, selection: selection(of: link))
+    }
+
+    /// A practitioner chooses from the configured panel; everybody else from the linked patients.
+    private func selection(of link: MemberLink) -> PatientSelection {
+        switch link.fhirUser.type {
+        case .practitioner, .practitionerRole:
+            switch panels.panel(of: link.fhirUser) {
+            case .none: .among([])
+            case .everyone: .anyPatient
+            case .patients(let ids):
+                .among(ids.sorted { $0.text < $1.text }.map { LinkedPatient(id: $0, label: "Patient \($0.text)") })
+            }
+        default: .among(link.patients)
+        }
+    }
+}

@@ -1,0 +1,40 @@
+public import AccessPolicy
+
+/// What a local account may do beside signing in to apps.
+public enum UserRole: String, CaseIterable, Hashable, Sendable {
+    case member, clinician, steward, security, auditor, admin, developer
+}
+
+/// A local account: somebody who can sign in at this server.
+public struct UserAccount: Hashable, Sendable {
+    /// The identifier that tokens carry as `sub`; made once, never reused, says nothing about the person.
+    public let subject: SubjectID
+    /// What the person types. Compared exactly.
+    public let username: String
+    /// The argon2id hash in its encoded form, with its parameters and salt.
+    public var passwordHash: PasswordHash
+    public var displayName: String
+    public var roles: Set<UserRole>
+    public var isDisabled: Bool
+    public var createdAt: Int64
+
+    public init(
+        subject: SubjectID, username: String, passwordHash: PasswordHash, displayName: String,
+        roles: Set<UserRole> = [.member], isDisabled: Bool = false, createdAt: Int64
+    ) {
+        self.subject = subject
+        self.username = username
+        self.passwordHash = passwordHash
+        self.displayName = displayName
+        self.roles = roles
+        self.isDisabled = isDisabled
+        self.createdAt = createdAt
+    }
+}
+
+/// An encoded argon2id hash. It prints as redacted: a hash of a weak password is nearly the password.
+public struct PasswordHash: Hashable, Sendable, CustomStringConvertible {
+    public let encoded: String
+    public init(encoded: String) { self.encoded = encoded }
+    public var description: String { "<redacted>" }
+}

@@ -1,0 +1,89 @@
+internal import AccessPolicy
+public import Audit
+internal import OAuthCore
+internal import FHIRCore
+
+/// Brings the audit rows of authorization steps into the audit log before their answer leaves (decision 16).
+///
+/// A step that changes state wrote its row into the outbox with the change; here the outbox is drained. An actor,
+/// because draining suspends: callers that come while one drain runs share the next one.
+public actor AuditTrail {
+    /// Writes records durably into the audit log; safe to call twice with the same record.
+    public typealias Recording = @Sendable ([AuthorizationRecord]) async throws -> Void
+
+    private let outbox: any AuditOutbox
+    private let record: Recording
+    private var started = 0
+    private var running: (number: Int, task: Task<Void, any Error>)?
+
+    public init(outbox: any AuditOutbox, record: @escaping Recording) {
+        self.outbox = outbox
+        self.record = record
+    }
+
+    /// Returns when every row that was in the outbox at the time of the call stands in the audit log.
+    public func flush() async throws {
+        let before = started
+        while true {
+            if let running {
+                let result = await running.task.result
+                // A drain that had begun before this call may have missed our row.
+                if running.number > before { return try result.get() }
+                continue
+            }
+            started += 1
+            let number = started
+            let task = Task { try await self.drain() }
+            running = (number, task)
+        }
+    }
+
+    /// Adds a row for a step that changed no state, and flushes.
+    public func note(_ record: AuthorizationRecord) async throws {
+        try await outbox.append(record)
+        try await flush()
+    }
+
+    private func drain() async throws {
+        defer { running = nil }
+        while true {
+            let rows = try await outbox.pending(limit: 64)
+            guard !rows.isEmpty else { return }
+            try await record(rows)
+            try await outbox.acknowledge(rows.map(\.id))
+        }
+    }
+}
+
+/// Makes the audit records of one step, with what all of them share.
+struct RecordMaker: Sendable {
+    let clock: Clock
+    let random: RandomSource
+    let source: RequestSource
+
+    /// A record of something that is done on behalf of a client or a person.
+    func record(
+        _ kind: AuthorizationRecord.Kind, client: ClientID? = nil, subject: SubjectID? = nil, grant: Grant? = nil,
+        token: TokenID? = nil, scopes: ScopeSet? = nil, outcome: AuthorizationRecord.Outcome = .succeeded,
+        detail: String? = nil
+    ) -> AuthorizationRecord {
+        AuthorizationRecord(
+            id: DecisionID(random.identifier()), kind: kind, clientID: client ?? grant?.clientID,
+            subject: subject ?? grant?.subject, fhirUser: grant?.launch.fhirUser?.description,
+            patient: grant?.launch.patient?.text, grantID: grant?.id, tokenID: token,
+            scopes: (scopes ?? grant?.scopes)?.scopes.map(\.text) ?? [], program: grant?.program.rawValue,
+            outcome: outcome, detail: detail, sourceAddress: source.address, at: clock.milliseconds(),
+            traceID: source.traceID)
+    }
+}
+
+/// Where a request came from, for the record and for counting guesses.
+public struct RequestSource: Hashable, Sendable {
+    public let address: String
+    public let traceID: String?
+
+    public init(address: String, traceID: String? = nil) {
+        self.address = address
+        self.traceID = traceID
+    }
+}

@@ -1,0 +1,57 @@
+/// What an operator says about the authorization server.
+public struct AuthorizationConfiguration: Hashable, Sendable {
+    /// The issuer, without a trailing slash.
+    public let issuer: String
+    /// The bases of the protected FHIR servers: the values of `aud` that are accepted, compared exactly.
+    public let fhirBases: [String]
+    /// Whether a base with one more trailing slash is taken for the base.
+    public var toleratesTrailingSlash = false
+    /// Life of an authorization code in seconds (SMART 2.2: about a minute).
+    public var codeLifetime: Int64 = 60
+    /// How long a launch may take, from the request to the consent.
+    public var launchLifetime: Int64 = 1800
+    /// A signed-in session's absolute life.
+    public var sessionLifetime: Int64 = 12 * 3600
+    /// A session that is not used for this long is over.
+    public var sessionIdleLimit: Int64 = 1800
+    /// Within this many seconds a rotated refresh token gets the same successor again.
+    public var refreshGrace: Int64 = 30
+    /// The fewest characters of a password. Demonstrations may have shorter ones.
+    public var shortestPassword = 8
+    /// The scopes that discovery names.
+    public var scopesSupported = AuthorizationConfiguration.usualScopes
+    public var accountThrottle = ThrottlePolicy.account
+    public var sourceThrottle = ThrottlePolicy.source
+    public var guessThrottle = ThrottlePolicy.guesses
+
+    public init(issuer: String, fhirBases: [String]) {
+        self.issuer = issuer
+        self.fhirBases = fhirBases
+    }
+
+    /// The identity and context scopes, and reading and searching the types of US Core and CARIN.
+    public static let usualScopes: [String] = {
+        let types = [
+            "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
+            "DocumentReference", "Encounter", "ExplanationOfBenefit", "Goal", "Immunization", "Location", "Medication",
+            "MedicationDispense", "MedicationRequest", "Observation", "Organization", "Patient", "Practitioner",
+            "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
+            "ServiceRequest", "Specimen",
+        ]
+        let resources = ["patient", "user", "system"].flatMap { level in types.map { "\(level)/\($0).rs" } }
+        return ["openid", "fhirUser", "launch/patient", "offline_access"] + resources
+            + ConsentCatalogue.categoryScopes
+    }()
+
+    public var authorizationEndpoint: String { issuer + "/oauth/authorize" }
+    public var tokenEndpoint: String { issuer + "/oauth/token" }
+    public var revocationEndpoint: String { issuer + "/oauth/revoke" }
+    public var jwksURL: String { issuer + "/.well-known/jwks.json" }
+
+    /// The protected base that an `aud` names, or nil.
+    func fhirBase(named audience: String) -> String? {
+        if let exact = fhirBases.first(where: { $0.utf8.elementsEqual(audience.utf8) }) { return exact }
+        guard toleratesTrailingSlash else { return nil }
+        return fhirBases.first { ($0 + "/").utf8.elementsEqual(audience.utf8) }
+    }
+}

@@ -1,0 +1,71 @@
+public import OAuthCore
+
+/// The authorization server: its endpoints and use-cases by name, nothing more.
+public struct AuthorizationServer: Sendable {
+    public let authorization: AuthorizationEndpoint
+    public let interaction: InteractionEndpoint
+    public let token: TokenEndpoint
+    public let revocation: RevocationEndpoint
+    public let discovery: DiscoveryEndpoint
+    /// What the enforcer in this process asks on every request.
+    public let revocationState: RevocationState
+    public let access: AccessRevoker
+    public let accounts: AccountRegistry
+    public let keys: ServerKeys
+    public let audit: AuditTrail
+    public let clients: ClientRegistry
+    public let stores: AuthorizationStores
+    private let clock: Clock
+
+    /// Makes a server over its stores: opens or makes the keys, loads the revocations, and brings into the audit log
+    /// what an earlier run left in the outbox.
+    public static func start(
+        configuration: AuthorizationConfiguration, stores: AuthorizationStores, directory: any MemberDirectory,
+        sealer: Sealer, clock: Clock = .system, random: RandomSource = .system,
+        passwordCost: Argon2Parameters = .standard, keyFetch: ClientKeyFetch = .refusing,
+        record: @escaping AuditTrail.Recording
+    ) async throws -> AuthorizationServer {
+        let audit = AuditTrail(outbox: stores.outbox, record: record)
+        let keys = try await ServerKeys.load(from: stores.keys, sealer: sealer, clock: clock, random: random)
+        let state = RevocationState()
+        state.apply(try await stores.revocations.revocations(after: 0), at: clock.now())
+        try await audit.flush()
+        let access = AccessRevoker(stores: stores, state: state, audit: audit, clock: clock, random: random)
+        let parts = ServerParts(
+            configuration: configuration, stores: stores, directory: directory, clock: clock, random: random,
+            hasher: try PasswordHasher(parameters: passwordCost, random: random.bytes), audit: audit, access: access,
+            keys: keys)
+        return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
+    }
+
+    private init(parts: ServerParts, state: RevocationState, keyFetch: ClientKeyFetch) {
+        let interaction = InteractionEndpoint(parts: parts)
+        let authenticator = ClientAuthenticator(
+            configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
+            keyFetch: keyFetch, clock: parts.clock)
+        self.interaction = interaction
+        authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
+        token = TokenEndpoint(
+            parts: parts, authenticator: authenticator,
+            issuer: TokenIssuer(configuration: parts.configuration, keys: parts.keys))
+        revocation = RevocationEndpoint(parts: parts, authenticator: authenticator)
+        discovery = DiscoveryEndpoint(configuration: parts.configuration, signer: parts.keys.signer)
+        revocationState = state
+        access = parts.access
+        accounts = AccountRegistry(
+            stores: parts.stores, hasher: parts.hasher, audit: parts.audit, access: parts.access, clock: parts.clock,
+            random: parts.random, shortestPassword: parts.configuration.shortestPassword)
+        clients = ClientRegistry(
+            stores: parts.stores, audit: parts.audit, clock: parts.clock, random: parts.random)
+        keys = parts.keys
+        audit = parts.audit
+        stores = parts.stores
+        clock = parts.clock
+    }
+
+    /// Removes what has expired; to be called every few minutes.
+    public func sweep() async throws -> Int {
+        revocationState.forget(at: clock.now())
+        return try await stores.sweep.sweep(at: clock.now())
+    }
+}

@@ -1,0 +1,48 @@
+public import FHIRCore
+internal import OAuthCore
+
+/// The public documents that tell clients where everything is and what it can do. It composes them from what is built;
+/// what is not built is not named.
+public struct DiscoveryEndpoint: Sendable {
+    let endpoints: ServerEndpoints
+    let capabilities: ServerCapabilities
+    let signer: TokenSigner
+
+    init(configuration: AuthorizationConfiguration, signer: TokenSigner) {
+        var endpoints = ServerEndpoints(
+            issuer: configuration.issuer, authorization: configuration.authorizationEndpoint,
+            token: configuration.tokenEndpoint, jwks: configuration.jwksURL)
+        endpoints.revocation = configuration.revocationEndpoint
+        self.endpoints = endpoints
+        capabilities = ServerCapabilities(
+            grantTypes: [.authorizationCode, .refreshToken, .clientCredentials],
+            authenticationMethods: [.none, .clientSecretBasic, .privateKeyJWT],
+            assertionAlgorithms: [.rs384, .es384], scopes: configuration.scopesSupported)
+        self.signer = signer
+    }
+
+    /// `.well-known/smart-configuration` below a FHIR base (SMART 2.2 conformance).
+    public var smartConfiguration: JSONValue {
+        SMARTConfiguration(
+            endpoints: endpoints, server: capabilities,
+            capabilities: [
+                .launchStandalone, .authorizePost, .clientPublic, .clientConfidentialSymmetric,
+                .clientConfidentialAsymmetric, .ssoOpenIDConnect, .contextStandalonePatient, .permissionOffline,
+                .permissionPatient, .permissionUser, .permissionV1, .permissionV2,
+            ]
+        ).json
+    }
+
+    /// `/.well-known/openid-configuration`.
+    public var openIDConfiguration: JSONValue {
+        OpenIDConfiguration(AuthorizationServerMetadata(endpoints: endpoints, server: capabilities)).json
+    }
+
+    /// `/.well-known/oauth-authorization-server` (RFC 8414).
+    public var authorizationServerMetadata: JSONValue {
+        AuthorizationServerMetadata(endpoints: endpoints, server: capabilities).json
+    }
+
+    /// `/.well-known/jwks.json`: public halves only.
+    public var jwks: JSONValue { signer.jwks }
+}

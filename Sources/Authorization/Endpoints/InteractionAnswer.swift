@@ -1,0 +1,112 @@
+public import OAuthCore
+
+/// What the browser gets for one step of a launch, and what becomes of its session cookie.
+public struct InteractionAnswer: Sendable {
+    public let outcome: InteractionOutcome
+    public let session: SessionInstruction
+
+    init(_ outcome: InteractionOutcome, session: SessionInstruction = .keep) {
+        self.outcome = outcome
+        self.session = session
+    }
+}
+
+/// What is done with the session cookie.
+public enum SessionInstruction: Sendable {
+    case keep
+    /// Give the browser this value.
+    case set(Secret, expiresAt: Int64)
+    case clear
+}
+
+/// The face of one step.
+public enum InteractionOutcome: Sendable {
+    /// A page of ours.
+    case page(InteractionPage)
+    /// 303 to the client (RFC 9700 §4.12: never 307 or 308).
+    case redirect(ClientRedirect)
+    /// An error page, because there is no redirect that could be trusted.
+    case shownToUser(OAuthError)
+    /// 503: a store or the audit log failed. Nothing was given.
+    case unavailable
+}
+
+/// An answer on its way to a client, by way of the browser.
+public struct ClientRedirect: Hashable, Sendable {
+    /// The full address.
+    public let location: String
+
+    /// A code for the client (RFC 6749 §4.1.2, RFC 9207).
+    init(code: Secret, state: String, issuer: String, to redirect: ValidatedRedirect) {
+        location = redirect.location(adding: [("code", code.reveal()), ("state", state), ("iss", issuer)])
+    }
+
+    /// An error for the client; nil when the failure may not be told to it.
+    init?(_ failure: AuthorizationFailure, issuer: String) {
+        guard let location = failure.location(issuer: issuer) else { return nil }
+        self.location = location
+    }
+}
+
+/// The pages that a launch can need.
+public enum InteractionPage: Sendable {
+    case login(LoginPage)
+    case choosePatient(PatientPage)
+    case consent(ConsentPage)
+    case leaving(LeavingPage)
+}
+
+/// The page that asks who is there.
+public struct LoginPage: Sendable {
+    /// The handle of the launch, for a hidden field. Bound to the session, so it also proves that the form is ours.
+    public let transaction: Secret
+    public let clientName: String
+    /// Where the launch ends; the page's policy must let its form be redirected there.
+    public let redirectURI: String
+    public let problem: LoginProblem?
+}
+
+/// Why a login was not accepted.
+public enum LoginProblem: Hashable, Sendable {
+    /// The same for an unknown name, a wrong password and a disabled account.
+    case wrongCredentials
+    case tooManyAttempts(retryAfter: Int64)
+    case busy
+}
+
+/// The page that asks for whose record the app is opened.
+public struct PatientPage: Sendable {
+    public let transaction: Secret
+    public let clientName: String
+    /// Where the launch ends; the page's policy must let its form be redirected there.
+    public let redirectURI: String
+    public let patients: [LinkedPatient]
+    /// Whether any patient id may be typed.
+    public let acceptsAnyPatient: Bool
+    /// Whether a choice was made that is not open to the person.
+    public let hasProblem: Bool
+}
+
+/// The page that asks what the app may do.
+public struct ConsentPage: Sendable {
+    public let transaction: Secret
+    public let clientName: String
+    public let clientIsTrusted: Bool
+    /// Who is signed in.
+    public let personName: String
+    /// Whose record it is about, if it is about one.
+    public let patient: LinkedPatient?
+    public let offer: ConsentOffer
+    /// Where the browser goes afterwards, for people to read.
+    public let redirectHost: String
+    /// Where the launch ends; the page's policy must let its form be redirected there.
+    public let redirectURI: String
+}
+
+/// The page between us and an app that nobody vouches for, when an error would send the browser there
+/// (RFC 9700 §4.11.2).
+public struct LeavingPage: Sendable {
+    public let clientName: String
+    public let redirectHost: String
+    public let location: String
+}

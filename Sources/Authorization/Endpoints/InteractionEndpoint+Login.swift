@@ -1,0 +1,178 @@
+internal import AccessPolicy
+internal import Audit
+public import OAuthCore
+
+/// How a login outside a launch ended.
+public enum SignInAnswer: Sendable {
+    case signedIn(UserAccount, SessionInstruction)
+    case refused(LoginProblem)
+    case unavailable
+}
+
+extension InteractionEndpoint {
+    /// Takes a name and a password for a launch. Success makes a new session, into which the launch follows.
+    public func login(
+        transaction handle: Secret, username: String, password: Secret, session cookie: Secret?,
+        from source: RequestSource
+    ) async -> InteractionAnswer {
+        await guarded(source) { maker in
+            guard let visitor = try await self.liveSession(cookie) else { throw Self.notYours }
+            let id = TransactionID(presented: handle)
+            guard let begun = try await self.parts.stores.transactions.transaction(id), begun.session == visitor.id
+            else { throw Self.notYours }
+            let step = try await self.loaded(handle, begun, maker)
+            guard case .awaitingLogin = begun.state else {
+                return InteractionAnswer(
+                    try await self.perform(begun.current(for: visitor.id, at: self.parts.clock.now()), step))
+            }
+            switch try await self.authenticate(username, password, replacing: visitor.id, maker) {
+            case .failure(let problem):
+                return InteractionAnswer(.page(.login(step.loginPage(problem: problem))))
+            case .success(let entry):
+                guard let moved = try await self.parts.stores.transactions.transaction(id) else { throw Self.notYours }
+                let outcome = try await self.enter(step.with(moved), entry.session)
+                return InteractionAnswer(outcome, session: entry.instruction)
+            }
+        }
+    }
+
+    /// Takes a name and a password outside a launch, for the pages of the person's own account.
+    public func signIn(
+        username: String, password: Secret, session cookie: Secret?, from source: RequestSource
+    ) async -> SignInAnswer {
+        let maker = parts.records(for: source)
+        do {
+            let visit = try await visit(cookie)
+            switch try await authenticate(username, password, replacing: visit.session.id, maker) {
+            case .failure(let problem): return .refused(problem)
+            case .success(let entry): return .signedIn(entry.account, entry.instruction)
+            }
+        } catch {
+            return .unavailable
+        }
+    }
+
+    /// Ends the session.
+    public func signOut(session cookie: Secret?, from source: RequestSource) async -> InteractionAnswer {
+        let maker = parts.records(for: source)
+        do {
+            if let cookie, let session = try await liveSession(cookie) {
+                let record = maker.record(.logout, subject: session.signIn?.subject)
+                if try await parts.stores.sessions.end(session.id, record: record) { try await parts.audit.flush() }
+            }
+            return InteractionAnswer(.shownToUser(Self.notYours), session: .clear)
+        } catch {
+            return InteractionAnswer(.unavailable)
+        }
+    }
+
+    /// Who is signed in in this browser; nil for nobody, an expired session or a disabled account. Throws when the
+    /// stores cannot say.
+    public func signedIn(session cookie: Secret?) async throws -> UserAccount? {
+        guard let signIn = try await liveSession(cookie)?.signIn,
+            let account = try await parts.stores.users.user(signIn.subject), !account.isDisabled
+        else { return nil }
+        return account
+    }
+
+    // MARK: - sessions
+
+    /// A session and what the browser must be told of it.
+    struct Visit {
+        let session: BrowserSession
+        let instruction: SessionInstruction
+    }
+
+    /// The browser's live session, or a new one that nobody has signed in to.
+    func visit(_ cookie: Secret?) async throws -> Visit {
+        if let session = try await liveSession(cookie) { return Visit(session: session, instruction: .keep) }
+        let value = parts.random.secret()
+        let now = parts.clock.now()
+        // Nobody is signed in: the session need only outlive the launch.
+        let session = BrowserSession(
+            id: SessionID(presented: value), signIn: nil, createdAt: now,
+            expiresAt: now + parts.configuration.launchLifetime, lastSeenAt: now)
+        try await parts.stores.sessions.insert(session)
+        return Visit(session: session, instruction: .set(value, expiresAt: session.expiresAt))
+    }
+
+    func liveSession(_ cookie: Secret?) async throws -> BrowserSession? {
+        guard let cookie, !cookie.isEmpty,
+            let session = try await parts.stores.sessions.session(SessionID(presented: cookie))
+        else { return nil }
+        let now = parts.clock.now()
+        guard session.isLive(at: now, idleLimit: parts.configuration.sessionIdleLimit) else { return nil }
+        if session.lastSeenAt < now { try await parts.stores.sessions.touch(session.id, at: now) }
+        return session
+    }
+
+    /// Goes on with a launch for whoever is signed in in the session, if somebody is.
+    func enter(_ step: Step, _ session: BrowserSession) async throws -> InteractionOutcome {
+        guard let signIn = session.signIn,
+            let account = try await parts.stores.users.user(signIn.subject), !account.isDisabled
+        else { return try await perform(step.transaction.current(for: session.id, at: parts.clock.now()), step) }
+        let member = try await parts.directory.member(for: account.subject)
+        let signedIn = SignedInMember(
+            subject: account.subject, authenticatedAt: signIn.authenticatedAt, fhirUser: member?.fhirUser,
+            selection: member?.selection ?? .among([]))
+        return try await advance(step, by: .signedIn(signedIn), from: session.id)
+    }
+
+    // MARK: - passwords
+
+    /// A successful login.
+    struct Entry {
+        let account: UserAccount
+        let session: BrowserSession
+        let instruction: SessionInstruction
+    }
+
+    private enum Authentication {
+        case success(Entry)
+        case failure(LoginProblem)
+    }
+
+    /// Counts the attempt, does the same work for known and unknown names, and on success makes the new session.
+    private func authenticate(
+        _ username: String, _ password: Secret, replacing old: SessionID, _ maker: RecordMaker
+    ) async throws -> Authentication {
+        let now = parts.clock.now()
+        let account = ThrottleKey.account(username)
+        let source = ThrottleKey.loginSource(maker.source.address)
+        let verdict = try await parts.stores.throttle.admit(
+            [account: parts.configuration.accountThrottle, source: parts.configuration.sourceThrottle], at: now)
+        if case .closed(let until) = verdict {
+            try await parts.audit.note(maker.record(.accountLocked, outcome: .refused(reason: "too-many-attempts")))
+            return .failure(.tooManyAttempts(retryAfter: max(until - now, 1)))
+        }
+        let user = try await parts.stores.users.user(named: username)
+        let matches: Bool
+        do { matches = try await parts.hasher.verify(password, against: user?.passwordHash) } catch PasswordHashingError
+            .busy
+        {
+            return .failure(.busy)
+        }
+        guard matches, let user, !user.isDisabled else {
+            // The record says what the answer may not. It does not hold the name that was typed unless it is a known
+            // one: people type passwords into that field.
+            let reason = user == nil ? "unknown-user" : matches ? "disabled" : "wrong-password"
+            try await parts.audit.note(
+                maker.record(.loginFailed, subject: user?.subject, outcome: .refused(reason: reason)))
+            return .failure(.wrongCredentials)
+        }
+        try await parts.stores.throttle.succeed(cleared: account, forgiven: [source])
+        let value = parts.random.secret()
+        let session = BrowserSession(
+            id: SessionID(presented: value),
+            signIn: .init(subject: user.subject, authenticatedAt: parts.clock.now()), createdAt: now,
+            expiresAt: now + parts.configuration.sessionLifetime, lastSeenAt: parts.clock.now())
+        // A new id at login: what was planted in the browser before is worth nothing now.
+        guard
+            try await parts.stores.sessions.replace(
+                old, by: session, record: maker.record(.login, subject: user.subject))
+        else { throw Self.notYours }
+        try await parts.audit.flush()
+        return .success(
+            Entry(account: user, session: session, instruction: .set(value, expiresAt: session.expiresAt)))
+    }
+}

@@ -1,0 +1,79 @@
+internal import AccessPolicy
+internal import Audit
+public import OAuthCore
+
+/// What a client gets from the revocation endpoint.
+public enum RevocationAnswer: Sendable {
+    /// 200: the token is worth nothing now, whether or not it was before.
+    case done
+    case refused(OAuthError)
+}
+
+/// Where a client gives tokens back (RFC 7009). A refresh token takes its whole grant along, an access token only
+/// itself.
+public struct RevocationEndpoint: Sendable {
+    let parts: ServerParts
+    let authenticator: ClientAuthenticator
+
+    public func answer(
+        _ form: FormParameters, authorization header: String?, from source: RequestSource
+    ) async -> RevocationAnswer {
+        let maker = parts.records(for: source)
+        do {
+            let client = try await authenticator.authenticate(form, authorization: header)
+            guard let token = form["token"] else { throw OAuthError(.invalidRequest, "token is missing") }
+            // RFC 7009 §2.1: the hint only saves time; the two kinds cannot be mistaken for each other.
+            if let presented = PresentedRefreshToken(token) {
+                try await revoke(presented, of: client, maker)
+            } else {
+                try await revoke(accessToken: token, of: client, maker)
+            }
+            return .done
+        } catch let error as OAuthError {
+            return await refusal(error, maker)
+        } catch {
+            return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
+        }
+    }
+
+    private func refusal(_ error: OAuthError, _ maker: RecordMaker) async -> RevocationAnswer {
+        do {
+            try await parts.audit.note(
+                maker.record(.revoke, outcome: .refused(reason: error.code.rawValue), detail: error.detail))
+            return .refused(error)
+        } catch {
+            return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
+        }
+    }
+
+    private func revoke(
+        _ presented: PresentedRefreshToken, of client: ClientRegistration, _ maker: RecordMaker
+    ) async throws {
+        // RFC 7009 §2.2: an unknown token is no error. Neither is another client's: nothing is told and nothing done.
+        guard let family = try await parts.stores.refreshTokens.family(presented.family),
+            family.clientID == client.id,
+            family.standing(of: presented, at: parts.clock.now(), grace: 0, mint: parts.keys.refreshTokens) != .unknown
+        else { return }
+        let grant = try await parts.stores.grants.grant(family.grantID)
+        _ = try await parts.access.revoke(
+            .grant(family.grantID), because: .client, record: maker.record(.revoke, client: client.id, grant: grant))
+    }
+
+    private func revoke(
+        accessToken: String, of client: ClientRegistration, _ maker: RecordMaker
+    ) async throws {
+        guard let token = try? JWS.verify(accessToken, keys: parts.keys.signer.verificationKeys, rules: .accessToken)
+        else { return }
+        let now = parts.clock.now()
+        let claims = parts.configuration.fhirBases.lazy.compactMap { base in
+            try? AccessTokenClaims(
+                token, expecting: .init(issuer: parts.configuration.issuer, audience: base), now: now)
+        }.first
+        // What has expired or is not ours is worth nothing already.
+        guard let access = claims?.access, access.clientID == client.id else { return }
+        let grant = try await parts.stores.grants.grant(access.grantID)
+        _ = try await parts.access.revoke(
+            .token(access.tokenID), because: .client,
+            record: maker.record(.revoke, client: client.id, grant: grant, token: access.tokenID))
+    }
+}

@@ -1,0 +1,89 @@
+internal import AccessPolicy
+internal import Audit
+public import OAuthCore
+
+/// What a client gets from the token endpoint.
+public enum TokenAnswer: Sendable {
+    /// 200, never cached.
+    case issued(TokenResponse)
+    /// The error's own status, JSON and, for `invalid_client`, a challenge.
+    case refused(OAuthError)
+    /// 429 after too many unknown codes, tokens or secrets from one source.
+    case tooManyRequests(retryAfter: Int64)
+}
+
+/// Where codes, refresh tokens and assertions become access tokens.
+public struct TokenEndpoint: Sendable {
+    let parts: ServerParts
+    let authenticator: ClientAuthenticator
+    let issuer: TokenIssuer
+
+    /// Answers a token request in fixed phases, so that no grant type can leave one out.
+    public func answer(
+        _ form: FormParameters, authorization header: String?, from source: RequestSource
+    ) async -> TokenAnswer {
+        let maker = parts.records(for: source)
+        var client: ClientID?
+        do {
+            // 1. Who: the client proves itself.
+            let registration = try await authenticator.authenticate(form, authorization: header)
+            client = registration.id
+            // 2. What: the request is read, and the grant type must be the client's.
+            let request = try TokenRequest(parsing: form)
+            guard registration.metadata.grantTypes.contains(request.grantType) else {
+                throw OAuthError(.unauthorizedClient)
+            }
+            // 3. The grant's own checks, the scopes, and the one write that wins.
+            let call = AuthenticatedCall(
+                client: registration, request: request, maker: maker, now: parts.clock.now())
+            let issue = try await handler(for: request.grantType).authorize(call)
+            // 4. The tokens.
+            let response = try issuer.response(for: issue, at: call.now)
+            // 5. The record, before the answer.
+            try await parts.audit.flush()
+            return .issued(response)
+        } catch {
+            return await refusal(error, client, maker)
+        }
+    }
+
+    private func handler(for type: GrantType) -> any GrantHandler {
+        switch type {
+        case .authorizationCode: AuthorizationCodeGrant(parts: parts)
+        case .refreshToken: RefreshTokenGrant(parts: parts)
+        case .clientCredentials: ClientCredentialsGrant(parts: parts)
+        }
+    }
+
+    /// The failure as the client may know it. Guesses are counted; refusals are recorded before they are told.
+    private func refusal(_ error: any Error, _ client: ClientID?, _ maker: RecordMaker) async -> TokenAnswer {
+        do {
+            switch error {
+            case let unknown as UnknownArtefact:
+                return try await refuse(
+                    OAuthError(.invalidGrant, detail: "unknown \(unknown.what)"), isGuess: true, client, maker)
+            case let error as OAuthError:
+                return try await refuse(error, isGuess: error.code == .invalidClient, client, maker)
+            default: return .refused(OAuthError(.serverError, detail: "\(error)"))
+            }
+        } catch {
+            return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
+        }
+    }
+
+    private func refuse(
+        _ error: OAuthError, isGuess: Bool, _ client: ClientID?, _ maker: RecordMaker
+    ) async throws -> TokenAnswer {
+        if isGuess {
+            let key = ThrottleKey.guessSource(maker.source.address)
+            let now = parts.clock.now()
+            let verdict = try await parts.stores.throttle.admit([key: parts.configuration.guessThrottle], at: now)
+            // What is throttled is counted and not recorded one by one, so that nobody can fill the disk.
+            if case .closed(let until) = verdict { return .tooManyRequests(retryAfter: max(until - now, 1)) }
+        }
+        try await parts.audit.note(
+            maker.record(
+                .tokenRefused, client: client, outcome: .refused(reason: error.code.rawValue), detail: error.detail))
+        return .refused(error)
+    }
+}

@@ -1,0 +1,104 @@
+internal import AccessPolicy
+internal import Audit
+internal import OAuthCore
+
+/// The exchange of a code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+struct AuthorizationCodeGrant: GrantHandler {
+    let parts: ServerParts
+
+    /// The order is fixed: known → owner → consumed → expiry → redirect → verifier → grant → person → write.
+    func authorize(_ call: AuthenticatedCall) async throws -> Issue {
+        guard case .authorizationCode(let presented, let redirectURI, let verifier) = call.request else {
+            throw OAuthError(.unsupportedGrantType)
+        }
+        guard let code = try await parts.stores.codes.code(presented.hash) else { throw UnknownArtefact("code") }
+        // C-03: another client learns nothing and spoils nothing.
+        guard code.clientID == call.client.id else { throw invalid("the code belongs to another client") }
+        try await refuseReplay(of: code, call)
+        guard call.now < code.expiresAt else { throw invalid("the code has expired") }
+        guard code.redirectURI.utf8.elementsEqual(redirectURI.utf8) else { throw invalid("redirect_uri differs") }
+        try await checkProof(verifier, of: code, call)
+        guard let grant = try await parts.stores.grants.grant(code.grantID), grant.isAlive(at: call.now) else {
+            throw invalid("the grant has ended")
+        }
+        try await checkPerson(of: grant)
+        let scopes = try ScopePolicy.forRefresh(asked: nil, granted: grant.scopes, client: call.client)
+        let (family, refreshToken) = openFamily(for: grant, scopes, call)
+        let tokenID = TokenID(parts.random.identifier())
+        let record = call.maker.record(.token, grant: grant, token: tokenID, scopes: scopes)
+        // One conditional write; who loses it came while the winner was at it, and only fails (C-02).
+        let redemption = try await parts.stores.codes.redeem(
+            code.hash, at: call.now, opening: family, record: record)
+        guard redemption == .redeemed else { throw invalid("the code was redeemed at this moment") }
+        return Issue(
+            grant: grant, scopes: scopes, tokenID: tokenID, lifetime: call.client.lifetimes.accessToken,
+            refreshToken: refreshToken, givesIDToken: scopes.contains(.openid))
+    }
+
+    private func invalid(_ detail: String) -> OAuthError { OAuthError(.invalidGrant, detail: detail) }
+
+    /// A code that comes a second time was stolen, or its tokens were: the whole grant ends (RFC 6749 §4.1.2, C-01).
+    private func refuseReplay(of code: CodeRecord, _ call: AuthenticatedCall) async throws {
+        switch code.state {
+        case .fresh: return
+        case .burned: throw invalid("the code was spoilt by a wrong verifier")
+        case .redeemed:
+            _ = try await parts.access.revoke(
+                .grant(code.grantID), because: .codeReplay,
+                record: call.maker.record(
+                    .codeReplayed, client: code.clientID, grant: try await parts.stores.grants.grant(code.grantID),
+                    outcome: .refused(reason: RevocationReason.codeReplay.rawValue)))
+            throw invalid("the code was used before; its grant was revoked")
+        }
+    }
+
+    private func checkProof(
+        _ verifier: CodeVerifier?, of code: CodeRecord, _ call: AuthenticatedCall
+    ) async throws {
+        guard let challenge = code.challenge else {
+            // C-09: a verifier for a code without challenge means that somebody took the challenge away.
+            guard verifier == nil else { throw invalid("a verifier came for a code without challenge") }
+            return
+        }
+        guard let verifier else { throw invalid("code_verifier is missing") }
+        guard challenge.isMet(by: verifier) else {
+            // C-10: from the right client a wrong verifier means a leaked or injected code. It is spoilt.
+            let record = call.maker.record(
+                .tokenRefused, client: code.clientID, outcome: .refused(reason: "wrong-verifier"),
+                detail: "the code was spoilt")
+            _ = try await parts.stores.codes.burn(code.hash, at: call.now, record: record)
+            throw invalid("code_verifier does not belong to the challenge")
+        }
+    }
+
+    private func checkPerson(of grant: Grant) async throws {
+        guard let subject = grant.subject else { return }
+        guard let account = try await parts.stores.users.user(subject), !account.isDisabled else {
+            throw invalid("the account is disabled")
+        }
+    }
+
+    /// A family for refresh tokens, when the person allowed lasting access.
+    private func openFamily(
+        for grant: Grant, _ scopes: ScopeSet, _ call: AuthenticatedCall
+    ) -> (RefreshFamily?, Secret?) {
+        guard scopes.contains(.offlineAccess), call.client.metadata.grantTypes.contains(.refreshToken) else {
+            return (nil, nil)
+        }
+        let id = RefreshFamilyID(text: parts.random.identifier())
+        let token = parts.keys.refreshTokens.token(of: id, generation: 0)
+        let isPublic = !call.client.isConfidential
+        let family = RefreshFamily(
+            id: id, grantID: grant.id, clientID: grant.clientID, rotates: isPublic, createdAt: call.now,
+            idleLimit: call.client.lifetimes.refreshIdle,
+            expiresAt: isPublic ? call.now + call.client.lifetimes.refreshAbsolute : nil, generation: 0,
+            currentHash: token.hash, lastUsedAt: call.now)
+        return (family, token)
+    }
+}
+
+/// A code or token that nobody ever issued: the mark of guessing, counted by source.
+struct UnknownArtefact: Error {
+    let what: String
+    init(_ what: String) { self.what = what }
+}

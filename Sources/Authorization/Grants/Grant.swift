@@ -1,0 +1,112 @@
+public import AccessPolicy
+public import OAuthCore
+
+/// What was authorized: by whom, for which client, on which patient, with which scopes. Tokens name it in `grant`,
+/// and revoking it ends them all. Launch context lives here and nowhere else.
+public struct Grant: Hashable, Sendable {
+    public let id: GrantID
+    public let clientID: ClientID
+    /// The person who allowed it; nil for a backend service, which acts for itself.
+    public let subject: SubjectID?
+    /// The granted scopes, already narrowed by the person and by the client's ceiling.
+    public let scopes: ScopeSet
+    public let launch: LaunchContext
+    public let program: APIProgram
+    /// The base of the protected FHIR server for which the grant holds: the `aud` of its tokens.
+    public let fhirBase: String
+    /// The `nonce` of the authorization request, returned in the id_token.
+    public let nonce: String?
+    public let authenticatedAt: Int64?
+    public let createdAt: Int64
+    /// When the grant ends by itself; nil while refresh tokens may keep it alive.
+    public let expiresAt: Int64?
+    /// When and why it was revoked; nil while it holds.
+    public var revocation: GrantRevocation?
+
+    public init(
+        id: GrantID, clientID: ClientID, subject: SubjectID?, scopes: ScopeSet, launch: LaunchContext,
+        program: APIProgram, fhirBase: String, nonce: String?, authenticatedAt: Int64?, createdAt: Int64,
+        expiresAt: Int64? = nil, revocation: GrantRevocation? = nil
+    ) {
+        self.id = id
+        self.clientID = clientID
+        self.subject = subject
+        self.scopes = scopes
+        self.launch = launch
+        self.program = program
+        self.fhirBase = fhirBase
+        self.nonce = nonce
+        self.authenticatedAt = authenticatedAt
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.revocation = revocation
+    }
+
+    /// Whether tokens may be made from the grant at `now`.
+    public func isAlive(at now: Int64) -> Bool {
+        revocation == nil && expiresAt.map { now < $0 } ?? true
+    }
+}
+
+/// That a grant was ended, when and why.
+public struct GrantRevocation: Hashable, Sendable {
+    public let at: Int64
+    public let reason: RevocationReason
+    public init(at: Int64, reason: RevocationReason) {
+        self.at = at
+        self.reason = reason
+    }
+}
+
+/// Why a grant, a client's access or a person's access was ended.
+public enum RevocationReason: String, CaseIterable, Hashable, Sendable {
+    /// An authorization code was presented a second time (RFC 6749 §4.1.2).
+    case codeReplay = "code-replay"
+    /// A rotated refresh token was presented again outside the grace window.
+    case refreshReuse = "refresh-reuse"
+    /// The client asked (RFC 7009).
+    case client
+    /// The person asked.
+    case person
+    /// An operator ended it.
+    case administrator
+    /// The directory no longer lets the person act for the patient.
+    case memberChanged = "member-changed"
+    /// The account was disabled.
+    case accountDisabled = "account-disabled"
+    /// The client was suspended or retired.
+    case clientSuspended = "client-suspended"
+}
+
+/// An authorization code as it is kept: under its hash, bound to everything that must match when it comes back.
+public struct CodeRecord: Hashable, Sendable {
+    public let hash: SecretHash
+    public let grantID: GrantID
+    public let clientID: ClientID
+    public let redirectURI: String
+    /// The PKCE challenge; nil only for clients whose profile knows none.
+    public let challenge: CodeChallenge?
+    public let expiresAt: Int64
+    public var state: State
+
+    /// What has become of a code.
+    public enum State: Hashable, Sendable {
+        case fresh
+        case redeemed(at: Int64)
+        /// Spoilt by a wrong verifier; nobody can redeem it.
+        case burned(at: Int64)
+    }
+
+    public init(
+        hash: SecretHash, grantID: GrantID, clientID: ClientID, redirectURI: String, challenge: CodeChallenge?,
+        expiresAt: Int64, state: State = .fresh
+    ) {
+        self.hash = hash
+        self.grantID = grantID
+        self.clientID = clientID
+        self.redirectURI = redirectURI
+        self.challenge = challenge
+        self.expiresAt = expiresAt
+        self.state = state
+    }
+}

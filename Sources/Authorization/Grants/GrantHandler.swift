@@ -1,0 +1,29 @@
+internal import AccessPolicy
+internal import OAuthCore
+
+/// One grant type's part of the token endpoint: it says what the tokens are for. Authentication, issuing and recording
+/// are the endpoint's, so a new grant type cannot forget them.
+protocol GrantHandler: Sendable {
+    /// The checks of the grant type, ending with the one conditional write that makes the caller the winner.
+    func authorize(_ call: AuthenticatedCall) async throws -> Issue
+}
+
+/// A token request whose client has proved who it is.
+struct AuthenticatedCall: Sendable {
+    let client: ClientRegistration
+    let request: TokenRequest
+    let maker: RecordMaker
+    let now: Int64
+}
+
+/// What the issuer makes tokens from.
+struct Issue: Sendable {
+    let grant: Grant
+    /// The scopes of this access token: the grant's, or a part of them.
+    let scopes: ScopeSet
+    let tokenID: TokenID
+    let lifetime: Int64
+    let refreshToken: Secret?
+    /// Whether an id_token is due; only the code exchange gives one.
+    let givesIDToken: Bool
+}

@@ -1,0 +1,236 @@
+public import AccessPolicy
+public import FHIRCore
+public import OAuthCore
+
+/// The name under which a launch in progress is kept: the hash of the handle that its pages carry.
+public struct TransactionID: Hashable, Sendable {
+    public let hash: SecretHash
+    public init(hash: SecretHash) { self.hash = hash }
+    /// The id of the launch whose handle was presented.
+    public init(presented: Secret) { hash = SecretHash(of: presented) }
+}
+
+/// An authorization request after every check that needs no person: the facts on which the launch goes on.
+public struct AcceptedRequest: Hashable, Sendable {
+    public let clientID: ClientID
+    /// The redirect URI that was matched. It is matched again, against the registration of that moment, before use.
+    public let redirectURI: String
+    public let state: String
+    /// What was asked for, as far as the client is approved for it.
+    public let scopes: ScopeSet
+    public let challenge: CodeChallenge?
+    public let nonce: String?
+    public let fhirBase: String
+    /// Context that came with an EHR launch; empty for a standalone one.
+    public let launch: LaunchContext
+    /// Who must sign in, when an EHR launch says so.
+    public let expectedSubject: SubjectID?
+    /// A login before this moment does not count (`prompt=login`, `max_age`).
+    public let loginNotBefore: Int64?
+
+    public init(
+        clientID: ClientID, redirectURI: String, state: String, scopes: ScopeSet, challenge: CodeChallenge?,
+        nonce: String?, fhirBase: String, launch: LaunchContext = LaunchContext(),
+        expectedSubject: SubjectID? = nil, loginNotBefore: Int64? = nil
+    ) {
+        self.clientID = clientID
+        self.redirectURI = redirectURI
+        self.state = state
+        self.scopes = scopes
+        self.challenge = challenge
+        self.nonce = nonce
+        self.fhirBase = fhirBase
+        self.launch = launch
+        self.expectedSubject = expectedSubject
+        self.loginNotBefore = loginNotBefore
+    }
+
+    /// Whether a patient must be in context: it was asked for, or a `patient/` scope would otherwise reach nobody.
+    public var needsPatient: Bool {
+        scopes.resourceScopes.contains { $0.level == .patient } || scopes.scopes.contains(.launchPatient)
+    }
+}
+
+/// The person who signed in, as far as a launch needs to know.
+public struct SignedInMember: Hashable, Sendable {
+    public let subject: SubjectID
+    public let authenticatedAt: Int64
+    public let fhirUser: InstanceKey?
+    /// The patients of which one may be put into context.
+    public let selection: PatientSelection
+
+    public init(subject: SubjectID, authenticatedAt: Int64, fhirUser: InstanceKey?, selection: PatientSelection) {
+        self.subject = subject
+        self.authenticatedAt = authenticatedAt
+        self.fhirUser = fhirUser
+        self.selection = selection
+    }
+}
+
+/// One launch on its way to a code, as a machine: login, context, consent, end.
+///
+/// It performs nothing. Each return of the browser is an event; the answer is the next page or the end. The machine is
+/// bound to the browser session that began it and refuses events from any other.
+public struct AuthorizationTransaction: Hashable, Sendable {
+    public let id: TransactionID
+    /// The browser session that the launch belongs to. A login moves it to the new session.
+    public private(set) var session: SessionID
+    public let request: AcceptedRequest
+    public private(set) var state: State
+    public let createdAt: Int64
+    public let expiresAt: Int64
+    /// Raised by every event that changes the machine; the store writes on it conditionally.
+    public private(set) var revision: Int
+
+    /// Where the launch stands.
+    public enum State: Hashable, Sendable {
+        case awaitingLogin
+        case awaitingContext(SignedInMember)
+        case awaitingConsent(SignedInMember, LaunchContext)
+        case closed(Closing)
+    }
+
+    /// How the launch ended.
+    public enum Closing: String, Hashable, Sendable {
+        case granted, denied, failed
+    }
+
+    /// What the browser brings.
+    public enum Event: Hashable, Sendable {
+        case signedIn(SignedInMember)
+        case patientChosen(ResourceID)
+        /// The person allows these parts of the offer, named by their scope texts.
+        case allowed(Set<String>)
+        case declined
+    }
+
+    /// What the driver does next.
+    public enum Action: Hashable, Sendable {
+        case askLogin
+        case askPatient(PatientSelection)
+        case askConsent(ConsentOffer, SignedInMember, LaunchContext)
+        case issueCode(Approval)
+        /// The end without a code: this goes to the client.
+        case refuse(OAuthError)
+        /// The event came from another browser session, or too late: nothing was changed and nothing may be shown.
+        case notYours
+        /// The launch has ended already.
+        case over
+    }
+
+    public init(
+        id: TransactionID, session: SessionID, request: AcceptedRequest, state: State = .awaitingLogin,
+        createdAt: Int64, expiresAt: Int64, revision: Int = 1
+    ) {
+        self.id = id
+        self.session = session
+        self.request = request
+        self.state = state
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.revision = revision
+    }
+
+    /// The page that belongs to the present state, for a reload or an event that does not fit.
+    public func current(for visitor: SessionID, at now: Int64) -> Action {
+        guard visitor == session, now < expiresAt else { return .notYours }
+        switch state {
+        case .awaitingLogin: return .askLogin
+        case .awaitingContext(let member): return .askPatient(member.selection)
+        case .awaitingConsent(let member, let launch):
+            return .askConsent(ConsentOffer(of: request.scopes), member, launch)
+        case .closed: return .over
+        }
+    }
+
+    /// Takes one event. An event that does not fit the state (a page of yesterday, a double click) changes nothing and
+    /// is answered with the page that is due.
+    public mutating func handle(_ event: Event, from visitor: SessionID, at now: Int64) -> Action {
+        guard visitor == session, now < expiresAt else { return .notYours }
+        switch (state, event) {
+        case (.awaitingLogin, .signedIn(let member)): return signIn(member)
+        case (.awaitingContext(let member), .patientChosen(let patient)): return choose(patient, by: member)
+        case (.awaitingConsent(let member, let launch), .allowed(let chosen)):
+            return allow(chosen, by: member, in: launch)
+        case (.awaitingLogin, .declined), (.awaitingContext, .declined), (.awaitingConsent, .declined):
+            return close(.denied, OAuthError(.accessDenied, detail: "the person declined"))
+        case (.closed, _): return .over
+        case (.awaitingLogin, _), (.awaitingContext, _), (.awaitingConsent, _): return current(for: visitor, at: now)
+        }
+    }
+
+    /// Follows the browser into the session that its login made.
+    public mutating func move(from old: SessionID, to new: SessionID) {
+        guard session == old else { return }
+        session = new
+        revision += 1
+    }
+
+    private mutating func signIn(_ member: SignedInMember) -> Action {
+        if let limit = request.loginNotBefore, member.authenticatedAt < limit { return .askLogin }
+        if let expected = request.expectedSubject, expected != member.subject {
+            // L-10: a launch that was made for somebody else.
+            return close(
+                .failed, OAuthError(.accessDenied, detail: "another person than the one launched for signed in"))
+        }
+        guard request.needsPatient, request.launch.patient == nil else {
+            return askConsent(of: member, in: context(for: member, patient: request.launch.patient))
+        }
+        switch member.selection {
+        case .among(let patients) where patients.isEmpty:
+            return close(.failed, OAuthError(.accessDenied, detail: "the person may act for no patient"))
+        case .among(let patients) where patients.count == 1:
+            return askConsent(of: member, in: context(for: member, patient: patients[0].id))
+        case .among, .anyPatient:
+            return advance(to: .awaitingContext(member), .askPatient(member.selection))
+        }
+    }
+
+    private mutating func choose(_ patient: ResourceID, by member: SignedInMember) -> Action {
+        // The choice is checked here and not only offered: the form can carry anything.
+        guard member.selection.allows(patient) else { return .askPatient(member.selection) }
+        return askConsent(of: member, in: context(for: member, patient: patient))
+    }
+
+    private mutating func allow(_ chosen: Set<String>, by member: SignedInMember, in launch: LaunchContext) -> Action {
+        guard let scopes = ConsentOffer(of: request.scopes).scopes(chosen: chosen) else {
+            return close(.denied, OAuthError(.accessDenied, detail: "the person allowed nothing"))
+        }
+        return advance(
+            to: .closed(.granted), .issueCode(Approval(member: member, scopes: scopes, launch: launch)))
+    }
+
+    private func context(for member: SignedInMember, patient: ResourceID?) -> LaunchContext {
+        var launch = request.launch
+        launch.patient = patient
+        launch.fhirUser = member.fhirUser
+        return launch
+    }
+
+    private mutating func askConsent(of member: SignedInMember, in launch: LaunchContext) -> Action {
+        advance(
+            to: .awaitingConsent(member, launch), .askConsent(ConsentOffer(of: request.scopes), member, launch))
+    }
+
+    private mutating func close(_ closing: Closing, _ error: OAuthError) -> Action {
+        advance(to: .closed(closing), .refuse(error))
+    }
+
+    private mutating func advance(to next: State, _ action: Action) -> Action {
+        state = next
+        revision += 1
+        return action
+    }
+}
+
+/// What a person has allowed at the end of a launch: from this a grant is made.
+public struct Approval: Hashable, Sendable {
+    public let member: SignedInMember
+    public let scopes: ScopeSet
+    public let launch: LaunchContext
+}
+
+extension Scope {
+    /// `launch/patient`: a patient is to be chosen.
+    static let launchPatient = Scope.launchContext(.patient, role: nil)
+}

@@ -1,0 +1,55 @@
+public import AccessPolicy
+internal import Audit
+internal import OAuthCore
+
+/// Ends access: in the store, then in this process, then in the audit log. When `revoke` returns, no token that was
+/// made before is accepted here any longer, and none is made (G-06).
+public struct AccessRevoker: Sendable {
+    let stores: AuthorizationStores
+    let state: RevocationState
+    let audit: AuditTrail
+    let clock: Clock
+    let random: RandomSource
+
+    /// Ends a grant, a client's or a person's access, or one token; nil when that was done already. `actor` is who
+    /// wanted it.
+    public func revoke(
+        _ target: RevocationTarget, because reason: RevocationReason, by actor: String, from source: RequestSource
+    ) async throws -> RevocationOutcome? {
+        let maker = RecordMaker(clock: clock, random: random, source: source)
+        let detail = "\(reason.rawValue), by \(actor)"
+        let record: AuthorizationRecord
+        switch target {
+        case .grant(let id): record = maker.record(.revoke, grant: try await stores.grants.grant(id), detail: detail)
+        case .client(let id): record = maker.record(.revoke, client: id, detail: detail)
+        case .user(let id): record = maker.record(.revoke, subject: id, detail: detail)
+        case .token(let id): record = maker.record(.revoke, token: id, detail: detail)
+        }
+        return try await revoke(target, because: reason, record: record)
+    }
+
+    /// Undoes the link of an account to its FHIR identity, with the grants that rest on it (decision 23).
+    public func unlink(
+        _ subject: SubjectID, by actor: String, from source: RequestSource
+    ) async throws -> RevocationOutcome? {
+        let record = RecordMaker(clock: clock, random: random, source: source)
+            .record(.userChanged, subject: subject, detail: "link removed by \(actor)")
+        let now = clock.now()
+        let outcome = try await stores.memberLinks.remove(linkOf: subject, at: now, record: record)
+        return try await settle(outcome, at: now)
+    }
+
+    func revoke(
+        _ target: RevocationTarget, because reason: RevocationReason, record: AuthorizationRecord
+    ) async throws -> RevocationOutcome? {
+        let now = clock.now()
+        let outcome = try await stores.revocations.revoke(target, because: reason, at: now, record: record)
+        return try await settle(outcome, at: now)
+    }
+
+    private func settle(_ outcome: RevocationOutcome?, at now: Int64) async throws -> RevocationOutcome? {
+        if let outcome { state.apply(outcome.entries, at: now) }
+        try await audit.flush()
+        return outcome
+    }
+}

@@ -1,0 +1,49 @@
+/// Every store that the authorization server needs, from one engine.
+public struct AuthorizationStores: Sendable {
+    public let clients: any ClientStore
+    public let users: any UserStore
+    public let memberLinks: any MemberLinkStore
+    public let throttle: any LoginThrottleStore
+    public let sessions: any SessionStore
+    public let transactions: any TransactionStore
+    public let grants: any GrantStore
+    public let codes: any CodeStore
+    public let refreshTokens: any RefreshTokenStore
+    public let revocations: any RevocationStore
+    public let replayCache: any ReplayCache
+    public let keys: any KeyStore
+    public let outbox: any AuditOutbox
+    public let sweep: any ExpirySweep
+
+    public init(
+        clients: any ClientStore, users: any UserStore, memberLinks: any MemberLinkStore,
+        throttle: any LoginThrottleStore, sessions: any SessionStore, transactions: any TransactionStore,
+        grants: any GrantStore, codes: any CodeStore, refreshTokens: any RefreshTokenStore,
+        revocations: any RevocationStore, replayCache: any ReplayCache, keys: any KeyStore,
+        outbox: any AuditOutbox, sweep: any ExpirySweep
+    ) {
+        self.clients = clients
+        self.users = users
+        self.memberLinks = memberLinks
+        self.throttle = throttle
+        self.sessions = sessions
+        self.transactions = transactions
+        self.grants = grants
+        self.codes = codes
+        self.refreshTokens = refreshTokens
+        self.revocations = revocations
+        self.replayCache = replayCache
+        self.keys = keys
+        self.outbox = outbox
+        self.sweep = sweep
+    }
+}
+
+/// Removes what has expired and can never matter again, so that nothing grows for ever.
+///
+/// Contract: never removes an unacknowledged outbox row, a living grant, or a remembered assertion before its time.
+public protocol ExpirySweep: Sendable {
+    /// Removes expired sessions, launches, codes, remembered assertions and throttle counts, grants of backend
+    /// services that ended a day ago, and revocations older than a week (grants remember their own). Answers how many rows went.
+    func sweep(at now: Int64) async throws -> Int
+}

@@ -1,0 +1,43 @@
+public import Audit
+
+/// A key that the server holds, sealed under the key of the installation: never in clear at rest.
+public struct StoredKey: Hashable, Sendable {
+    /// What a key is for.
+    public enum Purpose: String, CaseIterable, Hashable, Sendable {
+        case accessToken = "access-token"
+        case idToken = "id-token"
+        /// The root from which successors of refresh tokens are derived.
+        case refreshRoot = "refresh-root"
+        /// The key for cookies and page links.
+        case pageLink = "page-link"
+    }
+
+    public let id: String
+    public let purpose: Purpose
+    /// The sealed private JWK, or sealed raw bytes for a symmetric key.
+    public let sealed: String
+    public let createdAt: Int64
+    /// From when on the key signs no more but still verifies; nil while it may sign.
+    public let retiredAt: Int64?
+
+    public init(id: String, purpose: Purpose, sealed: String, createdAt: Int64, retiredAt: Int64? = nil) {
+        self.id = id
+        self.purpose = purpose
+        self.sealed = sealed
+        self.createdAt = createdAt
+        self.retiredAt = retiredAt
+    }
+}
+
+/// Keeps the server's keys.
+///
+/// Contract: `insertFirst` is one conditional write, so that of two servers that start on an empty database one makes the
+/// key and the other one uses it.
+public protocol KeyStore: Sendable {
+    /// All keys, oldest first.
+    func keys() async throws -> [StoredKey]
+    /// Adds a key if there is none with its purpose that is not retired; says whether this caller won.
+    func insertFirst(_ key: StoredKey, record: AuthorizationRecord) async throws -> Bool
+    /// Retires the signing key of the purpose and adds its successor, in one transaction; false when `key.id` is taken.
+    func rotate(to key: StoredKey, at now: Int64, record: AuthorizationRecord) async throws -> Bool
+}

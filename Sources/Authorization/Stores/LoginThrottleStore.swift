@@ -1,0 +1,10 @@
+/// Counts attempts to guess, per account name and per source.
+///
+/// Contract: `admit` reads, decides by `ThrottlePolicy` and counts in one transaction, so parallel attempts cannot all
+/// pass on the same old count. An attempt is counted before it is tried.
+public protocol LoginThrottleStore: Sendable {
+    /// Counts one attempt under each of the keys, unless one of them is closed; then nothing is counted.
+    func admit(_ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64) async throws -> ThrottleVerdict
+    /// Takes the attempts of the keys back: the whole count of `cleared`, one of each of `forgiven`.
+    func succeed(cleared: ThrottleKey, forgiven: [ThrottleKey]) async throws
+}

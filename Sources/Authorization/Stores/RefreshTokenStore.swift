@@ -1,0 +1,18 @@
+public import Audit
+public import OAuthCore
+
+/// Keeps refresh-token families; of the tokens themselves only hashes.
+///
+/// Contract: `rotate` and `use` are single conditional writes that also demand a living grant. A family dies with its
+/// grant; there is no other way to end one.
+public protocol RefreshTokenStore: Sendable {
+    func family(_ id: RefreshFamilyID) async throws -> RefreshFamily?
+    /// Moves the family from the generation whose hash is `current` to the next one. Says whether this caller moved it.
+    func rotate(
+        _ id: RefreshFamilyID, from current: SecretHash, to successor: SecretHash, at now: Int64,
+        record: AuthorizationRecord
+    ) async throws -> Bool
+    /// Notes a use without rotation: sliding expiry of a token that is kept, or a repeat within the grace window. False
+    /// when the family or its grant is gone.
+    func use(_ id: RefreshFamilyID, at now: Int64, record: AuthorizationRecord) async throws -> Bool
+}

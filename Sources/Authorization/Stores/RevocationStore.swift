@@ -1,0 +1,51 @@
+public import AccessPolicy
+public import Audit
+
+/// Ends access, durably and in order.
+///
+/// Contract: each revocation gets the next number of a sequence that never goes back (G-10: it is the sequence and not
+/// the clock that tells what is newer). Revoking a client suspends it and ends all its grants, revoking a person disables
+/// the account and ends all grants and sessions, in one transaction with the audit row. Revoking what is already
+/// revoked changes nothing and answers nil.
+public protocol RevocationStore: Sendable {
+    func revoke(
+        _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, record: AuthorizationRecord
+    ) async throws -> RevocationOutcome?
+    /// The revocations of the last week with a greater number, in order.
+    func revocations(after sequence: Int64) async throws -> [Revocation]
+}
+
+/// What can be revoked.
+public enum RevocationTarget: Hashable, Sendable {
+    case grant(GrantID)
+    case client(ClientID)
+    case user(SubjectID)
+    /// One access token, until it would have expired anyway.
+    case token(TokenID)
+}
+
+/// One entry of the revocation sequence.
+public struct Revocation: Hashable, Sendable {
+    public let sequence: Int64
+    public let target: RevocationTarget
+    public let at: Int64
+    public let reason: RevocationReason
+
+    public init(sequence: Int64, target: RevocationTarget, at: Int64, reason: RevocationReason) {
+        self.sequence = sequence
+        self.target = target
+        self.at = at
+        self.reason = reason
+    }
+}
+
+/// What a revocation did: the entries that it added, one for the target and one for each grant that ended with it.
+public struct RevocationOutcome: Hashable, Sendable {
+    public let entries: [Revocation]
+    public init(entries: [Revocation]) { self.entries = entries }
+
+    /// The grants that ended.
+    public var grants: [GrantID] {
+        entries.compactMap { if case .grant(let id) = $0.target { id } else { nil } }
+    }
+}

@@ -1,0 +1,9 @@
+/// Keeps the launches in progress.
+///
+/// Contract: `update` is one conditional write on the revision, so of two submissions of one form one wins.
+public protocol TransactionStore: Sendable {
+    func transaction(_ id: TransactionID) async throws -> AuthorizationTransaction?
+    func insert(_ transaction: AuthorizationTransaction) async throws
+    /// Stores the transaction if the stored revision is `transaction.revision - 1`; says whether this caller won.
+    func update(_ transaction: AuthorizationTransaction) async throws -> Bool
+}

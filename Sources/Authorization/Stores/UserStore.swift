@@ -1,0 +1,33 @@
+public import AccessPolicy
+public import Audit
+
+/// Keeps the local accounts.
+///
+/// Contract: usernames and subjects are unique and compared byte for byte. Disabling an account is `RevocationStore`'s
+/// business, because its grants must end in the same transaction.
+public protocol UserStore: Sendable {
+    func user(named username: String) async throws -> UserAccount?
+    func user(_ subject: SubjectID) async throws -> UserAccount?
+    /// All accounts, by username.
+    func users() async throws -> [UserAccount]
+    /// Adds an account, with its link when it has one; false when the username or the subject is taken.
+    func insert(_ user: UserAccount, link: MemberLink?, record: AuthorizationRecord) async throws -> Bool
+    /// Sets a new password hash and ends the account's sessions; false when there is no such account.
+    func setPassword(_ hash: PasswordHash, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
+    /// Lets a disabled account sign in again; false when it is not there or not disabled. Ended grants stay ended.
+    func enable(_ subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
+}
+
+/// Keeps which FHIR identity and which patients a local account is linked to.
+///
+/// Contract: one link per subject; replacing or removing one ends the subject's grants in the same transaction
+/// (decision 23) and reports them.
+public protocol MemberLinkStore: Sendable {
+    func link(for subject: SubjectID) async throws -> MemberLink?
+    /// Links the subject for the first time; false when it is linked already or has no account.
+    func insert(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool
+    /// Undoes a link and ends the subject's grants with `.memberChanged`; nil when there was none.
+    func remove(
+        linkOf subject: SubjectID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> RevocationOutcome?
+}

@@ -1,0 +1,262 @@
+public import AccessPolicy
+public import Audit
+public import Authorization
+public import OAuthCore
+internal import Synchronization
+
+extension InMemoryAuthorizationStore: GrantStore {
+    public func grant(_ id: GrantID) async throws -> Grant? { state.withLock { $0.grants[id] } }
+
+    public func grants(matching filter: GrantFilter, limit: Int) async throws -> [Grant] {
+        let all = state.withLock { Array($0.grants.values) }
+        let matching = all.filter { grant in
+            (filter.subject == nil || grant.subject == filter.subject)
+                && (filter.clientID == nil || grant.clientID == filter.clientID)
+                && (filter.patient == nil || grant.launch.patient == filter.patient)
+                && (!filter.onlyActive || grant.revocation == nil)
+        }
+        return Array(matching.sorted { ($0.createdAt, $0.id.text) > ($1.createdAt, $1.id.text) }.prefix(limit))
+    }
+
+    public func insert(_ grant: Grant, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard state.mayHold(grant) else { return false }
+            state.grants[grant.id] = grant
+            state.outbox.append(record)
+            return true
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: CodeStore {
+    public func code(_ hash: SecretHash) async throws -> CodeRecord? { state.withLock { $0.codes[hash] } }
+
+    public func issue(
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            guard state.mayHold(grant), state.advance(closing) else { return false }
+            state.grants[grant.id] = grant
+            state.codes[code.hash] = code
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func redeem(
+        _ hash: SecretHash, at now: Int64, opening family: RefreshFamily?, record: AuthorizationRecord
+    ) async throws -> Redemption {
+        state.withLock { state in
+            guard let code = state.codes[hash], code.state == .fresh, now < code.expiresAt,
+                state.grants[code.grantID]?.isAlive(at: now) == true
+            else { return .refused }
+            state.codes[hash]?.state = .redeemed(at: now)
+            if let family { state.families[family.id] = family }
+            state.outbox.append(record)
+            return .redeemed
+        }
+    }
+
+    public func burn(_ hash: SecretHash, at now: Int64, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard state.codes[hash]?.state == .fresh else { return false }
+            state.codes[hash]?.state = .burned(at: now)
+            state.outbox.append(record)
+            return true
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: RefreshTokenStore {
+    public func family(_ id: RefreshFamilyID) async throws -> RefreshFamily? { state.withLock { $0.families[id] } }
+
+    public func rotate(
+        _ id: RefreshFamilyID, from current: SecretHash, to successor: SecretHash, at now: Int64,
+        record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            guard var family = state.families[id], family.currentHash == current, family.isLive(at: now),
+                state.grants[family.grantID]?.isAlive(at: now) == true
+            else { return false }
+            family.generation += 1
+            family.previousHash = current
+            family.currentHash = successor
+            family.rotatedAt = now
+            family.lastUsedAt = now
+            state.families[id] = family
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func use(_ id: RefreshFamilyID, at now: Int64, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard let family = state.families[id], family.isLive(at: now),
+                state.grants[family.grantID]?.isAlive(at: now) == true
+            else { return false }
+            state.families[id]?.lastUsedAt = max(family.lastUsedAt, now)
+            state.outbox.append(record)
+            return true
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: RevocationStore {
+    public func revoke(
+        _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, record: AuthorizationRecord
+    ) async throws -> RevocationOutcome? {
+        state.withLock { state in
+            let entries: [Revocation]
+            switch target {
+            case .grant(let id):
+                entries = state.endGrants(because: reason, at: now) { $0.id == id }
+            case .client(let id):
+                guard let status = state.clients[id]?.status, status == .active || status == .pending else {
+                    return nil
+                }
+                state.clients[id]?.status = .suspended
+                state.clients[id]?.revision += 1
+                entries =
+                    [state.revocation(of: target, because: reason, at: now)]
+                    + state.endGrants(because: reason, at: now) { $0.clientID == id }
+            case .user(let subject):
+                guard state.users[subject]?.isDisabled == false else { return nil }
+                state.users[subject]?.isDisabled = true
+                state.endSessions(of: subject)
+                entries =
+                    [state.revocation(of: target, because: reason, at: now)]
+                    + state.endGrants(because: reason, at: now) { $0.subject == subject }
+            case .token:
+                guard !state.revocations.contains(where: { $0.target == target }) else { return nil }
+                entries = [state.revocation(of: target, because: reason, at: now)]
+            }
+            guard !entries.isEmpty else { return nil }
+            state.outbox.append(record)
+            return RevocationOutcome(entries: entries)
+        }
+    }
+
+    public func revocations(after sequence: Int64) async throws -> [Revocation] {
+        state.withLock { $0.revocations.filter { $0.sequence > sequence } }
+    }
+}
+
+extension InMemoryAuthorizationStore: ReplayCache {
+    public func remember(_ jti: String, of issuer: ClientID, until expiry: Int64) async throws -> Bool {
+        state.withLock { state in
+            let key = ReplayKey(issuer: issuer, jti: jti)
+            guard state.replays[key] == nil else { return false }
+            state.replays[key] = expiry
+            return true
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: KeyStore {
+    public func keys() async throws -> [StoredKey] { state.withLock { $0.keys } }
+
+    public func insertFirst(_ key: StoredKey, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard !state.keys.contains(where: { $0.purpose == key.purpose && $0.retiredAt == nil || $0.id == key.id })
+            else { return false }
+            state.keys.append(key)
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func rotate(to key: StoredKey, at now: Int64, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard !state.keys.contains(where: { $0.id == key.id }) else { return false }
+            state.keys = state.keys.map { old in
+                guard old.purpose == key.purpose, old.retiredAt == nil else { return old }
+                return StoredKey(
+                    id: old.id, purpose: old.purpose, sealed: old.sealed, createdAt: old.createdAt, retiredAt: now)
+            }
+            state.keys.append(key)
+            state.outbox.append(record)
+            return true
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: AuditOutbox {
+    public func append(_ record: AuthorizationRecord) async throws { state.withLock { $0.outbox.append(record) } }
+
+    public func pending(limit: Int) async throws -> [AuthorizationRecord] {
+        state.withLock { Array($0.outbox.prefix(limit)) }
+    }
+
+    public func acknowledge(_ records: [DecisionID]) async throws {
+        let ids = Set(records)
+        state.withLock { state in state.outbox.removeAll { ids.contains($0.id) } }
+    }
+}
+
+extension InMemoryAuthorizationStore: ExpirySweep {
+    public func sweep(at now: Int64) async throws -> Int {
+        state.withLock { state in
+            let before = state.size
+            state.sessions = state.sessions.filter { now < $0.value.expiresAt }
+            state.transactions = state.transactions.filter { now < $0.value.expiresAt }
+            // A code is remembered for a day after its end, so that a replay is still known for one.
+            state.codes = state.codes.filter { now - $0.value.expiresAt < 86_400 }
+            state.replays = state.replays.filter { now <= $0.value }
+            state.throttle = state.throttle.filter { now - $0.value.lastAttemptAt < 86_400 }
+            state.grants = state.grants.filter { _, grant in
+                grant.subject != nil || grant.expiresAt.map { now - $0 < 86_400 } ?? true
+            }
+            // The feed is for enforcers that were away for a while; the grants themselves remember for good.
+            state.revocations = state.revocations.filter { now - $0.at < 7 * 86_400 }
+            return before - state.size
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore.State {
+    var size: Int {
+        sessions.count + transactions.count + codes.count + replays.count + throttle.count + grants.count
+            + revocations.count
+    }
+
+    /// Whether client and person of a new grant may have it.
+    func mayHold(_ grant: Grant) -> Bool {
+        guard clients[grant.clientID]?.status == .active, grants[grant.id] == nil else { return false }
+        return grant.subject.map { users[$0]?.isDisabled == false } ?? true
+    }
+
+    mutating func advance(_ transaction: AuthorizationTransaction) -> Bool {
+        guard let stored = transactions[transaction.id], stored.revision == transaction.revision - 1 else {
+            return false
+        }
+        transactions[transaction.id] = transaction
+        return true
+    }
+
+    mutating func endSessions(of subject: SubjectID) {
+        let ended = sessions.values.filter { $0.signIn?.subject == subject }.map(\.id)
+        for id in ended { sessions[id] = nil }
+        transactions = transactions.filter { !ended.contains($0.value.session) }
+    }
+
+    mutating func revocation(
+        of target: RevocationTarget, because reason: RevocationReason, at now: Int64
+    ) -> Revocation {
+        let entry = Revocation(
+            sequence: nextSequence, target: target, at: now, reason: reason)
+        revocations.append(entry)
+        nextSequence += 1
+        return entry
+    }
+
+    mutating func endGrants(
+        because reason: RevocationReason, at now: Int64, where matches: (Grant) -> Bool
+    ) -> [Revocation] {
+        let ended = grants.values.filter { $0.revocation == nil && matches($0) }.map(\.id)
+            .sorted { $0.text < $1.text }
+        return ended.map { id in
+            grants[id]?.revocation = GrantRevocation(at: now, reason: reason)
+            return revocation(of: .grant(id), because: reason, at: now)
+        }
+    }
+}

@@ -1,0 +1,208 @@
+public import AccessPolicy
+public import Audit
+public import Authorization
+internal import OAuthCore
+internal import Synchronization
+
+/// Every authorization store in memory, under one lock, so that what the database does in one transaction is one step
+/// here too. A class because the stores of one server share it.
+public final class InMemoryAuthorizationStore: Sendable {
+    struct State {
+        var clients: [ClientID: ClientRegistration] = [:]
+        var users: [SubjectID: UserAccount] = [:]
+        var links: [SubjectID: MemberLink] = [:]
+        var throttle: [ThrottleKey: ThrottleCount] = [:]
+        var sessions: [SessionID: BrowserSession] = [:]
+        var transactions: [TransactionID: AuthorizationTransaction] = [:]
+        var grants: [GrantID: Grant] = [:]
+        var codes: [SecretHash: CodeRecord] = [:]
+        var families: [RefreshFamilyID: RefreshFamily] = [:]
+        var revocations: [Revocation] = []
+        var nextSequence: Int64 = 1
+        var replays: [ReplayKey: Int64] = [:]
+        var keys: [StoredKey] = []
+        var outbox: [AuthorizationRecord] = []
+    }
+
+    struct ReplayKey: Hashable {
+        let issuer: ClientID
+        let jti: String
+    }
+
+    let state = Mutex(State())
+
+    public init() {}
+
+    /// This store as all the stores that a server needs.
+    public var stores: AuthorizationStores {
+        AuthorizationStores(
+            clients: self, users: self, memberLinks: self, throttle: self, sessions: self, transactions: self,
+            grants: self, codes: self, refreshTokens: self, revocations: self, replayCache: self, keys: self,
+            outbox: self, sweep: self)
+    }
+}
+
+extension InMemoryAuthorizationStore: ClientStore {
+    public func client(_ id: ClientID) async throws -> ClientRegistration? { state.withLock { $0.clients[id] } }
+
+    public func clients() async throws -> [ClientRegistration] {
+        state.withLock { $0.clients.values.sorted { $0.id.text < $1.id.text } }
+    }
+
+    public func insert(_ client: ClientRegistration, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard state.clients[client.id] == nil else { return false }
+            state.clients[client.id] = client
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func replace(_ client: ClientRegistration, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard let stored = state.clients[client.id], stored.revision == client.revision - 1,
+                stored.status != .retired
+            else { return false }
+            state.clients[client.id] = client
+            state.outbox.append(record)
+            return true
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: UserStore {
+    public func user(named username: String) async throws -> UserAccount? {
+        state.withLock { $0.users.values.first { $0.username.utf8.elementsEqual(username.utf8) } }
+    }
+
+    public func user(_ subject: SubjectID) async throws -> UserAccount? { state.withLock { $0.users[subject] } }
+
+    public func users() async throws -> [UserAccount] {
+        state.withLock { $0.users.values.sorted { $0.username < $1.username } }
+    }
+
+    public func insert(
+        _ user: UserAccount, link: MemberLink?, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            guard state.users[user.subject] == nil,
+                !state.users.values.contains(where: { $0.username.utf8.elementsEqual(user.username.utf8) })
+            else { return false }
+            state.users[user.subject] = user
+            if let link { state.links[user.subject] = link }
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func setPassword(
+        _ hash: PasswordHash, of subject: SubjectID, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            guard state.users[subject] != nil else { return false }
+            state.users[subject]?.passwordHash = hash
+            state.endSessions(of: subject)
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func enable(_ subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard state.users[subject]?.isDisabled == true else { return false }
+            state.users[subject]?.isDisabled = false
+            state.outbox.append(record)
+            return true
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: MemberLinkStore {
+    public func link(for subject: SubjectID) async throws -> MemberLink? { state.withLock { $0.links[subject] } }
+
+    public func insert(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard state.users[link.subject] != nil, state.links[link.subject] == nil else { return false }
+            state.links[link.subject] = link
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func remove(
+        linkOf subject: SubjectID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> RevocationOutcome? {
+        state.withLock { state in
+            guard state.links.removeValue(forKey: subject) != nil else { return nil }
+            state.outbox.append(record)
+            return RevocationOutcome(
+                entries: state.endGrants(because: .memberChanged, at: now) { $0.subject == subject })
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: LoginThrottleStore {
+    public func admit(_ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64) async throws -> ThrottleVerdict {
+        state.withLock { state in
+            let closed = attempts.keys.compactMap { state.throttle[$0] }.filter { !$0.isOpen(at: now) }
+            if let until = closed.map(\.closedUntil).max() { return .closed(until: until) }
+            for (key, policy) in attempts { state.throttle[key, default: ThrottleCount()].count(by: policy, at: now) }
+            return .admitted
+        }
+    }
+
+    public func succeed(cleared: ThrottleKey, forgiven: [ThrottleKey]) async throws {
+        state.withLock { state in
+            state.throttle[cleared] = nil
+            for key in forgiven { state.throttle[key]?.forgive() }
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: SessionStore {
+    public func session(_ id: SessionID) async throws -> BrowserSession? { state.withLock { $0.sessions[id] } }
+
+    public func insert(_ session: BrowserSession) async throws { state.withLock { $0.sessions[session.id] = session } }
+
+    public func replace(
+        _ old: SessionID, by new: BrowserSession, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            guard state.sessions.removeValue(forKey: old) != nil else { return false }
+            state.sessions[new.id] = new
+            for id in state.transactions.keys { state.transactions[id]?.move(from: old, to: new.id) }
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func touch(_ id: SessionID, at now: Int64) async throws {
+        state.withLock { state in
+            guard let seen = state.sessions[id]?.lastSeenAt, seen < now else { return }
+            state.sessions[id]?.lastSeenAt = now
+        }
+    }
+
+    public func end(_ id: SessionID, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard state.sessions.removeValue(forKey: id) != nil else { return false }
+            state.transactions = state.transactions.filter { $0.value.session != id }
+            state.outbox.append(record)
+            return true
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: TransactionStore {
+    public func transaction(_ id: TransactionID) async throws -> AuthorizationTransaction? {
+        state.withLock { $0.transactions[id] }
+    }
+
+    public func insert(_ transaction: AuthorizationTransaction) async throws {
+        state.withLock { $0.transactions[transaction.id] = transaction }
+    }
+
+    public func update(_ transaction: AuthorizationTransaction) async throws -> Bool {
+        state.withLock { $0.advance(transaction) }
+    }
+}
