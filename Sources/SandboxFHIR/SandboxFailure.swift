@@ -41,6 +41,11 @@ public struct SandboxFailure: Error, Hashable, Sendable, CustomStringConvertible
         SandboxFailure(status: 405, issueCode: "not-supported", diagnostics: diagnostics)
     }
 
+    /// A fault of the server's own, such as a disk that is full.
+    static func exception(_ error: any Error) -> SandboxFailure {
+        SandboxFailure(status: 500, issueCode: "exception", diagnostics: "the server failed: \(error)")
+    }
+
     /// The failure as an OperationOutcome.
     var outcome: JSONValue {
         JSONTree.outcome(severity: "error", code: issueCode, diagnostics: diagnostics)

@@ -40,7 +40,7 @@ final class ParameterRegistry: Sendable {
         var unsupported: [String] = []
         for parameter in R4.searchParameters(for: type) where !columns.contains(parameter.code) {
             do {
-                guard let kind = IndexedParameter.Kind(rawValue: "\(parameter.kind)"),
+                guard let kind = IndexedParameter.Kind(rawValue: parameter.kind.rawValue),
                     !notIndexed.contains("\(type.rawValue).\(parameter.code)")
                 else {
                     unsupported.append(parameter.code)

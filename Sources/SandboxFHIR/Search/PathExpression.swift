@@ -180,9 +180,11 @@ extension PathExpression {
         case .whereResolves(let type):
             return elements.filter { ReferenceTarget.type(of: $0.value, in: resource) == type }
         case .existsAndIsNot(let literal):
-            let holds = !elements.isEmpty && !elements.contains { element in
-                element.value.bool.map { String($0) } == literal
-            }
+            let holds =
+                !elements.isEmpty
+                && !elements.contains { element in
+                    element.value.bool.map { String($0) } == literal
+                }
             return [Element(value: .bool(holds), type: "Boolean")]
         }
     }

@@ -57,7 +57,9 @@ struct SearchEngine {
     func matches(_ type: ResourceType, _ query: QueryString) throws -> [StoredResource] {
         guard !query.pairs.isEmpty else { throw SandboxFailure.invalid("a conditional request needs a criterion") }
         let asked = QueryString(
-            query.pairs.filter { !SearchControls.names.contains($0.name) } + [QueryString.Pair(name: "_count", value: "2")]
+            query.pairs.filter { !SearchControls.names.contains($0.name) } + [
+                QueryString.Pair(name: "_count", value: "2")
+            ]
         )
         guard asked.pairs.count > 1 else { throw SandboxFailure.invalid("a conditional request needs a criterion") }
         // A criterion that is not understood must not widen what a write applies to.
@@ -154,7 +156,8 @@ struct SearchEngine {
                 """ + " ") + columns
             + SQLFragment(", r0.pk AS pk, r0.version AS version, r0.type AS type, r0.id AS id FROM resource r0 WHERE ")
             + matching
-        query = SQLFragment(query.sql + ") m JOIN version v ON v.resource = m.pk AND v.version = m.version", query.arguments)
+        query = SQLFragment(
+            query.sql + ") m JOIN version v ON v.resource = m.pk AND v.version = m.version", query.arguments)
         if let cursor = controls.cursor { query = query + SQLFragment(" WHERE ") + (try sort.after(cursor)) }
         query = query + SQLFragment(" ORDER BY \(sort.order) LIMIT ?", [controls.count + 1])
         return try Row.fetchAll(transaction.db, sql: query.sql, arguments: query.arguments)

@@ -99,6 +99,14 @@ struct StoreTransaction {
         return stored
     }
 
+    /// Whether the current version of a resource has exactly this content, but for what the server sets.
+    func holds(_ resource: JSONValue, at key: InstanceKey) throws -> Bool {
+        guard let current = try current(key), !current.isDeleted else { return false }
+        let tree = StoreTransaction.stamped(
+            resource, key: key, version: current.version, updated: current.lastUpdated)
+        return tree.serialized == current.body
+    }
+
     private struct Place {
         let pk: Int64
         let version: Int
