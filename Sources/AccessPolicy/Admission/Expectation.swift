@@ -1,0 +1,63 @@
+internal import FHIRCore
+
+/// What a permit says about which resource may come in which role.
+struct Expectation {
+    private let permit: Permit
+
+    init(_ permit: Permit) { self.permit = permit }
+
+    /// Whether a resource can be what the request is about.
+    func allows(_ resource: ResourceView, as role: ResourceRole) -> Bool {
+        switch role {
+        case .include: return resource.id != nil
+        case .match, .version, .stored, .answer, .submitted: break
+        }
+        switch permit.request.interaction {
+        case .read(let key), .instanceHistory(let key), .update(let key), .delete(let key):
+            return resource.key == key
+        case .vread(let key, let version):
+            guard resource.key == key else { return false }
+            // A version that does not say which it is cannot be told from another.
+            return role == .stored || resource.versionID == version
+        case .search(let type), .searchCompartment(_, _, let type?):
+            return resource.type == type && resource.id != nil
+        case .create(let type):
+            return resource.type == type && (role == .submitted || resource.id != nil)
+        case .capabilities, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .conditionalCreate,
+            .conditionalUpdate, .patch, .conditionalPatch, .conditionalDelete, .batch, .transaction, .operation, .page:
+            return false
+        }
+    }
+}
+
+/// What an update may not change about whose a resource is.
+struct Replacement {
+    let rule: ReleaseRule
+
+    /// Whether the body names the same people as the stored version, or both name none but the boundary's own.
+    func keepsIdentity(of stored: ResourceView, in body: ResourceView) -> Bool {
+        if stored.type == .patient {
+            // A changed link or identifier could make the record be taken for somebody else's.
+            return ["link", "identifier"].allSatisfy {
+                stored.node[$0].map { JSONValue($0) } == body.node[$0].map { JSONValue($0) }
+            }
+        }
+        let typeRule = rule.policy.types[stored.type]
+        return typeRule.membership.allSatisfy { parameter in
+            guard let before = people(stored, parameter), let after = people(body, parameter) else { return false }
+            return before == after || (isOwn(before) && isOwn(after))
+        }
+    }
+
+    private func people(_ resource: ResourceView, _ parameter: SearchParameter) -> Set<InstanceKey>? {
+        resource.references(parameter).map { values in
+            Set(values.compactMap { rule.forms.read($0.literal) }.filter { $0.type == .patient })
+        }
+    }
+
+    private func isOwn(_ people: Set<InstanceKey>) -> Bool {
+        people.allSatisfy { key in
+            rule.grants.contains { $0.boundary.contains(key.id) }
+        }
+    }
+}

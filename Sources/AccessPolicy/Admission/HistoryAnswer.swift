@@ -1,0 +1,81 @@
+internal import FHIRCore
+
+/// The answer to an instance history: every version judged on its own, no total.
+///
+/// The current version has been admitted before the history was asked for, so a deletion between two versions is
+/// one of a resource that the client may see.
+struct HistoryAnswer {
+    private let permit: Permit
+    private let bundle: BundleView
+    private let key: InstanceKey
+
+    init(_ permit: Permit, _ bundle: BundleView, _ key: InstanceKey) {
+        self.permit = permit
+        self.bundle = bundle
+        self.key = key
+    }
+
+    func admit(_ pageLink: (String) -> String?) -> AnswerAdmission {
+        var builder = ReleaseBuilder(permit, document: bundle.node.document)
+        let judge = Judge(permit.rule)
+        var entries: [(resource: [UInt8]?, members: [JSONMemberValue])] = []
+        for entry in bundle.entries {
+            guard let node = entry.resource else {
+                if let members = deletion(entry) { entries.append((nil, members)) }
+                continue
+            }
+            guard let view = try? ResourceView(node), view.key == key else {
+                builder.withhold(.unexpected)
+                builder.note("an entry of a history is of another resource")
+                continue
+            }
+            switch judge.judge(view, letters: permit.letters(for: .version)) {
+            case .fails(let reason): builder.withhold(reason)
+            case .passes(let edits, let scopes):
+                let bytes = builder.release(view, edits: edits, by: scopes, isProjected: true)
+                entries.append((bytes, version(view, entry)))
+            }
+        }
+        let next = PageLink.next(bundle, permit.rule, &builder, pageLink)
+        var envelope = BundleEnvelope(
+            type: "history", total: nil, links: [selfLink] + (next.map { [("next", $0)] } ?? []))
+        for entry in entries {
+            envelope.add(fullURL: "\(base)/\(key)", resource: entry.resource, members: entry.members)
+        }
+        return .release(builder.answer(bytes: envelope.finished()))
+    }
+
+    private var base: String { permit.rule.policy.publicBase }
+
+    private var selfLink: (relation: String, url: String) {
+        let query = permit.rule.publicQuery.encoded
+        return ("self", "\(base)/\(key)/_history" + (query.isEmpty ? "" : "?\(query)"))
+    }
+
+    private func version(_ view: ResourceView, _ entry: BundleView.Entry) -> [JSONMemberValue] {
+        let isCreate = entry.request?.method == "POST"
+        let request: JSONValue = [
+            "method": .string(isCreate ? "POST" : "PUT"),
+            "url": .string(isCreate ? key.type.rawValue : key.description),
+        ]
+        var response = [JSONMemberValue("status", .string(isCreate ? "201" : "200"))]
+        if let version = view.versionID { response.append(JSONMemberValue("etag", .string("W/\"\(version.text)\""))) }
+        if let date = view.lastUpdated { response.append(JSONMemberValue("lastModified", .string(date))) }
+        return [JSONMemberValue("request", request), JSONMemberValue("response", .object(response))]
+    }
+
+    /// A deletion of this very resource, told in our own words; nil for any other entry without a resource.
+    private func deletion(_ entry: BundleView.Entry) -> [JSONMemberValue]? {
+        guard let request = entry.request, request.method == "DELETE",
+            permit.rule.forms.read(LiteralReference(request.url)) == key
+        else { return nil }
+        var response = [JSONMemberValue("status", "204")]
+        if let date = AnswerHeaders.date(entry.response?["lastModified"]?.string) {
+            response.append(JSONMemberValue("lastModified", .string(date)))
+        }
+        return [
+            JSONMemberValue("request", ["method": "DELETE", "url": .string(key.description)]),
+            JSONMemberValue("response", .object(response)),
+        ]
+    }
+}

@@ -1,0 +1,72 @@
+public import FHIRCore
+
+/// The proof that a request was decided, the form in which it may be forwarded, and the rule for what may leave.
+///
+/// Only `decide` makes one. It carries the request that it is for, and an upstream request can be made of nothing else.
+public struct Permit: Sendable {
+    /// The request that was decided.
+    public let request: CanonicalRequest
+    /// The token that it was decided for.
+    public let access: GrantedAccess
+    /// The scopes that allow it: for a search all whose limits were added, otherwise all that could admit the answer.
+    public let determining: [HeldScope]
+    /// The interaction to ask of the upstream; a search through the patient's compartment becomes one of its type.
+    public let upstreamInteraction: FHIRInteraction
+    /// The query to send, made of parsed and narrowed terms only; nil when none is sent.
+    public let upstreamQuery: SearchQuery?
+    /// Whether the upstream, if it obeys, returns exactly the rows that may be seen, so that its counts may pass.
+    public let narrowingIsExact: Bool
+    /// What must be looked at first.
+    public let precondition: Precondition?
+    /// The upstream's own address of a further page; nil for a first page.
+    public let continuation: String?
+
+    let rule: ReleaseRule
+
+    init(
+        request: CanonicalRequest, access: GrantedAccess, determining: [HeldScope],
+        upstreamInteraction: FHIRInteraction, upstreamQuery: SearchQuery?, narrowingIsExact: Bool,
+        precondition: Precondition?, continuation: String? = nil, rule: ReleaseRule
+    ) {
+        self.request = request
+        self.access = access
+        self.determining = determining
+        self.upstreamInteraction = upstreamInteraction
+        self.upstreamQuery = upstreamQuery
+        self.narrowingIsExact = narrowingIsExact
+        self.precondition = precondition
+        self.continuation = continuation
+        self.rule = rule
+    }
+
+    /// The same permit for a further page that the upstream named; nil unless it stands below the upstream's base.
+    ///
+    /// The permit must have been made anew, with today's token, for the request that the page belongs to: a page link
+    /// is never itself a proof of anything.
+    public func continuing(at upstreamURL: String) -> Permit? {
+        guard rule.isUpstreamAddress(upstreamURL) else { return nil }
+        switch upstreamInteraction {
+        case .search, .instanceHistory:
+            break
+        case .capabilities, .read, .vread, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .create,
+            .conditionalCreate, .update, .conditionalUpdate, .patch, .conditionalPatch, .delete, .conditionalDelete,
+            .batch, .transaction, .operation, .page:
+            return nil
+        }
+        return Permit(
+            request: request, access: access, determining: determining, upstreamInteraction: upstreamInteraction,
+            upstreamQuery: upstreamQuery, narrowingIsExact: narrowingIsExact, precondition: precondition,
+            continuation: upstreamURL, rule: rule)
+    }
+
+    /// The refusal that a withheld resource leads to, where it is what the whole request is about.
+    public func denial(for reason: WithholdReason, as role: ResourceRole) -> Denial {
+        guard role == .submitted else { return Denial(.notFound) }
+        switch reason {
+        case .unexpected, .unreadable: return Denial(.bodyInvalid)
+        case .referenceNotVisible, .referenceForm: return Denial(.referenceNotVisible)
+        case .notGranted, .outsideConstraint, .outsideBoundary, .otherPatients, .unconnected:
+            return Denial(.bodyOutsideBoundary)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+internal import FHIRCore
+
+/// What a permit knows about which resources may pass: the grants, the server, and how the search was put.
+struct ReleaseRule: Sendable {
+    /// Every grant of the token inside its boundary, for whatever type comes by.
+    let grants: [EffectiveGrant]
+    /// The protected server.
+    let policy: ServerPolicy
+    /// The includes that were asked for and forwarded; resources of no other kind may come along.
+    var includes: [Include] = []
+    /// The query that the client's search came to, for the `self` link.
+    var publicQuery: SearchQuery = SearchQuery()
+    /// Whether the answer is a count and nothing else.
+    var isCount = false
+
+    var forms: ReferenceForms {
+        ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase)
+    }
+
+    /// Whether an address is below the upstream's base, in a form that two readers read alike.
+    func isUpstreamAddress(_ url: String) -> Bool {
+        let base = policy.upstreamBase
+        guard url.hasPrefix(base), url.utf8.count <= 8_192,
+            url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") })
+        else { return false }
+        let rest = url.utf8.dropFirst(base.utf8.count)
+        guard let first = rest.first, first == UInt8(ascii: "/") || first == UInt8(ascii: "?") else { return false }
+        let path = rest.prefix { $0 != UInt8(ascii: "?") }
+        let segments = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: true)
+        // An encoded dot segment would be resolved by some readers and not by others.
+        return segments.allSatisfy { segment in
+            let text = String(decoding: segment, as: UTF8.self).lowercased()
+            return text != "." && text != ".." && !text.contains("%2e") && !text.contains("%2f")
+        }
+    }
+}
+
+/// One `_include` or `_revinclude` that was understood and forwarded.
+struct Include: Hashable, Sendable {
+    /// The type whose parameter is followed.
+    let source: ResourceType
+    /// The parameter that is followed.
+    let parameter: SearchParameter
+    /// The types that may come along: the targets of an include, the source of a reverse include.
+    let arriving: Set<ResourceType>
+    /// Whether it is a `_revinclude`.
+    let isReverse: Bool
+    /// Whether it also follows what was itself included.
+    let iterates: Bool
+}

@@ -1,0 +1,50 @@
+public import FHIRCore
+
+/// What the decision must know about one protected FHIR server and the address it is published under.
+public struct ServerPolicy: Hashable, Sendable {
+    /// The FHIR base that clients see, without a slash at the end.
+    public let publicBase: String
+    /// The FHIR base of the protected server, without a slash at the end.
+    public let upstreamBase: String
+    /// What each type is to the policy.
+    public let types: TypeTable
+    /// The search parameters that the server supports by type; nil means all of R4.
+    public let supportedParameters: [ResourceType: Set<String>]?
+    /// The largest page that a client may ask for; larger wishes are cut to it.
+    public let maxCount: Int
+    /// The most `_include` and `_revinclude` parameters in one search.
+    public let maxIncludes: Int
+    /// The most patients that are written into one upstream query; larger panels are checked on the answer alone.
+    public let maxPatientsInQuery: Int
+    /// Whether `PUT` to a free id may create in `system/` context. In `patient/` and `user/` context it never does.
+    public let systemMayCreateByUpdate: Bool
+
+    /// Makes a policy; slashes at the end of the bases are dropped.
+    public init(
+        publicBase: String, upstreamBase: String, types: TypeTable,
+        supportedParameters: [ResourceType: Set<String>]? = nil, maxCount: Int = 1_000, maxIncludes: Int = 8,
+        maxPatientsInQuery: Int = 50, systemMayCreateByUpdate: Bool = false
+    ) {
+        self.publicBase = ServerPolicy.trimmed(publicBase)
+        self.upstreamBase = ServerPolicy.trimmed(upstreamBase)
+        self.types = types
+        self.supportedParameters = supportedParameters
+        self.maxCount = max(1, maxCount)
+        self.maxIncludes = max(0, maxIncludes)
+        self.maxPatientsInQuery = max(1, maxPatientsInQuery)
+        self.systemMayCreateByUpdate = systemMayCreateByUpdate
+    }
+
+    /// The parameter that a client may search a type by, if R4 defines it and the server supports it.
+    func searchParameter(_ code: String, for type: ResourceType) -> SearchParameter? {
+        guard let parameter = R4.searchParameter(code, for: type) else { return nil }
+        guard let supportedParameters else { return parameter }
+        return supportedParameters[type]?.contains(code) == true ? parameter : nil
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        var text = text[...]
+        while text.last == "/" { text.removeLast() }
+        return String(text)
+    }
+}
