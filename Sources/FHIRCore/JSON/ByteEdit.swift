@@ -16,13 +16,16 @@ public struct ByteEdit: Hashable, Sendable {
 ///
 /// The edits may come in any order. Where two overlap, everything that either covers goes, and the replacement of the
 /// one that begins first (the longer, if both begin together) stands there: a cut is never made smaller by another.
-/// An edit that reaches out of `range` is made as far as it lies inside.
+/// An edit that reaches out of `range` is made as far as it lies inside; an insertion at either end of it is made.
 public func applying(_ edits: [ByteEdit], to bytes: [UInt8], in range: Range<Int>) -> [UInt8] {
-    let ordered = edits.filter { $0.range.overlaps(range) || range.contains($0.range.lowerBound) }
-        .sorted { left, right in
-            left.range.lowerBound != right.range.lowerBound
-                ? left.range.lowerBound < right.range.lowerBound : left.range.upperBound > right.range.upperBound
-        }
+    let ordered = edits.filter { edit in
+        edit.range.isEmpty
+            ? (range.lowerBound...range.upperBound).contains(edit.range.lowerBound) : edit.range.overlaps(range)
+    }
+    .sorted { left, right in
+        left.range.lowerBound != right.range.lowerBound
+            ? left.range.lowerBound < right.range.lowerBound : left.range.upperBound > right.range.upperBound
+    }
     var result: [UInt8] = []
     result.reserveCapacity(range.count)
     var position = range.lowerBound

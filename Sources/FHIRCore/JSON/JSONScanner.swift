@@ -293,10 +293,10 @@ struct JSONScanner {
                 return
             }
             position += 6
+            guard position < count else { throw failure(.unexpectedEnd) }
+            guard byte(position) == UInt8(ascii: "\\") else { throw failure(.loneSurrogate) }
             guard position + 1 < count else { throw failure(.unexpectedEnd) }
-            guard byte(position) == UInt8(ascii: "\\"), byte(position + 1) == UInt8(ascii: "u") else {
-                throw failure(.loneSurrogate)
-            }
+            guard byte(position + 1) == UInt8(ascii: "u") else { throw failure(.loneSurrogate) }
             guard try hexUnit() & 0xFC00 == 0xDC00 else { throw failure(.loneSurrogate) }
             position += 6
         default: throw failure(.invalidEscape)
