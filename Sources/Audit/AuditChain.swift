@@ -58,7 +58,9 @@ struct AuditChain {
         var link = (sequence: sequence, hash: last)
         var planned: [Doubt] = []
         let now = clock.milliseconds()
-        for statement in arrears {
+        // What a submission closes itself needs no arrear.
+        let closing = Set(batch.compactMap(\.statement.closes))
+        for statement in arrears where !closing.contains(statement.closes ?? 0) {
             let entry = entry(statement, statement.encoded, at: now, after: &link)
             planned.append(Doubt(entry: entry, statement: statement, isArrear: true))
         }
@@ -103,23 +105,32 @@ struct AuditChain {
         var seen: Set<DecisionID> = []
         var repeated: Set<Int> = []
         for (offset, submission) in batch.enumerated() where submission.once {
-            let id = submission.statement.eventID
-            do {
-                if try !seen.insert(id).inserted || sink.contains(id) { repeated.insert(offset) }
-            } catch {
-                throw .notWritten(detail: "\(error)")
-            }
+            let isStored = try isStored(submission.statement)
+            let isFirst = seen.insert(submission.statement.eventID).inserted
+            if isStored || !isFirst { repeated.insert(offset) }
         }
         return repeated
+    }
+
+    /// Whether the log has the statement: something closes what it would close, or its event is there.
+    private func isStored(_ statement: AuditStatement) throws(AuditFailure) -> Bool {
+        do {
+            guard let closes = statement.closes else { return try sink.contains(statement.eventID) }
+            return try sink.unfinished(on: node, through: closes).last?.sequence != closes
+        } catch {
+            throw .notWritten(detail: "\(error)")
+        }
     }
 
     /// Remembers to close as interrupted what these statements, which are not stored, would have closed.
     private mutating func abandon(_ statements: [AuditStatement]) {
         let now = clock.milliseconds()
         for statement in statements {
-            guard let opening = statement.closes else { continue }
+            guard let opening = statement.closes, !arrears.contains(where: { $0.closes == opening }) else { continue }
             arrears.append(
-                statement.interrupted(closing: opening, reason: "closing record could not be written", at: now))
+                statement.phase == .interrupted
+                    ? statement
+                    : statement.interrupted(closing: opening, reason: "closing record could not be written", at: now))
         }
     }
 
@@ -133,12 +144,13 @@ struct AuditChain {
             abandon(settled.filter { !$0.isArrear }.map(\.statement))
         } else if let head, head.sequence == newest.sequence, head.hash == newest.hash {
             doubts = []
-            arrears.removeFirst(settled.count { $0.isArrear })
+            let stored = Set(settled.compactMap(\.statement.closes))
+            arrears.removeAll { stored.contains($0.closes ?? 0) }
             sequence = head.sequence
             last = head.hash
             let now = clock.milliseconds()
             for doubt in settled where !doubt.isArrear {
-                guard case .access = doubt.statement.event else { continue }
+                guard case .access = doubt.statement.event, doubt.statement.phase != .interrupted else { continue }
                 arrears.append(
                     doubt.statement.interrupted(
                         closing: doubt.entry.sequence, reason: "stored, but the answer was not given", at: now))

@@ -6,10 +6,22 @@ public import AccessPolicy
 public protocol AuditReader: Sendable {
     /// The page of entries that the query asks for, newest first.
     func search(_ query: AuditQuery) throws -> AuditPage
-    /// Up to `limit` entries of a node in the order of storing, from the one at `sequence` on.
-    func entries(of node: String, from sequence: Int64, limit: Int) throws -> [AuditEntry]
+    /// Up to `limit` entries of a node in the order of storing, from the first behind `position` on (0: from the
+    /// beginning). Throws `AuditFailure.chainBroken` when one of them is none.
+    func scan(_ node: String, after position: Int64, limit: Int) throws -> [StoredAuditEntry]
     /// The names of the nodes that have written here, sorted.
     func nodes() throws -> [String]
+}
+
+/// An entry with the running number under which a store keeps it.
+public struct StoredAuditEntry: Hashable, Sendable {
+    public let position: Int64
+    public let entry: AuditEntry
+
+    public init(position: Int64, entry: AuditEntry) {
+        self.position = position
+        self.entry = entry
+    }
 }
 
 /// Keeps audit entries.

@@ -198,7 +198,7 @@ final class AuditWriter: @unchecked Sendable {
         }
         for statement in statements {
             let answer = Answer()
-            submit(statement) { answer.set($0) }
+            submit(statement, once: true) { answer.set($0) }
             _ = try answer.wait().get()
         }
         return statements.count

@@ -81,10 +81,9 @@ public final class InMemoryAuditSink: AuditSink {
 
     public func nodes() -> [String] { Set(entries.map(\.node)).sorted() }
 
-    public func entries(of node: String, from sequence: Int64, limit: Int) -> [AuditEntry] {
-        let own = entries.filter { $0.node == node }
-        guard let start = own.firstIndex(where: { $0.sequence >= sequence }) else { return [] }
-        return Array(own[start...].prefix(limit))
+    public func scan(_ node: String, after position: Int64, limit: Int) -> [StoredAuditEntry] {
+        let stored = entries.enumerated().map { StoredAuditEntry(position: Int64($0.offset + 1), entry: $0.element) }
+        return Array(stored.filter { $0.entry.node == node && $0.position > position }.prefix(limit))
     }
 
     public func search(_ query: AuditQuery) -> AuditPage {

@@ -26,15 +26,14 @@ public struct AuditSQLiteReader: AuditReader {
         }
     }
 
-    public func entries(of node: String, from sequence: Int64, limit: Int) throws -> [AuditEntry] {
+    public func scan(_ node: String, after position: Int64, limit: Int) throws -> [StoredAuditEntry] {
         try database.read { database in
-            let start = try Int64.fetchOne(
-                database, sql: "SELECT position FROM audit_entry WHERE node = ? AND sequence >= ? ORDER BY sequence",
-                arguments: [node, sequence])
             let rows = try Row.fetchAll(
-                database, sql: "SELECT * FROM audit_entry WHERE node = ? AND position >= ? ORDER BY position LIMIT ?",
-                arguments: [node, start, limit])
-            return try rows.map { try AuditRow.entry($0, in: database) }
+                database, sql: "SELECT * FROM audit_entry WHERE +node = ? AND position > ? ORDER BY position LIMIT ?",
+                arguments: [node, position, limit])
+            return try rows.map {
+                StoredAuditEntry(position: $0["position"], entry: try AuditRow.entry($0, in: database))
+            }
         }
     }
 

@@ -37,6 +37,15 @@ public struct AuditSQLiteSink: AuditSink {
         try pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") ?? 0 }
     }
 
+    /// How SQLite would carry out a search, step by step, for those who look after the indexes.
+    public func searchPlan(_ query: AuditQuery) throws -> [String] {
+        let statement = AuditSearchStatement(query)
+        return try pool.read { database in
+            try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN \(statement.sql)", arguments: statement.arguments)
+                .map { $0["detail"] }
+        }
+    }
+
     public func append(_ batch: [AuditEntry]) throws {
         try pool.write { database in
             for entry in batch { try AuditRow.insert(entry, in: database) }
@@ -75,8 +84,8 @@ public struct AuditSQLiteSink: AuditSink {
 
     public func search(_ query: AuditQuery) throws -> AuditPage { try reader.search(query) }
 
-    public func entries(of node: String, from sequence: Int64, limit: Int) throws -> [AuditEntry] {
-        try reader.entries(of: node, from: sequence, limit: limit)
+    public func scan(_ node: String, after position: Int64, limit: Int) throws -> [StoredAuditEntry] {
+        try reader.scan(node, after: position, limit: limit)
     }
 
     public func nodes() throws -> [String] { try reader.nodes() }

@@ -1,0 +1,174 @@
+internal import AccessPolicy
+internal import FHIRCore
+internal import Foundation
+
+/// One access as an AuditEvent.
+struct AccessEventRendering {
+    let record: AccessRecord
+    let system: AuditSystem
+
+    /// The family of BALP patterns that an interaction belongs to.
+    private enum Pattern: String {
+        case read = "Read"
+        case query = "Query"
+        case create = "Create"
+        case update = "Update"
+        case delete = "Delete"
+        case none
+    }
+
+    private static let profiles = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
+
+    func json(_ entry: AuditEntry) -> JSONValue {
+        var members = AuditEventResource.head(entry, profiles: profiles)
+        members.add("type", AuditCode.rest.coding)
+        members.add("subtype", .array([AuditCode.interaction(record.interaction).coding]))
+        members.add("action", action)
+        var period = MemberList()
+        period.add("start", FHIRTime.instant(record.startedAt))
+        period.add("end", record.endedAt.map { FHIRTime.instant($0) })
+        members.add("period", period.object)
+        members.add("recorded", FHIRTime.instant(entry.recordedAt))
+        members.add("outcome", outcome)
+        members.add("outcomeDesc", outcomeText)
+        members.add("agent", .array(agents))
+        members.add("source", AuditEventResource.source(system, node: entry.node))
+        members.add("entity", .array(entities))
+        return members.object
+    }
+
+    private var pattern: Pattern {
+        switch record.interaction {
+        case .read, .vread: .read
+        case .searchType, .searchSystem: .query
+        case .create: .create
+        case .update, .patch: .update
+        case .delete: .delete
+        case .historyInstance, .historyType, .historySystem, .capabilities, .transaction, .batch, .operation,
+            .unclassified:
+            .none
+        }
+    }
+
+    private var action: String {
+        switch record.interaction {
+        case .read, .vread, .historyInstance, .historyType, .historySystem, .capabilities: "R"
+        case .create: "C"
+        case .update, .patch: "U"
+        case .delete: "D"
+        case .searchType, .searchSystem, .transaction, .batch, .operation, .unclassified: "E"
+        }
+    }
+
+    private var outcome: String? {
+        switch record.outcome {
+        case .pending: nil
+        case .permitted: "0"
+        case .refused: "4"
+        case .failed, .interrupted: "8"
+        }
+    }
+
+    private var outcomeText: String {
+        let reason = record.outcome.reason.map { ": \($0)" } ?? ""
+        let status = record.status.map { " (HTTP \($0))" } ?? ""
+        return record.outcome.code + reason + status
+    }
+
+    /// Whether the token's user is named by the one agent that received the data, or by an agent of its own.
+    private var namesUserAsRecipient: Bool {
+        record.subject != nil && (pattern == .read || pattern == .query)
+    }
+
+    private var profiles: [String] {
+        var names: [String] = []
+        if record.outcome == .permitted, pattern != .none, record.clientID != nil, record.sourceAddress != nil {
+            names.append((record.patients.count == 1 ? "Patient" : "") + pattern.rawValue)
+        }
+        if record.tokenID != nil, record.clientID != nil {
+            names.append(namesUserAsRecipient ? "OAUTHaccessTokenUse.Comprehensive" : "OAUTHaccessTokenUse.Opaque")
+        }
+        return names.map { Self.profiles + $0 }
+    }
+
+    // MARK: Agents
+
+    private var agents: [JSONValue] {
+        let client = record.clientID.map { AuditEventResource.identified($0.text) }
+        let isKnown = record.subject != nil || record.tokenID != nil
+        // BALP has the server as source of what is read and as destination of queries and writes.
+        let (clientRole, serverRole): (AuditCode, AuditCode) =
+            switch pattern {
+            case .read, .none: (.destination, .source)
+            case .query, .create, .update: (.source, .destination)
+            case .delete: (.application, .custodian)
+            }
+        var list = [
+            AuditEventResource.agent(
+                clientRole, who: client ?? .object([JSONMemberValue("display", "unknown client")]),
+                requestor: !isKnown, address: record.sourceAddress),
+            AuditEventResource.agent(
+                serverRole, who: .object([JSONMemberValue("display", .string(system.name))]), requestor: false,
+                address: system.fhirBase, addressType: "5"),
+        ]
+        if namesUserAsRecipient, record.tokenID != nil, let client {
+            list.append(
+                AuditEventResource.agent(.application, who: client, requestor: false, address: record.sourceAddress))
+        }
+        if let subject = record.subject {
+            let who = AuditEventResource.identified(
+                subject.text, system: system.issuer, reference: AuditEventResource.relative(record.fhirUser))
+            let isWrite = pattern == .create || pattern == .update || pattern == .delete
+            list.append(
+                AuditEventResource.agent(
+                    isWrite ? .author : .recipient, who: who, requestor: true,
+                    policy: namesUserAsRecipient ? record.tokenID?.text : nil))
+        }
+        if let token = record.tokenID, !namesUserAsRecipient {
+            let who = AuditEventResource.identified(record.subject?.text ?? record.clientID?.text ?? "unknown")
+            list.append(AuditEventResource.agent(.tokenUser, who: who, requestor: true, policy: token.text))
+        }
+        return list
+    }
+
+    // MARK: Entities
+
+    private var entities: [JSONValue] {
+        var list = record.patients.map { AuditEventResource.patient($0) }
+        // Only in the Query pattern: elsewhere an entity of this type must be the resource itself.
+        if pattern == .query { list.append(query) }
+        if let resource = target, pattern != .query {
+            list.append(AuditEventResource.entity(.systemObject, role: .domainResource, [("what", resource)]))
+        }
+        list.append(AuditEventResource.request(record.traceID ?? record.decisionID.text))
+        list.append(AuditEventResource.authorization(details))
+        return list
+    }
+
+    /// The request line as the client sent it, in base64 as R4 wants queries.
+    private var query: JSONValue {
+        let asked = record.queryAsked.map { "?\($0)" } ?? ""
+        let line = Data("\(record.method) \(system.fhirBase)\(record.path)\(asked)".utf8).base64EncodedString()
+        return AuditEventResource.entity(.systemObject, role: .queryRole, [("query", .string(line))])
+    }
+
+    /// What the request was about: an instance, or only a type.
+    private var target: JSONValue? {
+        guard let type = record.resourceType else { return nil }
+        guard let id = record.resourceID else { return .object([JSONMemberValue("type", .string(type))]) }
+        let version = record.versionID.map { "/_history/\($0)" } ?? ""
+        return AuditEventResource.reference("\(type)/\(id)\(version)")
+    }
+
+    private var details: [(String, String?)] {
+        record.scopes.map { ("scope", $0) } + [
+            ("decision", record.decisionID.text), ("outcome", record.outcome.code), ("reason", record.outcome.reason),
+            ("grant", record.grantID?.text), ("token", record.tokenID?.text), ("program", record.program),
+            ("operation", record.operation), ("request", "\(record.method) \(record.path)"),
+            ("asked", pattern == .query ? nil : record.queryAsked), ("narrowed", record.queryNarrowed),
+            ("status", record.status.map { "\($0)" }),
+            ("released", "\(record.released)"),
+        ] + record.withheld.map { ("withheld:\($0.reason)", "\($0.count)") }
+            + record.securityEvents.map { ("security", $0) }
+    }
+}

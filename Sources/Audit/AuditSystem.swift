@@ -1,0 +1,15 @@
+/// The system that audit events name as their server, source and observer.
+public struct AuditSystem: Hashable, Sendable {
+    /// What people call it, such as `Chaperone`.
+    public let name: String
+    /// The protected FHIR base, as clients see it.
+    public let fhirBase: String
+    /// The issuer of the users' identities; the namespace of `subject`.
+    public let issuer: String
+
+    public init(name: String, fhirBase: String, issuer: String) {
+        self.name = name
+        self.fhirBase = fhirBase
+        self.issuer = issuer
+    }
+}

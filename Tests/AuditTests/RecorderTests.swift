@@ -1,0 +1,185 @@
+import AccessPolicy
+import Audit
+import ChaperoneTesting
+import Foundation
+import RequirementTraits
+import Testing
+
+/// What the recorder does when all is well, and how it recovers.
+@Suite struct RecorderTests {
+    let sink = InMemoryAuditSink()
+
+    func recorder() throws -> AuditRecorder { try AuditRecorder(sink: sink, node: "n", clock: stillClock) }
+
+    @Test func `nobody is answered before the append returns`() throws {
+        let gate = AppendGate()
+        let sink = InMemoryAuditSink(gate: gate.hold)
+        let recorder = try AuditRecorder(sink: sink, node: "n")
+        let answers = Answers()
+
+        recorder.record(sampleRecord("d-1"), then: answers.closing)
+        gate.awaitAppend()
+
+        #expect(answers.all.isEmpty)
+        #expect(recorder.health.queueDepth == 1)
+        gate.open()
+        #expect(answers.wait(for: 1) == [.receipt("d-1")])
+        #expect(sink.entries.count == 1)
+    }
+
+    @Test func `64 at once share commits`() throws {
+        let gate = AppendGate()
+        let sink = InMemoryAuditSink(gate: gate.hold)
+        let recorder = try AuditRecorder(sink: sink, node: "n")
+        let answers = Answers()
+
+        DispatchQueue.concurrentPerform(iterations: 64) { number in
+            recorder.record(sampleRecord("d-\(number)"), then: answers.closing)
+        }
+        gate.open()
+        let given = answers.wait(for: 64)
+
+        #expect(Set(given) == Set((0..<64).map { .receipt("d-\($0)") }))
+        #expect(sink.batches.reduce(0, +) == 64)
+        #expect(sink.batches.count <= 2)
+        #expect(recorder.health.recorded == 64)
+        #expect(recorder.health.appends == sink.batches.count)
+        #expect(try AuditVerifier.verify("n", in: sink).verified == 64)
+    }
+
+    @Test func `no commit is larger than the limit`() throws {
+        let gate = AppendGate()
+        let sink = InMemoryAuditSink(gate: gate.hold)
+        let recorder = try AuditRecorder(sink: sink, node: "n")
+        let answers = Answers()
+        for number in 0..<200 { recorder.record(sampleRecord("d-\(number)"), then: answers.closing) }
+
+        gate.open()
+        _ = answers.wait(for: 200)
+
+        #expect(sink.batches.reduce(0, +) == 200)
+        #expect(sink.batches.allSatisfy { $0 <= 64 })
+        #expect(sink.entries.map(\.index.eventID.text) == (0..<200).map { "d-\($0)" })
+    }
+
+    @Test func `opening and closing stand for one decision`() async throws {
+        let recorder = try recorder()
+
+        let opening = try await recorder.open(sampleRecord("d-1") { $0.outcome = .pending })
+        #expect(opening.decisionID == DecisionID("d-1"))
+        let closing = try await recorder.close(opening, sampleRecord("d-1"))
+
+        #expect(closing.decisionID == DecisionID("d-1"))
+        #expect(sink.entries.map(\.index.phase) == [.opening, .closing])
+        #expect(sink.entries.map(\.index.closes) == [nil, 1])
+    }
+
+    @Test func `an answer that was cut is closed as interrupted`() async throws {
+        let recorder = try recorder()
+        let opening = try await recorder.open(sampleRecord("d-1"))
+
+        _ = try await recorder.close(opening, sampleRecord("d-1") { $0.outcome = .interrupted(reason: "cut") })
+            .decisionID
+
+        #expect(sink.entries.last?.index.phase == .interrupted)
+    }
+
+    @Test func `completions run where the delivery puts them`() throws {
+        let recorder = try recorder()
+        let answers = Answers()
+        let queue = DispatchQueue(label: "loop")
+        let key = DispatchSpecificKey<Bool>()
+        queue.setSpecific(key: key, value: true)
+
+        recorder.record(sampleRecord("d-1"), on: AuditDelivery { work in queue.async(execute: work) }) { result in
+            switch consume result {
+            case .success: answers.add(.receipt(DispatchQueue.getSpecific(key: key) == true ? "on loop" : "elsewhere"))
+            case .failure(let failure): answers.add(.failure(failure))
+            }
+        }
+
+        #expect(answers.wait(for: 1) == [.receipt("on loop")])
+    }
+
+    @Test func `shutdown writes what waits`() throws {
+        let gate = AppendGate()
+        let sink = InMemoryAuditSink(gate: gate.hold)
+        let recorder = try AuditRecorder(sink: sink, node: "n")
+        let answers = Answers()
+        for number in 0..<10 { recorder.record(sampleRecord("d-\(number)"), then: answers.closing) }
+        gate.open()
+
+        recorder.shutdown()
+
+        #expect(sink.entries.count == 10)
+        #expect(answers.all.count == 10)
+    }
+
+    @Test func `recovery marks what a crash left open exactly once`() async throws {
+        let crashed = try recorder()
+        let kept = try await crashed.open(sampleRecord("d-1"))
+        let open = try await crashed.open(sampleRecord("d-2") { $0.outcome = .pending })
+        _ = try await crashed.close(kept, sampleRecord("d-1")).decisionID
+        #expect(open.decisionID == DecisionID("d-2"))
+
+        let next = try recorder()
+        #expect(try next.recover() == 1)
+        #expect(try next.recover() == 0)
+        #expect(try recorder().recover() == 0)
+
+        let last = try #require(sink.entries.last)
+        #expect(sink.entries.count == 4)
+        #expect(last.index.phase == .interrupted)
+        #expect(last.index.closes == 2)
+        guard case .access(let record) = try last.statement().event else {
+            Issue.record("not an access")
+            return
+        }
+        #expect(record.outcome == .interrupted(reason: "outcome unknown"))
+        #expect(record.decisionID == DecisionID("d-2"))
+        #expect(try AuditVerifier.verify("n", in: sink).finding == nil)
+    }
+
+    @Test func `recovery leaves alone what this process opened`() async throws {
+        let recorder = try recorder()
+        let opening = try await recorder.open(sampleRecord("d-1"))
+
+        #expect(try recorder.recover() == 0)
+
+        _ = try await recorder.close(opening, sampleRecord("d-1")).decisionID
+        #expect(sink.entries.map(\.index.phase) == [.opening, .closing])
+    }
+
+    @Test func `a recovery that failed can be repeated`() async throws {
+        let opening = try await recorder().open(sampleRecord("d-1"))
+        #expect(opening.decisionID == DecisionID("d-1"))
+        let next = try recorder()
+        sink.behave(.fails)
+        #expect(throws: AuditFailure.self) { try next.recover() }
+        sink.behave(.works)
+
+        // What failed is made up for by the writer itself or by the second call, never by both.
+        _ = try next.recover()
+        next.shutdown()
+
+        #expect(sink.entries.map(\.index.closes) == [nil, 1])
+    }
+
+    @Test func `an outbox drained twice leaves one record`() async throws {
+        let recorder = try recorder()
+        let record = AuthorizationRecord(
+            id: DecisionID("event-1"), kind: .revoke, grantID: GrantID("g"), outcome: .succeeded, at: 5)
+        let fromOutbox = try AuthorizationRecord(decoding: record.encoded)
+
+        try await recorder.recordOnce(fromOutbox)
+        try await recorder.recordOnce(fromOutbox)
+
+        #expect(fromOutbox == record)
+        #expect(sink.entries.map(\.index.eventID.text) == ["event-1"])
+    }
+
+    @Test(arguments: AuditSinkContract.allCases)
+    func `the log in memory keeps the contract of sinks`(_ promise: AuditSinkContract) throws {
+        try promise.check(InMemoryAuditSink())
+    }
+}

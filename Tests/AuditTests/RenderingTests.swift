@@ -1,0 +1,144 @@
+import AccessPolicy
+import Audit
+import ChaperoneTesting
+import FHIRCore
+import Foundation
+import Testing
+
+let sampleSystem = AuditSystem(
+    name: "Chaperone", fhirBase: "http://127.0.0.1:8080/fhir", issuer: "http://127.0.0.1:8080")
+
+/// The event that a record becomes once it is written.
+func rendered(_ record: AccessRecord) async throws -> JSONValue {
+    let sink = InMemoryAuditSink()
+    _ = try await AuditRecorder(sink: sink, node: "node-1", clock: stillClock).record(record).decisionID
+    return try AuditEventResource.json(try #require(sink.entries.first), system: sampleSystem)
+}
+
+/// AuditEvents are what BALP says, and name what an auditor needs.
+@Suite struct RenderingTests {
+    enum Shape: CaseIterable {
+        case read, vread, search, create, update, patch, delete, readNoPatient, searchMany, backendRead, backendSearch
+        case backendDelete
+
+        var record: AccessRecord {
+            sampleRecord { record in
+                switch self {
+                case .read: break
+                case .vread: (record.interaction, record.versionID) = (.vread, "2")
+                case .search, .searchMany, .backendSearch:
+                    (record.interaction, record.resourceID) = (.searchType, nil)
+                    (record.queryAsked, record.queryNarrowed) = ("code=1234", "code=1234&patient=patient-a")
+                case .create: (record.interaction, record.method, record.status) = (.create, "POST", 201)
+                case .update: (record.interaction, record.method) = (.update, "PUT")
+                case .patch: (record.interaction, record.method) = (.patch, "PATCH")
+                case .delete, .backendDelete: (record.interaction, record.method) = (.delete, "DELETE")
+                case .readNoPatient: (record.resourceType, record.patients) = ("Organization", [])
+                case .backendRead: break
+                }
+                if self == .searchMany { record.patients = ["patient-a", "patient-b"] }
+                if self == .backendRead || self == .backendSearch || self == .backendDelete {
+                    (record.subject, record.fhirUser) = (nil, nil)
+                }
+            }
+        }
+
+        var profiles: [String] {
+            switch self {
+            case .read, .vread: ["PatientRead", "OAUTHaccessTokenUse.Comprehensive"]
+            case .search: ["PatientQuery", "OAUTHaccessTokenUse.Comprehensive"]
+            case .searchMany: ["Query", "OAUTHaccessTokenUse.Comprehensive"]
+            case .create: ["PatientCreate", "OAUTHaccessTokenUse.Opaque"]
+            case .update, .patch: ["PatientUpdate", "OAUTHaccessTokenUse.Opaque"]
+            case .delete, .backendDelete: ["PatientDelete", "OAUTHaccessTokenUse.Opaque"]
+            case .readNoPatient: ["Read", "OAUTHaccessTokenUse.Comprehensive"]
+            case .backendRead: ["PatientRead", "OAUTHaccessTokenUse.Opaque"]
+            case .backendSearch: ["PatientQuery", "OAUTHaccessTokenUse.Opaque"]
+            }
+        }
+    }
+
+    @Test(.enabled(if: BALPConstraints.isThere), arguments: Shape.allCases)
+    func `what succeeded satisfies the profiles that it claims`(_ shape: Shape) async throws {
+        let event = try await rendered(shape.record)
+        let claimed = event["meta"]?["profile"]?.array?.compactMap(\.string) ?? []
+        #expect(
+            claimed
+                == shape.profiles.map { "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.\($0)" })
+        #expect(try BALPConstraints().violations(event) == [])
+    }
+
+    @Test(.enabled(if: BALPConstraints.isThere)) func `the check passes the examples of IHE`() throws {
+        let folder = try #require(BALPConstraints.folder)
+        let constraints = try BALPConstraints()
+        for name in ["ReadServer", "QueryGetServer", "Update1", "Create1", "DeleteClient", "ReadOServer"] {
+            let url = folder.appending(path: "AuditEvent-ex-auditBasic\(name).json")
+            let event = try JSONValue(parsing: Array(Data(contentsOf: url)))
+            #expect(constraints.violations(event) == [], "\(name)")
+        }
+    }
+
+    @Test(
+        .enabled(if: BALPConstraints.isThere), arguments: ["agent", "entity", "subtype", "outcome", "action", "type"])
+    func `the check finds what is missing`(member: String) async throws {
+        let event = try await rendered(sampleRecord())
+        let crippled = JSONValue.object((event.object ?? []).filter { $0.name != member })
+        #expect(try BALPConstraints().violations(crippled) != [])
+    }
+
+    @Test func `a refusal claims no pattern of success`() async throws {
+        let event = try await rendered(
+            sampleRecord { ($0.outcome, $0.status) = (.refused(reason: "insufficient-scope"), 403) })
+        let claimed = event["meta"]?["profile"]?.array?.compactMap(\.string) ?? []
+        #expect(claimed.allSatisfy { $0.contains("OAUTHaccessTokenUse") })
+        #expect(event["outcome"]?.string == "4")
+        #expect(event["outcomeDesc"]?.string == "refused: insufficient-scope (HTTP 403)")
+    }
+
+    @Test func `a request without a token names who came and claims nothing`() async throws {
+        let event = try await rendered(
+            AccessRecord(
+                decisionID: DecisionID("d"), sourceAddress: "192.0.2.9", interaction: .unclassified, method: "GET",
+                path: "/x", outcome: .refused(reason: "no-token"), status: 401, startedAt: 0))
+        #expect(event["meta"] == nil)
+        #expect(event["agent"]?.array?.first?["network"]?["address"]?.string == "192.0.2.9")
+        #expect(event["agent"]?.array?.first?["requestor"]?.bool == true)
+    }
+
+    @Test func `the event names each scope, the patient, the query and what was withheld`() async throws {
+        let event = try await rendered(
+            sampleRecord {
+                $0.interaction = .searchType
+                $0.scopes = ["patient/Observation.rs?category=laboratory", "patient/Condition.rs"]
+                ($0.queryAsked, $0.queryNarrowed) = ("code=1", "code=1&patient=patient-a")
+                $0.withheld = [.init(reason: "compartment", count: 2), .init(reason: "scope", count: 1)]
+            })
+        let entities = event["entity"]?.array ?? []
+        let details = entities.last?["detail"]?.array ?? []
+        func values(_ type: String) -> [String] {
+            details.filter { $0["type"]?.string == type }.compactMap { $0["valueString"]?.string }
+        }
+        #expect(values("scope") == ["patient/Observation.rs?category=laboratory", "patient/Condition.rs"])
+        #expect(values("withheld:compartment") == ["2"])
+        #expect(values("narrowed") == ["code=1&patient=patient-a"])
+        #expect(entities.first?["what"]?["reference"]?.string == "Patient/patient-a")
+        let query = entities.compactMap { $0["query"]?.string }.first.flatMap { Data(base64Encoded: $0) }
+        #expect(
+            query.map { String(decoding: $0, as: UTF8.self) }
+                == "GET http://127.0.0.1:8080/fhir/Observation/obs-1?code=1")
+        #expect(event["recorded"]?.string == "2025-10-09T08:53:20.500Z")
+    }
+
+    @Test(arguments: AuthorizationRecord.Kind.allCases)
+    func `every step of authorization has a rendering`(kind: AuthorizationRecord.Kind) async throws {
+        let sink = InMemoryAuditSink()
+        try await AuditRecorder(sink: sink, node: "n").record(
+            AuthorizationRecord(
+                id: DecisionID("e"), kind: kind, clientID: ClientID("c"), subject: SubjectID("s"), patient: "p",
+                scopes: ["openid"], outcome: .refused(reason: "r"), sourceAddress: "192.0.2.1", at: 0))
+        let event = try AuditEventResource.json(try #require(sink.entries.first), system: sampleSystem)
+        #expect(event["subtype"]?.array?.first?["code"]?.string == kind.rawValue)
+        #expect(event["outcome"]?.string == "4")
+        #expect(event["agent"]?.array?.count == 3)
+    }
+}
