@@ -1,0 +1,158 @@
+import Foundation
+
+/// Random stores, tokens and requests, the same for the same seed.
+struct ReferenceWorld {
+    private var random: SeededRandom
+    let store: [ReferenceResource]
+
+    static let patients = ["pA", "pB", "pC"]
+    static let observationCategory = "http://terminology.hl7.org/CodeSystem/observation-category"
+    private static let codes = ["laboratory", "vital-signs", "survey"]
+    private static let types = [
+        "Observation", "Condition", "MedicationRequest", "Encounter", "AllergyIntolerance", "Coverage",
+        "ExplanationOfBenefit", "Organization", "Practitioner", "Group", "Patient",
+    ]
+
+    init(seed: UInt64) {
+        random = SeededRandom(seed: seed)
+        var generator = random
+        store = Self.resources(&generator)
+        random = generator
+    }
+
+    // MARK: - stores
+
+    private static func resources(_ random: inout SeededRandom) -> [ReferenceResource] {
+        var all = patients.map { ReferenceResource(["resourceType": "Patient", "id": $0]) }
+        for number in 0..<random.number(4...12) {
+            let type = random.pick(Array(types.dropLast()))
+            var body: [String: Any] = ["resourceType": type, "id": "\(type.lowercased().prefix(3))\(number)"]
+            if let element = ReferenceModel.subjectElement[type], let reference = subject(&random) {
+                body[element] = reference
+            }
+            addTokens(to: &body, type, &random)
+            addFurtherPatients(to: &body, type, &random)
+            all.append(ReferenceResource(body))
+        }
+        return all
+    }
+
+    private static func subject(_ random: inout SeededRandom) -> [String: Any]? {
+        let patient = random.pick(patients)
+        switch random.number(0...13) {
+        case 0: return nil
+        case 1: return ["identifier": ["system": "urn:mrn", "value": patient]]
+        case 2: return ["reference": "https://elsewhere.example/fhir/Patient/\(patient)"]
+        case 3: return ["reference": "\(ReferenceModel.publicBase)/Patient/\(patient)"]
+        case 4: return ["reference": "\(ReferenceModel.upstreamBase)/Patient/\(patient)"]
+        case 5: return ["reference": "Patient/\(patient)/_history/2"]
+        case 6: return ["reference": "Group/\(patient)"]
+        case 7: return ["reference": "urn:uuid:0d9c1f36-59d7-4ac6-a0ca-\(patient)"]
+        default: return ["reference": "Patient/\(patient)"]
+        }
+    }
+
+    private static func addTokens(to body: inout [String: Any], _ type: String, _ random: inout SeededRandom) {
+        let parameters = ReferenceModel.tokenParameters[type] ?? []
+        if parameters.contains("status") { body["status"] = random.pick(["active", "final"]) }
+        if parameters.contains("category") {
+            if type == "AllergyIntolerance" {
+                body["category"] = [random.pick(codes)]
+            } else {
+                let codings = (0..<random.number(0...2)).map { _ -> [String: Any] in
+                    let system = random.number(0...4) == 0 ? "http://other.example" : observationCategory
+                    return ["coding": [["system": system, "code": random.pick(codes)]]]
+                }
+                body["category"] = codings
+            }
+        }
+        if parameters.contains("code") {
+            let name = type == "MedicationRequest" ? "medicationCodeableConcept" : "code"
+            body[name] = ["coding": [["system": "http://loinc.org", "code": random.pick(["1-1", "2-2"])]]]
+        }
+    }
+
+    private static func addFurtherPatients(to body: inout [String: Any], _ type: String, _ random: inout SeededRandom) {
+        guard random.number(0...2) == 0 else { return }
+        let other = ["reference": "Patient/\(random.pick(patients))"]
+        switch type {
+        case "AllergyIntolerance": body["recorder"] = other
+        case "Coverage": body["subscriber"] = other
+        case "Observation": body["performer"] = [other]
+        case "Group": body["member"] = [["entity": other]]
+        default: break
+        }
+    }
+
+    // MARK: - tokens
+
+    mutating func token() -> ReferenceToken {
+        var token = ReferenceToken(scopes: (0..<random.number(1...4)).map { _ in scope() })
+        if random.number(0...5) > 0 { token.patient = random.pick(Self.patients) }
+        if random.number(0...3) > 0 { token.fhirUser = "Practitioner/dr1" }
+        if random.number(0...4) > 0 { token.userPanel = Set(Self.patients.filter { _ in random.number(0...1) == 0 }) }
+        switch random.number(0...3) {
+        case 0: token.systemIsEveryone = true
+        case 1: token.systemPanel = Set(Self.patients.filter { _ in random.number(0...1) == 0 })
+        default: break
+        }
+        return token
+    }
+
+    private mutating func scope() -> String {
+        let level = random.pick(["patient", "patient", "patient", "user", "system"])
+        let type = random.pick(Self.types + ["*", "*", "*", "*", "*", "*"])
+        let letters = random.pick(["rs", "rs", "rs", "cruds", "read", "read", "*", "r", "s", "cud", "sr", ""])
+        var text = "\(level)/\(type).\(letters)"
+        switch random.number(0...11) {
+        case 0, 1: text += "?category=\(Self.observationCategory)|\(random.pick(Self.codes))"
+        case 2: text += "?category=\(random.pick(Self.codes))&status=final"
+        case 3: text += "?code=http://loinc.org|1-1,http://loinc.org|2-2"
+        default: break
+        }
+        return text
+    }
+
+    // MARK: - requests
+
+    mutating func readTarget() -> (type: String, id: String) {
+        if random.number(0...9) == 0 { return (random.pick(Self.types), "nowhere") }
+        let resource = random.pick(store)
+        return (resource.type, resource.id)
+    }
+
+    mutating func search() -> (type: String, query: [(name: String, value: String)]) {
+        let type = random.pick(Self.types)
+        var query: [(String, String)] = []
+        if random.number(0...2) == 0, let element = ReferenceModel.subjectElement[type] {
+            let name = element == "beneficiary" ? random.pick(["patient", "beneficiary"]) : "patient"
+            let patient = random.pick(Self.patients)
+            query.append((name, random.pick([patient, "Patient/\(patient)"])))
+        }
+        if random.number(0...3) == 0, ReferenceModel.tokenParameters[type]?.contains("category") == true {
+            query.append(("category", "\(Self.observationCategory)|\(random.pick(Self.codes))"))
+        }
+        if random.number(0...5) == 0 { query.append(("_id", random.pick(store).id)) }
+        return (type, query)
+    }
+}
+
+/// A generator that is the same on every machine.
+struct SeededRandom {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
+
+    mutating func next() -> UInt64 {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return state &* 0x2545_F491_4F6C_DD1D
+    }
+
+    mutating func number(_ range: ClosedRange<Int>) -> Int {
+        range.lowerBound + Int((next() >> 33) % UInt64(range.count))
+    }
+
+    mutating func pick<Element>(_ elements: [Element]) -> Element { elements[number(0...(elements.count - 1))] }
+}
