@@ -1,0 +1,141 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// One HTTP/1.1 connection to the protected server; carries one call at a time.
+///
+/// A class because NIO's handlers are; confined to its channel's event loop.
+final class UpstreamConnection: ChannelInboundHandler {
+    typealias InboundIn = HTTPClientResponsePart
+    typealias OutboundOut = HTTPClientRequestPart
+
+    private let pool: UpstreamPool
+    private var context: ChannelHandlerContext?
+    private var call: UpstreamCall?
+    private var isReused = false
+    private var isKeptAlive = false
+    private var isClosing = false
+    private var idleTimeout: Scheduled<Void>?
+    private(set) var idleSince = NIODeadline.now()
+    /// Set once the pool has it in its books.
+    var isCounted = false
+
+    init(pool: UpstreamPool) {
+        self.pool = pool
+    }
+
+    var isUsable: Bool { context?.channel.isActive == true && !isClosing && call == nil }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func close() {
+        isClosing = true
+        context?.close(promise: nil)
+    }
+
+    func armIdleTimeout(_ delay: TimeAmount) {
+        guard let context else { return }
+        idleSince = .now()
+        let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        idleTimeout = context.eventLoop.scheduleTask(in: delay) {
+            let connection = loopBound.value
+            if connection.call == nil { connection.close() }
+        }
+    }
+
+    func perform(_ call: UpstreamCall, isReused: Bool) {
+        idleTimeout?.cancel()
+        guard let context, !isClosing else { return call.fail(.interrupted) }
+        self.call = call
+        self.isReused = isReused
+        isKeptAlive = false
+        call.connection = self
+        call.armReadTimeout()
+        let request = call.request
+        let head = HTTPRequestHead(
+            version: .http1_1, method: request.method.nio, uri: request.target(in: pool.server),
+            headers: request.headers(for: pool.server))
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if !request.body.isEmpty {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: request.body)))), promise: nil)
+        }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard let call else {
+            // Bytes that nobody asked for: what follows on this connection cannot be trusted.
+            return close()
+        }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            isKeptAlive = head.isKeepAlive
+            call.head(UpstreamHead(head))
+        case .body(let bytes):
+            call.body(bytes)
+        case .end:
+            self.call = nil
+            call.connection = nil
+            // Back to the pool before the receiver runs: it may want a connection at once.
+            let canCarryMore = isKeptAlive && !isClosing && !call.isOver && context.channel.isActive
+            if canCarryMore { pool.release(self) } else { close() }
+            call.end()
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        finish(with: .interrupted)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        finish(with: failure(for: error))
+        context.close(promise: nil)
+    }
+
+    private func failure(for error: any Error) -> UpstreamFailure {
+        if error is HTTPParserError || error is NIOHTTPDecoderError { return .malformed }
+        // Before the first byte a failed handshake is all that can go wrong with a new connection.
+        return call?.hasAnswerBegun == false && !isReused ? .unreachable : .interrupted
+    }
+
+    private func finish(with failure: UpstreamFailure) {
+        isClosing = true
+        idleTimeout?.cancel()
+        let ended = call
+        call = nil
+        ended?.connection = nil
+        if isCounted { pool.closed(self) }
+        guard let ended else { return }
+        // RFC 9110 §9.2.2: only a safe request may be repeated, once, and only if no byte of an answer came and the
+        // connection was an old one that the server may have closed before it saw the request.
+        let mayRepeat =
+            failure == .interrupted && isReused && !ended.hasAnswerBegun && !ended.hasBeenRetried
+            && ended.request.method == .get
+        if mayRepeat { pool.retry(ended) } else { ended.fail(failure) }
+    }
+}
+
+extension UpstreamRequest.Method {
+    var nio: HTTPMethod {
+        switch self {
+        case .get: .GET
+        case .post: .POST
+        case .put: .PUT
+        case .delete: .DELETE
+        }
+    }
+}
+
+extension UpstreamHead {
+    init(_ head: HTTPResponseHead) {
+        self.init(
+            status: Int(head.status.code),
+            contentType: head.headers.first(name: "content-type"),
+            contentEncoding: head.headers.first(name: "content-encoding"),
+            etag: head.headers.first(name: "etag"),
+            lastModified: head.headers.first(name: "last-modified"),
+            location: head.headers.first(name: "location"))
+    }
+}

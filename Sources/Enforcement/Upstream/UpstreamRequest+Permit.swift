@@ -1,0 +1,72 @@
+internal import AccessPolicy
+internal import FHIRCore
+
+extension UpstreamRequest {
+    /// The permitted request, printed anew from what the permit carries.
+    ///
+    /// - Parameters:
+    ///   - judged: the stored version that passed; a write is tied to it.
+    ///   - submitted: the body that passed; nil where there is none.
+    ///   - pageTarget: the request target of the further page that the permit continues at.
+    init(_ permit: Permit, judged: JudgedVersion?, submitted: Released?, pageTarget: String?) {
+        if permit.continuation != nil, let pageTarget {
+            self.init(method: .get, path: "", pageTarget: pageTarget)
+            return
+        }
+        let path = permit.upstreamInteraction.upstreamPath
+        let query = permit.upstreamQuery?.encoded
+        switch permit.upstreamInteraction {
+        case .search where permit.request.isPostSearch:
+            // The values of a POST search stay out of the protected server's access log as well (b.4 row 7).
+            self.init(
+                method: .post, path: "\(path)/_search", contentType: "application/x-www-form-urlencoded",
+                body: Array((query ?? "").utf8))
+        case .create, .conditionalCreate:
+            self.init(
+                method: .post, path: path, contentType: Self.fhirJSON, prefer: Self.representation,
+                body: submitted?.bytes ?? [])
+        case .update, .conditionalUpdate, .patch, .conditionalPatch:
+            self.init(
+                method: .put, path: path, contentType: Self.fhirJSON, ifMatch: judged?.entityTag,
+                prefer: Self.representation, body: submitted?.bytes ?? [])
+        case .delete, .conditionalDelete:
+            self.init(method: .delete, path: path, ifMatch: judged?.entityTag)
+        case .capabilities, .read, .vread, .instanceHistory, .typeHistory, .systemHistory, .search, .searchSystem,
+            .searchCompartment, .batch, .transaction, .operation, .page:
+            self.init(method: .get, path: path, query: query)
+        }
+    }
+
+    /// The read of the stored version that a permit wants judged first.
+    init(readingFirst precondition: Precondition, for permit: Permit) {
+        self.init(method: .get, path: "/\(precondition.instance)")
+    }
+
+    private static let fhirJSON = "application/fhir+json"
+    /// We always ask for what was stored, so that it can be judged; what the client gets of it is `admitAnswer`'s.
+    private static let representation = "return=representation"
+}
+
+extension FHIRInteraction {
+    /// The path below a FHIR base, printed from parsed parts.
+    var upstreamPath: String {
+        switch self {
+        case .capabilities: "/metadata"
+        case .read(let key), .update(let key), .patch(let key), .delete(let key): "/\(key)"
+        case .vread(let key, let version): "/\(key)/_history/\(version.text)"
+        case .instanceHistory(let key): "/\(key)/_history"
+        case .typeHistory(let type): "/\(type.rawValue)/_history"
+        case .systemHistory: "/_history"
+        case .search(let type), .create(let type), .conditionalCreate(let type), .conditionalUpdate(let type),
+            .conditionalPatch(let type), .conditionalDelete(let type):
+            "/\(type.rawValue)"
+        case .searchCompartment(let kind, let id, let type):
+            "/\(kind.resourceType.rawValue)/\(id.text)/\(type?.rawValue ?? "*")"
+        case .searchSystem, .batch, .transaction: ""
+        case .operation(let name, .system): "/$\(name)"
+        case .operation(let name, .type(let type)): "/\(type.rawValue)/$\(name)"
+        case .operation(let name, .instance(let key)): "/\(key)/$\(name)"
+        case .page(let opaque): "/_page/\(opaque)"
+        }
+    }
+}

@@ -1,0 +1,72 @@
+internal import NIOHTTP1
+
+/// A request to the protected FHIR server, written anew from parsed values.
+///
+/// Nothing of the client's request is copied: method, path, query and headers are printed from what was judged
+/// (enforcer.md b.2.9). Only a `Permit` makes one for FHIR data; the one request that needs no permit is the fixed
+/// question for the server's own capabilities.
+public struct UpstreamRequest: Sendable, Hashable {
+    /// The methods that we ever send.
+    public enum Method: String, Sendable, Hashable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+        case delete = "DELETE"
+    }
+
+    public let method: Method
+    /// Below the server's base: empty or beginning with `/`.
+    public let path: String
+    public let query: String?
+    /// A whole request target that a sealed page link carried; it was checked to lie within the server's base.
+    public let pageTarget: String?
+    public let contentType: String?
+    /// The entity tag of the version that was judged; set on every write to something that exists.
+    public let ifMatch: String?
+    public let prefer: String?
+    public let body: [UInt8]
+
+    init(
+        method: Method, path: String, query: String? = nil, pageTarget: String? = nil, contentType: String? = nil,
+        ifMatch: String? = nil, prefer: String? = nil, body: [UInt8] = []
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.pageTarget = pageTarget
+        self.contentType = contentType
+        self.ifMatch = ifMatch
+        self.prefer = prefer
+        self.body = body
+    }
+
+    /// The question for the server's own CapabilityStatement; open, the same for everybody, holds nothing of a client.
+    static let capabilities = UpstreamRequest(method: .get, path: "/metadata")
+
+    /// The request target as it stands in the request line.
+    func target(in server: UpstreamFHIRServer) -> String {
+        if let pageTarget { return pageTarget }
+        let path = server.basePath + path
+        let target = path.isEmpty ? "/" : path
+        return query.map { $0.isEmpty ? target : "\(target)?\($0)" } ?? target
+    }
+
+    /// The whole header block, from an allow-list of ours.
+    func headers(for server: UpstreamFHIRServer) -> HTTPHeaders {
+        var headers = HTTPHeaders()
+        headers.reserveCapacity(8 + server.staticHeaders.count)
+        headers.add(name: "host", value: server.authority)
+        // JSON only (decision 4), and no coding that would have to be undone before judging.
+        headers.add(name: "accept", value: "application/fhir+json")
+        headers.add(name: "accept-encoding", value: "identity")
+        headers.add(name: "user-agent", value: "chaperone")
+        if let contentType { headers.add(name: "content-type", value: contentType) }
+        if let ifMatch { headers.add(name: "if-match", value: ifMatch) }
+        if let prefer { headers.add(name: "prefer", value: prefer) }
+        if method != .get && (method != .delete || !body.isEmpty) {
+            headers.add(name: "content-length", value: String(body.count))
+        }
+        for header in server.staticHeaders { headers.add(name: header.name, value: header.value) }
+        return headers
+    }
+}
