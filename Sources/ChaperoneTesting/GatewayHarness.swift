@@ -1,0 +1,188 @@
+public import AccessPolicy
+public import Audit
+public import Enforcement
+public import FHIRCore
+internal import OAuthCore
+internal import Synchronization
+
+/// Runs exchanges of the gateway without sockets: real tokens, real decisions, real audit recorder, scripted upstream.
+public struct GatewayHarness: Sendable {
+    /// What came of one request.
+    public struct Answer: Sendable {
+        public let status: Int
+        public let fields: [(name: String, value: String)]
+        public let body: [UInt8]
+        /// What the protected server was asked, in order.
+        public let upstream: [UpstreamRequest]
+        /// What was recorded for this request, in order.
+        public let records: [AuditEntry]
+
+        public var text: String { String(decoding: body, as: UTF8.self) }
+        public var json: JSONValue? { try? JSONValue(parsing: body) }
+
+        public func field(_ name: String) -> String? { fields.first { $0.name == name }?.value }
+
+        /// The ids of the resources in the answer, `Type/id`; of a Bundle those of its entries.
+        public var keys: [String] {
+            let resources = json?["entry"]?.array?.compactMap { $0["resource"] } ?? [json].compactMap { $0 }
+            return resources.compactMap { resource in
+                guard let type = resource["resourceType"]?.string, let id = resource["id"]?.string else { return nil }
+                return "\(type)/\(id)"
+            }
+        }
+    }
+
+    public static let publicBase = "https://gw.example/fhir"
+    public static let upstreamBase = "http://upstream.example:8082/fhir"
+    public static let issuer = "https://gw.example"
+    /// The moment at which every exchange happens, in Unix seconds.
+    public static let now: Int64 = 1_800_000_000
+
+    public let sink: InMemoryAuditSink
+    private let enforcer: Enforcer
+    private let recorder: AuditRecorder
+    private let key: PrivateJWK
+    private let upstream: ScriptedUpstream
+
+    /// - Parameter revoked: asked at each request whether a grant still holds.
+    public init(
+        upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]), limits: Enforcer.Limits = .init(),
+        sink: InMemoryAuditSink = InMemoryAuditSink(),
+        revocation: @escaping @Sendable (GrantedAccess) -> AccessTokenVerifier.RevocationStatus = { _ in .active }
+    ) throws {
+        let key = try PrivateJWK.generate(.es256, keyID: "harness")
+        let keys = JWKSet([key.publicKey])
+        let server = try UpstreamFHIRServer(base: Self.upstreamBase)
+        guard let sealer = Sealer(keys: [[UInt8](repeating: 7, count: 32)]) else { throw HarnessError.noSealer }
+        self.key = key
+        self.upstream = upstream
+        self.sink = sink
+        recorder = try AuditRecorder(sink: sink, node: "harness")
+        enforcer = Enforcer(
+            policy: ServerPolicy(
+                publicBase: Self.publicBase, upstreamBase: Self.upstreamBase, types: try TypeTable.r4()),
+            verifier: AccessTokenVerifier(
+                expectation: AccessTokenClaims.Expectation(issuer: Self.issuer, audience: Self.publicBase),
+                keys: { keys }, revocation: revocation),
+            panels: panels, pageLinks: PageLinks(sealer: sealer, publicBase: Self.publicBase, server: server),
+            limits: limits)
+    }
+
+    enum HarnessError: Error {
+        case noSealer
+    }
+
+    /// A signed access token.
+    public func token(
+        scope: String, patient: String? = nil, fhirUser: String? = nil, client: String = "app",
+        grant: String = "grant-1", subject: String? = "member", expiresIn: Int64 = 300
+    ) throws -> String {
+        let launch = LaunchContext(
+            patient: patient.flatMap { ResourceID($0) }, fhirUser: fhirUser.flatMap { InstanceKey($0) })
+        let claims = AccessTokenClaims(
+            issuer: Self.issuer, audience: Self.publicBase, scope: scope, clientID: ClientID(client),
+            subject: subject.map { SubjectID($0) }, launch: launch, program: .patientAccess,
+            grantID: GrantID(grant), tokenID: TokenID("token-of-\(grant)"), issuedAt: Self.now - 10,
+            expiresAt: Self.now + expiresIn)
+        return try JWS.sign(claims.json, type: "at+jwt", with: key)
+    }
+
+    /// Sends a request with a target such as `/Observation?patient=pA`, below the FHIR base.
+    public func send(
+        _ method: String, _ target: String, token: String?, headers: [(name: String, value: String)] = [],
+        body: [UInt8] = [], at now: Int64 = GatewayHarness.now
+    ) async -> Answer {
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let authorization = token.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? []
+        return await send(
+            ClientRequest(
+                method: method, path: parts[0], query: parts.count == 2 ? parts[1] : nil,
+                headers: authorization + headers, body: body, sourceAddress: "192.0.2.1", receivedAt: now * 1000))
+    }
+
+    /// Sends a request as it is.
+    public func send(_ request: ClientRequest) async -> Answer {
+        let before = sink.entries.count
+        var asked: [UpstreamRequest] = []
+        var exchange = enforcer.makeExchange()
+        var step = Step.perform(exchange.handle(.request(enforcer.receive(request))))
+        while true {
+            switch consume step {
+            case .perform(let action):
+                step = await perform(action, on: &exchange, asked: &asked)
+            case .finish(let answer):
+                let (status, fields) = (answer.status, answer.fields)
+                return Answer(
+                    status: status, fields: fields, body: answer.takeBody(), upstream: asked,
+                    records: Array(sink.entries.dropFirst(before)))
+            }
+        }
+    }
+
+    private enum Step: ~Copyable {
+        case perform(GatewayExchange.Action)
+        case finish(GatewayAnswer)
+    }
+
+    private func perform(
+        _ action: consuming GatewayExchange.Action, on exchange: inout GatewayExchange,
+        asked: inout [UpstreamRequest]
+    ) async -> Step {
+        switch consume action {
+        case .answer(let answer): return .finish(answer)
+        case .open(let record): return .perform(exchange.handle(await opened(record)))
+        case .record(let record): return .perform(exchange.handle(await recorded(record)))
+        case .close(let receipt, let record): return .perform(exchange.handle(await closed(receipt, record)))
+        case .forward(let request):
+            asked.append(request)
+            return .perform(play(upstream.reply(request), into: &exchange))
+        case .wait:
+            // Only `play` gets this; were it to come here, the exchange would hang for ever.
+            return .perform(exchange.handle(.upstreamFailed(.interrupted)))
+        }
+    }
+
+    private func opened(_ record: AccessRecord) async -> GatewayExchange.Event {
+        do throws(AuditFailure) { return .opened(try await recorder.open(record)) } catch { return .auditFailed(error) }
+    }
+
+    private func recorded(_ record: AccessRecord) async -> GatewayExchange.Event {
+        do throws(AuditFailure) { return .closed(try await recorder.record(record)) } catch {
+            return .auditFailed(error)
+        }
+    }
+
+    private func closed(
+        _ receipt: consuming OpeningReceipt, _ record: AccessRecord
+    ) async -> GatewayExchange.Event {
+        do throws(AuditFailure) {
+            return .closed(try await recorder.close(receipt, record))
+        } catch { return .auditFailed(error) }
+    }
+
+    /// Feeds a reply to the exchange until it wants something else.
+    private func play(
+        _ reply: ScriptedUpstream.Reply, into exchange: inout GatewayExchange
+    ) -> GatewayExchange.Action {
+        switch reply {
+        case .failure(let failure): return exchange.handle(.upstreamFailed(failure))
+        case .answer(let head, let body): return play(head, pieces: [body], end: nil, into: &exchange)
+        case .cut(let head, let body, let failure): return play(head, pieces: [body], end: failure, into: &exchange)
+        case .repeating(let head, let piece, let times):
+            return play(head, pieces: repeatElement(piece, count: times), end: nil, into: &exchange)
+        }
+    }
+
+    private func play(
+        _ head: UpstreamHead, pieces: some Sequence<[UInt8]>, end: UpstreamFailure?,
+        into exchange: inout GatewayExchange
+    ) -> GatewayExchange.Action {
+        var action = exchange.handle(.upstreamHead(head))
+        for piece in pieces {
+            guard action.isWait else { return action }
+            action = exchange.handle(.upstreamBody(piece))
+        }
+        guard action.isWait else { return action }
+        return end.map { exchange.handle(.upstreamFailed($0)) } ?? exchange.handle(.upstreamEnd)
+    }
+}

@@ -1,0 +1,24 @@
+/// The answer of the protected server as far as it has come, bounded (decision 11).
+struct AnswerBuffer: Sendable {
+    private(set) var head: UpstreamHead?
+    private(set) var body: [UInt8] = []
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Takes the head; an encoding that nobody asked for cannot be judged.
+    mutating func begin(_ head: UpstreamHead) -> UpstreamFailure? {
+        guard self.head == nil else { return .malformed }
+        if let coding = head.contentEncoding, coding.lowercased() != "identity" { return .malformed }
+        self.head = head
+        return nil
+    }
+
+    /// Takes more of the body.
+    mutating func append(_ bytes: [UInt8]) -> UpstreamFailure? {
+        guard head != nil else { return .malformed }
+        guard body.count + bytes.count <= limit else { return .tooLarge }
+        body.append(contentsOf: bytes)
+        return nil
+    }
+}

@@ -1,0 +1,42 @@
+internal import FHIRCore
+
+/// A request as the client sent it, cut to what means something; whoever drives an exchange makes one.
+public struct ClientRequest: Sendable {
+    public var method: String
+    /// Raw, below the FHIR base: empty or beginning with `/`.
+    public var path: String
+    /// Raw, without the question mark.
+    public var query: String?
+    public var headers: [(name: String, value: String)]
+    public var body: [UInt8]
+    public var sourceAddress: String?
+    /// Milliseconds since 1970 UTC.
+    public var receivedAt: Int64
+
+    public init(
+        method: String, path: String, query: String? = nil, headers: [(name: String, value: String)] = [],
+        body: [UInt8] = [], sourceAddress: String? = nil, receivedAt: Int64
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.sourceAddress = sourceAddress
+        self.receivedAt = receivedAt
+    }
+
+    func values(of name: String) -> [String] {
+        headers.filter { $0.name.lowercased() == name }.map(\.value)
+    }
+
+    var isForm: Bool {
+        values(of: "content-type").contains { $0.lowercased().hasPrefix("application/x-www-form-urlencoded") }
+    }
+
+    /// The request as FHIR sees it; headers without a meaning in FHIR end here (enforcer.md b.2.9).
+    var fhirRequest: FHIRRequest {
+        FHIRRequest(
+            method: FHIRRequest.Method(method), path: path, query: query, headers: FHIRHeaders(headers), body: body)
+    }
+}

@@ -1,0 +1,75 @@
+internal import AccessPolicy
+internal import Audit
+
+/// The answer to one FHIR request. It cannot be copied, and making one costs the receipt of its closing record.
+///
+/// The body is either bytes that `AccessPolicy` released or an OperationOutcome of ours; there is no initialiser that
+/// takes other bytes (decision 1).
+public struct GatewayAnswer: ~Copyable, Sendable {
+    public let status: Int
+    public let fields: [(name: String, value: String)]
+    let crossOrigin: CrossOriginPolicy?
+    private let body: [UInt8]
+
+    /// The bytes, by giving the answer up.
+    public consuming func takeBody() -> [UInt8] { body }
+
+    /// What was judged and recorded. Nil when the receipt is for another decision: then nothing may leave.
+    init?(
+        _ conclusion: Conclusion, of decisionID: DecisionID, receipt: consuming ClosingReceipt,
+        crossOrigin: CrossOriginPolicy?
+    ) {
+        guard receipt.decisionID == decisionID else { return nil }
+        self.init(conclusion, crossOrigin: crossOrigin)
+    }
+
+    /// A refusal that could not be recorded; it holds no data.
+    init(unrecorded refusal: GatewayRefusal, crossOrigin: CrossOriginPolicy?) {
+        self.init(.refusal(refusal), crossOrigin: crossOrigin)
+    }
+
+    private init(_ conclusion: Conclusion, crossOrigin: CrossOriginPolicy?) {
+        self.crossOrigin = crossOrigin
+        switch conclusion {
+        case .refusal(let refusal):
+            status = refusal.status
+            fields = refusal.fields
+            body = refusal.body
+        case .notModified(let etag):
+            status = 304
+            fields = AnswerFields.guarded + [("etag", etag)]
+            body = []
+        case .released(let answer):
+            status = answer.status
+            body = answer.body.bytes
+            var fields = answer.body.bytes.isEmpty ? AnswerFields.guarded : AnswerFields.document
+            if let etag = answer.etag { fields.append(("etag", etag)) }
+            if let lastModified = answer.lastModified { fields.append(("last-modified", lastModified)) }
+            if let location = answer.location { fields.append(("location", location)) }
+            self.fields = fields
+        }
+    }
+}
+
+/// What an exchange has come to, before it is recorded.
+enum Conclusion: Sendable {
+    case released(ReleasedAnswer)
+    /// The client has the current version already.
+    case notModified(etag: String)
+    case refusal(GatewayRefusal)
+
+    var status: Int {
+        switch self {
+        case .released(let answer): answer.status
+        case .notModified: 304
+        case .refusal(let refusal): refusal.status
+        }
+    }
+
+    var outcome: AccessOutcome {
+        switch self {
+        case .released, .notModified: .permitted
+        case .refusal(let refusal): refusal.outcome
+        }
+    }
+}

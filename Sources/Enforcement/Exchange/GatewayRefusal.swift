@@ -1,0 +1,130 @@
+internal import AccessPolicy
+internal import Audit
+internal import FHIRCore
+
+/// An answer without data, as values: what the client sees, and what the record says.
+///
+/// The one place where every kind of refusal and failure gets its face (enforcer.md b.3), so that two causes which an
+/// attacker must not tell apart cannot differ by accident.
+public struct GatewayRefusal: Sendable, Hashable {
+    public let status: Int
+    /// FHIR issue type.
+    let issueCode: String
+    /// The same text for every cause that must look alike.
+    let diagnostics: String?
+    /// The parameter of the client's own that the refusal is about.
+    let expression: [String]
+    /// The code of our own in `issue.details`, where there is one.
+    let detailsCode: String?
+    /// The `WWW-Authenticate` header.
+    let challenge: String?
+    /// The `Allow` header.
+    let allow: String?
+    /// The `Retry-After` header, in seconds.
+    let retryAfter: Int?
+    /// For the record only.
+    let outcome: AccessOutcome
+
+    init(
+        status: Int, issueCode: String, diagnostics: String?, expression: [String] = [], detailsCode: String? = nil,
+        challenge: String? = nil, allow: String? = nil, retryAfter: Int? = nil, outcome: AccessOutcome
+    ) {
+        self.status = status
+        self.issueCode = issueCode
+        self.diagnostics = diagnostics
+        self.expression = expression
+        self.detailsCode = detailsCode
+        self.challenge = challenge
+        self.allow = allow
+        self.retryAfter = retryAfter
+        self.outcome = outcome
+    }
+
+    /// The same refusal with another line in the record.
+    func recorded(as outcome: AccessOutcome) -> GatewayRefusal {
+        GatewayRefusal(
+            status: status, issueCode: issueCode, diagnostics: diagnostics, expression: expression,
+            detailsCode: detailsCode, challenge: challenge, allow: allow, retryAfter: retryAfter, outcome: outcome)
+    }
+
+    /// The body: always an OperationOutcome of ours.
+    var body: [UInt8] {
+        OperationOutcome.json(
+            severity: "error", code: issueCode, diagnostics: diagnostics, expression: expression,
+            details: detailsCode)
+    }
+
+    var fields: [AnswerFields.Field] {
+        var fields = AnswerFields.document
+        if let challenge { fields.append(("www-authenticate", challenge)) }
+        if let allow { fields.append(("allow", allow)) }
+        if let retryAfter { fields.append(("retry-after", String(retryAfter))) }
+        return fields
+    }
+}
+
+extension GatewayRefusal {
+    /// A request that is none of FHIR R4, or none that we serve.
+    init(_ refusal: RequestRefusal) {
+        self.init(
+            status: refusal.status, issueCode: refusal.issueCode, diagnostics: refusal.diagnostics,
+            allow: refusal.status == 405 ? "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" : nil,
+            outcome: .refused(reason: "request-\(refusal.status)"))
+    }
+
+    /// A message refused for its form.
+    init(_ refusal: FramingRefusal) {
+        self.init(
+            status: refusal.status, issueCode: refusal.issueCode, diagnostics: refusal.diagnostics,
+            outcome: .refused(reason: "form-\(refusal.rawValue)"))
+    }
+
+    /// The access could not be recorded, so nothing leaves (decision 16).
+    static let notRecorded = GatewayRefusal(
+        status: 503, issueCode: "transient", diagnostics: "the request cannot be served at the moment",
+        retryAfter: 5, outcome: .failed(reason: "audit"))
+
+    /// Too many requests without a valid token; this one is counted but not recorded (decision 15).
+    static let throttled = GatewayRefusal(
+        status: 429, issueCode: "throttled", diagnostics: "too many requests without a valid token",
+        retryAfter: 10, outcome: .refused(reason: "throttled"))
+
+    /// Who the user may see could not be found out.
+    static let panelUnavailable = GatewayRefusal(
+        status: 503, issueCode: "transient", diagnostics: "the request cannot be served at the moment",
+        retryAfter: 5, outcome: .failed(reason: "panel-unavailable"))
+
+    /// What is not there, or not there for this token: one face for both (decision 5). The reason is for the record.
+    static func notFound(_ reason: String) -> GatewayRefusal {
+        GatewayRefusal(Denial(.notFound)).recorded(as: .refused(reason: reason))
+    }
+
+    /// The version that the client named, or the one that was judged, is no longer the current one.
+    static let versionConflict = GatewayRefusal(Denial(.versionConflict))
+
+    /// The protected server gave an answer that cannot be judged; nothing of it leaves.
+    static func uncheckable(_ reason: String) -> GatewayRefusal {
+        GatewayRefusal(Denial(.upstreamUnverifiable)).recorded(as: .failed(reason: reason))
+    }
+
+    /// The protected server did not answer as it should.
+    init(_ failure: UpstreamFailure, changesUpstream: Bool) {
+        let face: (Int, String, String) =
+            switch failure {
+            case .unreachable, .overloaded, .abandoned:
+                (503, "transient", "the protected server cannot be reached at the moment")
+            case .timedOut: (504, "timeout", "the protected server did not answer in time")
+            case .interrupted, .malformed:
+                (502, "exception", "the answer of the protected server cannot be used")
+            case .tooLarge: (502, "too-costly", "the answer of the protected server is too large")
+            }
+        // A write that may have arrived is neither done nor not done; the record says so (decision 16).
+        let isUnknown = changesUpstream && failure.mayHaveReachedServer
+        self.init(
+            status: face.0, issueCode: face.1, diagnostics: face.2,
+            retryAfter: face.0 == 503 ? 5 : nil,
+            outcome: isUnknown
+                ? .interrupted(reason: "outcome-unknown: upstream-\(failure.rawValue)")
+                : .failed(reason: "upstream-\(failure.rawValue)"))
+    }
+}

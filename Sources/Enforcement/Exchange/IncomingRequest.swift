@@ -1,0 +1,35 @@
+internal import AccessPolicy
+internal import FHIRCore
+
+/// What an exchange begins with: the request, who asks, and the facts of the moment. No clock, no randomness and no
+/// look-up happens after this.
+public struct IncomingRequest: Sendable {
+    /// What is known about the asker.
+    enum Standing: Sendable {
+        /// A valid token, and whom its user and its client may see.
+        case verified(GrantedAccess, userPanel: PatientPanel, systemPanel: PatientPanel)
+        /// Refused before policy was asked; the token, if one was valid.
+        case refused(GatewayRefusal, GrantedAccess?)
+        /// One of too many without a valid token: counted by whoever made this value, not recorded one by one.
+        case throttled
+    }
+
+    let request: FHIRRequest
+    let standing: Standing
+    let decisionID: DecisionID
+    /// Unix seconds.
+    let now: Int64
+    /// Milliseconds since 1970 UTC.
+    let startedAt: Int64
+    let sourceAddress: String?
+    /// Refusals of tokenless requests that were counted and not recorded since the last record (decision 15).
+    let unrecordedRefusals: Int
+
+    var access: GrantedAccess? {
+        switch standing {
+        case .verified(let access, _, _): access
+        case .refused(_, let access): access
+        case .throttled: nil
+        }
+    }
+}

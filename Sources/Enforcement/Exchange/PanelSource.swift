@@ -1,0 +1,38 @@
+public import AccessPolicy
+public import FHIRCore
+
+/// Says whose records a user or a backend client may reach. When it throws, nobody's: the request is answered 503.
+public struct PanelSource: Sendable {
+    private let ofUser: @Sendable (InstanceKey) throws -> PatientPanel
+    private let ofClient: @Sendable (ClientID) throws -> PatientPanel
+
+    /// - Parameters:
+    ///   - ofUser: the panel of a login, by its FHIR identity. A patient's own panel is not asked for: it is the patient.
+    ///   - ofClient: the panel of a client that acts for no user (`system/` scopes).
+    public init(
+        ofUser: @escaping @Sendable (InstanceKey) throws -> PatientPanel,
+        ofClient: @escaping @Sendable (ClientID) throws -> PatientPanel
+    ) {
+        self.ofUser = ofUser
+        self.ofClient = ofClient
+    }
+
+    /// A fixed table; who is not in it reaches nobody.
+    public static func table(
+        users: [InstanceKey: PatientPanel], clients: [ClientID: PatientPanel] = [:]
+    ) -> PanelSource {
+        PanelSource(ofUser: { users[$0] ?? .none }, ofClient: { clients[$0] ?? .none })
+    }
+
+    func userPanel(for access: GrantedAccess) throws -> PatientPanel {
+        guard access.scopes.contains(where: { $0.scope.level == .user }), let user = access.launch.fhirUser else {
+            return .none
+        }
+        return user.type == .patient ? .patients([user.id]) : try ofUser(user)
+    }
+
+    func systemPanel(for access: GrantedAccess) throws -> PatientPanel {
+        guard access.scopes.contains(where: { $0.scope.level == .system }) else { return .none }
+        return try ofClient(access.clientID)
+    }
+}

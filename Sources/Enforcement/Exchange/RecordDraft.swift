@@ -1,0 +1,124 @@
+internal import AccessPolicy
+internal import Audit
+internal import FHIRCore
+
+/// The audit record of an exchange while it is being filled in.
+struct RecordDraft: Sendable {
+    private var record: AccessRecord
+
+    var decisionID: DecisionID { record.decisionID }
+
+    init(_ incoming: IncomingRequest) {
+        let access = incoming.access
+        record = AccessRecord(
+            decisionID: incoming.decisionID, clientID: access?.clientID, subject: access?.subject,
+            fhirUser: access?.launch.fhirUser?.description, sourceAddress: incoming.sourceAddress,
+            grantID: access?.grantID, tokenID: access?.tokenID, program: access?.program.rawValue,
+            patients: access?.launch.patient.map { [$0.text] } ?? [], interaction: .unclassified,
+            method: incoming.request.method.description, path: incoming.request.path,
+            queryAsked: incoming.request.query,
+            outcome: .pending, startedAt: incoming.startedAt)
+        if incoming.unrecordedRefusals > 0 {
+            record.securityEvents.append("unrecorded-refusals:\(incoming.unrecordedRefusals)")
+        }
+    }
+
+    /// Adds what the request was understood to ask for.
+    mutating func describe(_ request: CanonicalRequest) {
+        let target = RecordedTarget(request.interaction)
+        record.interaction = target.interaction
+        record.resourceType = target.type?.rawValue
+        record.resourceID = target.id?.text
+        record.versionID = target.version?.text
+        record.operation = target.operation
+        // The form of a POST search is a query like any other (enforcer.md b.4 row 7).
+        if request.isPostSearch { record.queryAsked = request.query.encoded }
+    }
+
+    /// Adds by what right, and what goes to the protected server.
+    mutating func describe(_ permit: Permit) {
+        record.scopes = permit.determining.map(\.text)
+        record.queryNarrowed = permit.upstreamQuery?.encoded
+    }
+
+    /// Adds what left and what did not.
+    mutating func describe(_ answer: ReleasedAnswer) {
+        // For a search the permit names every scope that was asked with; the answer knows which admitted something.
+        if !answer.determining.isEmpty, !record.interaction.changesUpstream {
+            record.scopes = answer.determining.map(\.text)
+        }
+        record.released = answer.counts.released
+        record.withheld = answer.counts.withheld
+            .map { AccessRecord.Withheld(reason: $0.key.rawValue, count: $0.value) }
+            .sorted { $0.reason < $1.reason }
+        record.securityEvents += answer.securityEvents
+        let named = Set(record.patients)
+        record.patients += answer.patients.map(\.text).filter { !named.contains($0) }
+    }
+
+    mutating func note(_ securityEvent: String) { record.securityEvents.append(securityEvent) }
+
+    /// The record before anything is done.
+    func opening() -> AccessRecord { record }
+
+    /// The record of the end.
+    func closing(_ conclusion: Conclusion) -> AccessRecord {
+        var closed = record
+        closed.outcome = conclusion.outcome
+        closed.status = conclusion.status
+        return closed
+    }
+}
+
+/// An interaction in the words of the record.
+struct RecordedTarget {
+    var interaction: AccessInteraction
+    var type: ResourceType?
+    var id: ResourceID?
+    var version: VersionID?
+    var operation: String?
+
+    private init(
+        _ interaction: AccessInteraction, _ type: ResourceType? = nil, _ id: ResourceID? = nil,
+        version: VersionID? = nil, operation: String? = nil
+    ) {
+        self.interaction = interaction
+        self.type = type
+        self.id = id
+        self.version = version
+        self.operation = operation
+    }
+
+    init(_ interaction: FHIRInteraction) {
+        switch interaction {
+        case .capabilities: self.init(.capabilities)
+        case .read(let key): self.init(.read, key.type, key.id)
+        case .vread(let key, let version): self.init(.vread, key.type, key.id, version: version)
+        case .instanceHistory(let key): self.init(.historyInstance, key.type, key.id)
+        case .typeHistory(let type): self.init(.historyType, type)
+        case .systemHistory: self.init(.historySystem)
+        case .search(let type): self.init(.searchType, type)
+        case .searchSystem: self.init(.searchSystem)
+        case .searchCompartment(_, let id, let type): self.init(.searchType, type, id)
+        case .create(let type), .conditionalCreate(let type): self.init(.create, type)
+        case .update(let key): self.init(.update, key.type, key.id)
+        case .conditionalUpdate(let type): self.init(.update, type)
+        case .patch(let key): self.init(.patch, key.type, key.id)
+        case .conditionalPatch(let type): self.init(.patch, type)
+        case .delete(let key): self.init(.delete, key.type, key.id)
+        case .conditionalDelete(let type): self.init(.delete, type)
+        case .batch: self.init(.batch)
+        case .transaction: self.init(.transaction)
+        case .operation(let name, let level): self.init(operation: name, level)
+        case .page: self.init(.unclassified)
+        }
+    }
+
+    private init(operation name: String, _ level: OperationLevel) {
+        switch level {
+        case .system: self.init(.operation, operation: "$" + name)
+        case .type(let type): self.init(.operation, type, operation: "$" + name)
+        case .instance(let key): self.init(.operation, key.type, key.id, operation: "$" + name)
+        }
+    }
+}

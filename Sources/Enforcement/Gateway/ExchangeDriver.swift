@@ -1,0 +1,114 @@
+internal import Audit
+internal import NIOCore
+
+/// Performs what one `GatewayExchange` asks for: records, upstream calls, the answer.
+///
+/// A class because upstream calls and audit completions come back to it; confined to one event loop. It decides
+/// nothing and holds no answer that the exchange did not give it.
+final class ExchangeDriver: UpstreamReceiver {
+    private let site: GatewaySite
+    private let eventLoop: any EventLoop
+    private var exchange: GatewayExchange
+    private var call: UpstreamCall?
+    private var answered: ((WireAnswer) -> Void)?
+
+    init(site: GatewaySite, eventLoop: any EventLoop, answered: @escaping (WireAnswer) -> Void) {
+        self.site = site
+        self.eventLoop = eventLoop
+        self.answered = answered
+        exchange = site.enforcer.makeExchange()
+    }
+
+    func run(_ request: ReceivedRequest, refusal: FramingRefusal?) {
+        let asked = ClientRequest(request)
+        if refusal == nil, CapabilityQuery.isAsked(by: request) {
+            return answerCapabilities(CapabilityQuery.refusal(for: asked))
+        }
+        handle(.request(site.enforcer.receive(asked, refusal: refusal)))
+    }
+
+    /// The client has closed the connection.
+    func clientGone() { handle(.clientGone) }
+
+    func upstreamHead(_ head: UpstreamHead) { handle(.upstreamHead(head)) }
+
+    func upstreamBody(_ bytes: ByteBuffer) { handle(.upstreamBody(Array(bytes.readableBytesView))) }
+
+    func upstreamEnded() { handle(.upstreamEnd) }
+
+    func upstreamFailed(_ failure: UpstreamFailure) { handle(.upstreamFailed(failure)) }
+
+    private func handle(_ event: consuming GatewayExchange.Event) {
+        perform(exchange.handle(event))
+    }
+
+    private func perform(_ action: consuming GatewayExchange.Action) {
+        switch consume action {
+        case .wait:
+            return
+        case .forward(let request):
+            call = site.upstream.pool(on: eventLoop).send(request, to: self)
+        case .open(let record):
+            abandonCall()
+            site.audit.open(record, on: delivery, then: openingCompletion)
+        case .record(let record):
+            abandonCall()
+            site.audit.record(record, on: delivery, then: closingCompletion)
+        case .close(let receipt, let record):
+            abandonCall()
+            site.audit.close(receipt, record, on: delivery, then: closingCompletion)
+        case .answer(let answer):
+            abandonCall()
+            let answered = self.answered
+            self.answered = nil
+            answered?(WireAnswer(answer))
+        }
+    }
+
+    /// The exchange has gone on while the upstream still sends: stop reading it.
+    private func abandonCall() {
+        if let call, !call.isOver { call.cancel() }
+        call = nil
+    }
+
+    private var delivery: AuditDelivery {
+        let eventLoop = eventLoop
+        return AuditDelivery { work in eventLoop.execute(work) }
+    }
+
+    private var openingCompletion: @Sendable (consuming Result<OpeningReceipt, AuditFailure>) -> Void {
+        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
+        return { result in
+            switch consume result {
+            case .success(let receipt): loopBound.value.handle(.opened(receipt))
+            case .failure(let failure): loopBound.value.handle(.auditFailed(failure))
+            }
+        }
+    }
+
+    private var closingCompletion: @Sendable (consuming Result<ClosingReceipt, AuditFailure>) -> Void {
+        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
+        return { result in
+            switch consume result {
+            case .success(let receipt): loopBound.value.handle(.closed(receipt))
+            case .failure(let failure): loopBound.value.handle(.auditFailed(failure))
+            }
+        }
+    }
+
+    private func answerCapabilities(_ refusal: GatewayRefusal?) {
+        if let refusal {
+            let answered = self.answered
+            self.answered = nil
+            answered?(.documentUnavailable(refusal))
+            return
+        }
+        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
+        site.capabilities.document(over: site.upstream.pool(on: eventLoop)) { answer in
+            let driver = loopBound.value
+            let answered = driver.answered
+            driver.answered = nil
+            answered?(answer)
+        }
+    }
+}

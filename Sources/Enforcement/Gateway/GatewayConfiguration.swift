@@ -1,0 +1,61 @@
+public import Audit
+
+/// One protected FHIR server as the gateway shows it: its public base, its rules and the way to it.
+public struct GatewaySite: Sendable {
+    /// Path of the public FHIR base, such as `/fhir`; never with a slash at the end.
+    public let basePath: String
+    let enforcer: Enforcer
+    let upstream: UpstreamPools
+    let audit: AuditRecorder
+    let capabilities: CapabilitySource
+    let crossOrigin: CrossOriginPolicy
+    /// Paths below the base that somebody else on this listener answers, such as `/.well-known/smart-configuration`.
+    let passedOn: Set<String>
+
+    public init(
+        basePath: String, enforcer: Enforcer, upstream: UpstreamPools, audit: AuditRecorder,
+        capabilities: CapabilitySource, crossOrigin: CrossOriginPolicy = .everyOrigin,
+        passedOn: Set<String> = ["/.well-known/smart-configuration", "/.well-known/udap"]
+    ) {
+        self.basePath = basePath
+        self.enforcer = enforcer
+        self.upstream = upstream
+        self.audit = audit
+        self.capabilities = capabilities
+        self.crossOrigin = crossOrigin
+        self.passedOn = passedOn
+    }
+
+    var preflight: WireAnswer { .preflight(crossOrigin) }
+
+    /// Whether a raw request target lies within the base and is ours to answer. Spellings that another hop might
+    /// decode into the base are not ours: whoever answers them knows no FHIR data.
+    func owns(_ target: String) -> Bool {
+        let path = RequestTarget.split(target).path
+        guard path.hasPrefix(basePath) else { return false }
+        let below = path.dropFirst(basePath.count)
+        return (below.isEmpty || below.first == "/") && !passedOn.contains(String(below))
+    }
+}
+
+/// What the handler of a connection needs to know.
+public struct GatewayConfiguration: Sendable {
+    public var sites: [GatewaySite]
+    /// The values of `Host` that are ours, lower case and with the port where it is not the scheme's own.
+    public var hosts: Set<String>
+    public var limits: GatewayLimits
+    /// Milliseconds since 1970 UTC.
+    public var clock: @Sendable () -> Int64
+
+    public init(
+        sites: [GatewaySite], hosts: Set<String>, limits: GatewayLimits = GatewayLimits(),
+        clock: @escaping @Sendable () -> Int64
+    ) {
+        self.sites = sites
+        self.hosts = hosts
+        self.limits = limits
+        self.clock = clock
+    }
+
+    func site(for target: String) -> GatewaySite? { sites.first { $0.owns(target) } }
+}

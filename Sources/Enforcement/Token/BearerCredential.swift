@@ -1,0 +1,70 @@
+/// The one access token of a request, or why there is none (RFC 6750 §2.1).
+///
+/// Only the `Authorization` header is a place for a token: the query would end in logs and the form in bodies.
+enum BearerCredential: Hashable, Sendable {
+    case token(String)
+    /// No token was sent.
+    case none
+    /// What stands after `Bearer` cannot be a token.
+    case malformed
+    /// More than one place or header speaks for the request; which of them another hop believes is not sure (ATK-192).
+    case ambiguous
+
+    /// Longest token that is looked at; ours stay below 4 kB (decision 19).
+    static let limit = 16 << 10
+
+    /// Reads every `Authorization` header, the raw query and the form body.
+    init(authorization: [String], query: String?, form: [UInt8]?) {
+        if authorization.count > 1 || Self.namesToken(query?.utf8) || Self.namesToken(form) {
+            self = .ambiguous
+            return
+        }
+        guard let header = authorization.first else {
+            self = .none
+            return
+        }
+        let parts = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts[0].lowercased() == "bearer" else {
+            self = .none
+            return
+        }
+        guard parts.count == 2, Self.isToken(parts[1]) else {
+            self = .malformed
+            return
+        }
+        self = .token(String(parts[1]))
+    }
+
+    /// RFC 6750 §2.1, `b64token`; so neither a second token nor a parameter can follow (ATK-193).
+    private static func isToken(_ text: Substring) -> Bool {
+        guard !text.isEmpty, text.utf8.count <= limit else { return false }
+        let body = text.utf8.prefix { $0 != UInt8(ascii: "=") }
+        return !body.isEmpty && body.allSatisfy { isAlphanumeric($0) || "-._~+/".utf8.contains($0) }
+            && text.utf8.dropFirst(body.count).allSatisfy { $0 == UInt8(ascii: "=") }
+    }
+
+    /// Whether a form-encoded text has a parameter called `access_token`, in any spelling that a decoder might accept.
+    private static func namesToken(_ text: (some Collection<UInt8>)?) -> Bool {
+        guard let text else { return false }
+        return text.split(whereSeparator: { $0 == UInt8(ascii: "&") || $0 == UInt8(ascii: ";") }).contains { pair in
+            let name = decoded(pair.prefix { $0 != UInt8(ascii: "=") })
+            return String(decoding: name, as: UTF8.self).lowercased() == "access_token"
+        }
+    }
+
+    private static func decoded(_ name: some Collection<UInt8>) -> [UInt8] {
+        var decoded: [UInt8] = []
+        var rest = name[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), rest.count >= 2,
+                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            {
+                decoded.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                decoded.append(byte)
+            }
+        }
+        return decoded
+    }
+}

@@ -1,0 +1,39 @@
+internal import AccessPolicy
+internal import Synchronization
+
+/// Tokens found good, by their SHA-256. Lifetime: until two half-generations of newer ones have come.
+///
+/// Two tables: when the newer is half full it becomes the older, and the older is forgotten. What is used moves over, so
+/// the table holds the recently used, is bounded, and never needs a sweep. A class because it is shared; the lock is
+/// `tables`.
+final class VerifiedTokenCache: Sendable {
+    private struct Tables {
+        var newer: [[UInt8]: GrantedAccess] = [:]
+        var older: [[UInt8]: GrantedAccess] = [:]
+    }
+
+    private let half: Int
+    private let tables = Mutex(Tables())
+
+    init(limit: Int) { half = max(1, limit / 2) }
+
+    var count: Int { tables.withLock { $0.newer.count + $0.older.count } }
+
+    func access(for digest: [UInt8]) -> GrantedAccess? {
+        tables.withLock { $0.newer[digest] ?? $0.older[digest] }
+    }
+
+    func remember(_ access: GrantedAccess, for digest: [UInt8]) {
+        tables.withLock { tables in
+            guard tables.newer[digest] == nil else { return }
+            if tables.newer.count >= half {
+                tables.older = tables.newer
+                tables.newer = [:]
+            }
+            tables.older[digest] = nil
+            tables.newer[digest] = access
+        }
+    }
+
+    func removeAll() { tables.withLock { $0 = Tables() } }
+}
