@@ -1,0 +1,96 @@
+import Audit
+import ChaperoneTesting
+import Enforcement
+import FHIRCore
+import FoundationEssentials
+import Testing
+
+/// The attacks of `fixtures/attacks`, and the two patients that they are about.
+struct AttackCatalogue {
+    struct Attack: CustomTestStringConvertible {
+        let id: String
+        let method: String
+        let target: String
+        let token: String
+        let status: [Int]
+        let mustNotAskUpstream: Bool
+        let contains: [String]
+        let absent: [String]
+        /// Nothing but these may be among the resources of the answer.
+        let only: Set<String>?
+        let headers: [(name: String, value: String)]
+
+        var testDescription: String { "\(id) \(method) \(target) (\(token))" }
+    }
+
+    let records: [JSONValue]
+    let deleted: [InstanceKey]
+    let attacks: [Attack]
+    private let tokens: JSONValue
+
+    static let shared: Result<AttackCatalogue, any Error> = Result { try AttackCatalogue() }
+
+    /// The word that stands in every record that nobody here may see.
+    static let secret = "SECRET-B"
+
+    init() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        func read(_ name: String) throws -> JSONValue {
+            let bytes = try Data(contentsOf: root.appending(path: "fixtures/attacks/\(name).json"))
+            return try JSONValue(parsing: Array(bytes))
+        }
+        let stored = try read("records")
+        records = try #require(stored["resources"]?.array)
+        deleted = try #require(stored["deleted"]?.array).compactMap { $0.string.flatMap { InstanceKey($0) } }
+        let catalogue = try read("attacks")
+        tokens = try #require(catalogue["tokens"])
+        attacks = try #require(catalogue["attacks"]?.array).map { json in
+            func texts(_ name: String) -> [String] { json[name]?.array?.compactMap(\.string) ?? [] }
+            return Attack(
+                id: try #require(json["id"]?.string), method: try #require(json["method"]?.string),
+                target: try #require(json["target"]?.string), token: try #require(json["token"]?.string),
+                status: try #require(json["status"]?.array).compactMap { $0.int.map(Int.init) },
+                mustNotAskUpstream: json["upstream"]?.string == "none", contains: texts("contains"),
+                absent: texts("absent"), only: json["only"]?.array.map { Set($0.compactMap(\.string)) },
+                headers: json["headers"]?.object?.map { ($0.name, $0.value.string ?? "") } ?? [])
+        }
+    }
+
+    /// A fresh protected server that holds the records.
+    func store(_ obedience: ScriptedRecords.Obedience) -> ScriptedRecords {
+        let store = ScriptedRecords(records, base: GatewayHarness.upstreamBase, obedience: obedience)
+        for key in deleted { store.delete(key) }
+        return store
+    }
+
+    func token(_ name: String, from harness: GatewayHarness) throws -> String? {
+        let json = try #require(tokens[name])
+        guard let scope = json["scope"]?.string else { return nil }
+        return try harness.token(scope: scope, patient: json["patient"]?.string)
+    }
+
+    func records(of patient: String) -> [JSONValue] { records.filter { $0.text.contains(Self.secret) } }
+}
+
+/// What holds for every answer whatever was asked.
+func expectNoLeak(_ answer: GatewayHarness.Answer, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    #expect(!answer.text.contains(AttackCatalogue.secret), sourceLocation: sourceLocation)
+    for field in answer.fields {
+        #expect(!field.value.contains(AttackCatalogue.secret), sourceLocation: sourceLocation)
+        #expect(!field.value.contains("upstream.example"), sourceLocation: sourceLocation)
+        #expect(!field.value.contains("evil.example"), sourceLocation: sourceLocation)
+    }
+    #expect(!answer.text.contains("upstream.example"), sourceLocation: sourceLocation)
+    #expect(!answer.text.contains("evil.example"), sourceLocation: sourceLocation)
+    let closed = answer.records.filter { $0.index.phase != .opening }
+    #expect(closed.count == 1, "exactly one closed record", sourceLocation: sourceLocation)
+    let opened = answer.records.filter { $0.index.phase == .opening }
+    #expect(opened.count <= 1, sourceLocation: sourceLocation)
+    #expect(closed.first?.index.closes == opened.first?.sequence, sourceLocation: sourceLocation)
+    if answer.status < 300 {
+        #expect(closed.first?.index.outcome == "permitted", sourceLocation: sourceLocation)
+    } else {
+        #expect(closed.first?.index.outcome != "permitted", sourceLocation: sourceLocation)
+    }
+}
