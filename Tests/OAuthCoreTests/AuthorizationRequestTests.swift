@@ -1,4 +1,5 @@
 import AccessPolicy
+import FHIRCore
 import RequirementTraits
 import Testing
 
@@ -167,6 +168,18 @@ import Testing
         #expect(try Self.failure([("aud", audience)])?.error.code == .invalidTarget)
     }
 
+    @Test(.verifies("oauth-attack@L-04"))
+    func `an audience that is equal only in Unicode is refused`() throws {
+        let form = try Self.request([("aud", "https://\u{212A}.example/fhir")])
+
+        #expect("\u{212A}" == "K")
+        #expect(throws: AuthorizationFailure.self) {
+            try AuthorizationRequest(
+                parsing: form, client: ClientID("app"), redirect: Self.redirect,
+                rules: .init(audiences: ["https://K.example/fhir"]))
+        }
+    }
+
     @Test(.verifies("oauth-attack@L-06"))
     func `audience and resource that differ are refused`() throws {
         #expect(try Self.failure([("resource", "https://other.example/fhir")])?.error.code == .invalidTarget)
@@ -215,9 +228,13 @@ import Testing
 
     @Test(.verifies("oauth-attack@S-01"))
     func `four hundred granular scopes in eight kilobytes pass`() throws {
-        let scope = (0..<400).map { "launch/t\($0)?role=r" }.joined(separator: " ")
-        #expect(scope.utf8.count < 16 << 10)
+        let all = ["r", "s", "rs"].flatMap { letters in
+            ResourceType.allCases.map { "patient/\($0.rawValue).\(letters)" }
+        }
+        let scope = all.prefix(400).joined(separator: " ")
 
-        #expect(throws: Never.self) { try ScopeSet(requested: scope.replacing("launch/t", with: "ext")) }
+        #expect(scope.utf8.count > 8 << 10)
+        #expect(try ScopeSet(requested: scope).scopes.count == 400)
+        #expect(throws: OAuthError.self) { try ScopeSet(requested: scope + " " + scope + "x") }
     }
 }

@@ -127,7 +127,10 @@ import Testing
         for json in cases { #expect(refusal(JOSEError.self) { try PublicJWK(parsing: json) } == .keyRefused) }
     }
 
-    @Test(arguments: [("use", "enc"), ("use", ""), ("alg", "ES384"), ("alg", "HS256"), ("alg", "none"), ("kid", "")])
+    @Test(arguments: [
+        ("use", "enc"), ("use", ""), ("alg", "ES384"), ("alg", "HS256"), ("alg", "none"), ("kid", ""),
+        ("kid", "\u{212A}"), ("kid", "a\n"),
+    ])
     func `a key that says it is for something else is refused`(_ member: String, _ value: String) throws {
         let members = try #require(TestKeys.es256.publicKey.json.object).filter { $0.name != member }
         let json = JSONValue.object(members + [JSONMemberValue(member, .string(value))])

@@ -173,7 +173,7 @@ import Testing
 
     @Test(
         .verifies("oauth-attack@A-11"),
-        arguments: [#""../../dev/null""#, #""' OR 1=1--""#, #""es256\u0000""#, #""ES256""#, #""es256 ""#])
+        arguments: [#""../../dev/null""#, #""' OR 1=1--""#, #""ES256""#, #""es256 ""#])
     func `a name is compared whole and means nothing else`(_ keyID: String) throws {
         let token = try Forge.token(
             header: #"{"alg":"ES256","kid":\#(keyID),"typ":"JWT"}"#, claims: "{}", key: TestKeys.es256)
@@ -184,7 +184,7 @@ import Testing
     @Test(
         .verifies("oauth-attack@A-11", "oauth-attack@A-12"),
         arguments: [
-            #","kid":["es256"]"#, #","kid":1"#, #","kid":"""#, #","kid":null"#,
+            #","kid":["es256"]"#, #","kid":1"#, #","kid":"""#, #","kid":null"#, #","kid":"es256\u0000""#,
             #","kid":"\#(String(repeating: "a", count: 300))""#, "",
         ])
     func `a name that is missing, no text or endless is refused`(_ member: String) throws {

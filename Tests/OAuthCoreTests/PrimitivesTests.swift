@@ -1,3 +1,4 @@
+import FHIRCore
 import RequirementTraits
 import Testing
 
@@ -45,6 +46,23 @@ import Testing
         #expect(!"\(secret) \(String(reflecting: secret)) \(dumped)".contains("s3cr3t"))
         #expect(!"\(secret.hash)".contains(secret.hash.text))
         #expect(!"\(TestKeys.es256)".contains(TestKeys.es256.pem.reveal()))
+    }
+
+    @Test(.verifies("oauth-attack@U-27"))
+    func `keys, tokens and forms print without their content`() throws {
+        let derivation = try #require(DerivationKey([UInt8](repeating: 77, count: 32)))
+        let sealer = try #require(Sealer(keys: [[UInt8](repeating: 77, count: 32)]))
+        let token = try UnverifiedJWT(parsing: JWS.sign(["sub": "planted"], type: "JWT", with: TestKeys.es256))
+        let verified = try token.verified(by: TestKeys.set, rules: anyAlgorithm)
+        let form = try FormParameters(parsing: "code=planted&client_id=a")
+        let values: [Any] = [derivation, sealer, token, verified, form, TestKeys.es256, Secret("planted")]
+        var text = values.map { "\($0) \(String(reflecting: $0))" }.joined()
+        for value in values { dump(value, to: &text) }
+
+        #expect(!text.contains("planted"))
+        #expect(!text.contains("77"))
+        #expect(!text.contains("SymmetricKey"))
+        #expect(text.contains("client_id, code"))
     }
 
     @Test func `secrets are equal only when their texts are`() {

@@ -68,6 +68,13 @@ import Testing
         #expect(try Self.refusalOf([(name, value)]) != nil)
     }
 
+    @Test(arguments: ["iss", "aud", "client_id", "sub", "grant", "jti", "scope"])
+    func `a name with characters above ASCII refuses the token, because it may compare equal to another`(_ name: String)
+        throws
+    {
+        #expect(try Self.refusalOf([(name, "\u{212A}")]) == .claimMalformed(name))
+    }
+
     @Test func `the unchanged token is accepted, so each change above is what refuses`() throws {
         #expect(try Self.refusalOf([]) == nil)
     }

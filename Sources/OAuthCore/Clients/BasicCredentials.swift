@@ -14,12 +14,10 @@ public struct BasicCredentials: Equatable, Sendable {
             // RFC 6749 Appendix B: both are form-encoded before they are put together.
             let clientID = FormParameters.decode(bytes[..<colon]),
             let secret = FormParameters.decode(bytes[(colon + 1)...]),
-            !clientID.isEmpty, !secret.isEmpty, Self.isPrintable(clientID), Self.isPrintable(secret)
+            // RFC 6749 Appendix A.1, A.2: VSCHAR only.
+            !clientID.isEmpty, !secret.isEmpty, clientID.isVisibleASCII, secret.isVisibleASCII
         else { return nil }
         self.clientID = clientID
         self.secret = Secret(secret)
     }
-
-    /// RFC 6749 Appendix A.1, A.2: VSCHAR only.
-    private static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { (0x20...0x7E).contains($0) } }
 }

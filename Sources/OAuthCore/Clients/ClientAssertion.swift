@@ -62,8 +62,8 @@ public struct ClientAssertion: Hashable, Sendable {
     private init(
         _ claims: Claims, _ token: VerifiedJWT, from client: ClientID, rules: Rules, now: Int64
     ) throws(JOSEError) {
-        guard try claims.text("iss") == client.text else { throw .claimRefused("iss") }
-        guard try claims.text("sub") == client.text else { throw .claimRefused("sub") }
+        guard try claims.identifier("iss") == client.text else { throw .claimRefused("iss") }
+        guard try claims.identifier("sub") == client.text else { throw .claimRefused("sub") }
         // One audience, and it is us: an array with others could be replayed by them.
         let audiences = try claims.audience()
         guard audiences.count == 1, rules.audiences.contains(audiences[0]) else { throw .claimRefused("aud") }
@@ -74,7 +74,7 @@ public struct ClientAssertion: Hashable, Sendable {
             if let time = try claims.optionalTime(name), time > now + rules.skew { throw .claimRefused(name) }
         }
         clientID = client
-        tokenID = try claims.text("jti", maxBytes: 255)
+        tokenID = try claims.identifier("jti", maxBytes: 255)
         rememberUntil = expiry + rules.skew
         audience = audiences[0]
         algorithm = token.algorithm

@@ -96,6 +96,6 @@ public enum PresentedClient: Sendable {
 
     /// RFC 6749 Appendix A.1: visible ASCII, here up to 255 bytes.
     static func isUsable(_ clientID: String) -> Bool {
-        (1...255).contains(clientID.utf8.count) && clientID.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+        (1...255).contains(clientID.utf8.count) && clientID.isVisibleASCII
     }
 }

@@ -1,7 +1,7 @@
 public import FHIRCore
 
 /// A JWT whose signature was checked against one key; its claims are that key's owner's word.
-public struct VerifiedJWT: Sendable {
+public struct VerifiedJWT: Sendable, CustomStringConvertible, CustomReflectable {
     /// The JOSE header.
     public let header: JSONValue
     /// The claims set, an object.
@@ -18,6 +18,9 @@ public struct VerifiedJWT: Sendable {
         self.key = key
         self.algorithm = algorithm
     }
+
+    public var description: String { "<verified JWT, \(algorithm.rawValue)>" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// Signed JSON tokens in compact form (RFC 7515, RFC 7519).
@@ -56,6 +59,14 @@ struct Claims {
         return text
     }
 
+    /// A text that names something: visible ASCII and blanks only, because Swift compares texts by Unicode equivalence
+    /// and some characters above ASCII are equivalent to one below (U+212A and K).
+    func identifier(_ name: String, maxBytes: Int = 2048) throws(JOSEError) -> String {
+        let text = try text(name, maxBytes: maxBytes)
+        guard text.isVisibleASCII else { throw .claimMalformed(name) }
+        return text
+    }
+
     /// A time in whole seconds. Fractions, exponents and texts are refused, as are times before 1970 and after 9999.
     func time(_ name: String) throws(JOSEError) -> Int64 {
         guard let time = try optionalTime(name) else { throw .claimMalformed(name) }
@@ -72,8 +83,10 @@ struct Claims {
 
     /// The audience: a text, or an array of texts, never empty.
     func audience() throws(JOSEError) -> [String] {
-        if let one = json["aud"]?.string, !one.isEmpty { return [one] }
-        guard let several = json["aud"]?.stringArray, !several.isEmpty else { throw .claimMalformed("aud") }
-        return several
+        let audiences = json["aud"]?.string.map { [$0] } ?? json["aud"]?.stringArray ?? []
+        guard !audiences.isEmpty, audiences.allSatisfy({ !$0.isEmpty && $0.isVisibleASCII }) else {
+            throw .claimMalformed("aud")
+        }
+        return audiences
     }
 }

@@ -4,7 +4,7 @@ public import FHIRCore
 internal import FoundationEssentials
 
 /// A private signature key with its name and the one algorithm it signs with.
-public struct PrivateJWK: Sendable, CustomStringConvertible {
+public struct PrivateJWK: Sendable, CustomStringConvertible, CustomReflectable {
     /// The name that signatures carry.
     public let keyID: String
     /// The algorithm that the key signs with.
@@ -85,4 +85,5 @@ public struct PrivateJWK: Sendable, CustomStringConvertible {
     }
 
     public var description: String { "<private key \(keyID)>" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }

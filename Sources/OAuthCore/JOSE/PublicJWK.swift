@@ -51,8 +51,8 @@ public struct PublicJWK: Hashable, Sendable {
     /// The members that only a private or symmetric key has (RFC 7518 §6.2.2, §6.3.2, §6.4).
     static let privateMembers = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
 
-    /// A `kid` is opaque, but not endless.
-    static func isUsable(keyID: String) -> Bool { (1...256).contains(keyID.utf8.count) }
+    /// A `kid` is opaque, but neither endless nor made of characters that compare equal to others.
+    static func isUsable(keyID: String) -> Bool { (1...256).contains(keyID.utf8.count) && keyID.isVisibleASCII }
 
     static func material(of json: JSONValue) throws(JOSEError) -> VerifyingKey {
         switch json["kty"]?.string {

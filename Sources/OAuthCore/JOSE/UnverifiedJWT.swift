@@ -1,7 +1,7 @@
 internal import FHIRCore
 
 /// A JWT whose form is right and whose signature nobody has checked; it says only whom to ask for the key.
-public struct UnverifiedJWT: Sendable {
+public struct UnverifiedJWT: Sendable, CustomStringConvertible, CustomReflectable {
     /// The signature algorithm that the header names.
     public let algorithm: SignatureAlgorithm
     /// The key that the header names.
@@ -61,7 +61,9 @@ public struct UnverifiedJWT: Sendable {
         // A key that comes with the signature proves nothing. `x5c` and `x5u` are never looked at.
         guard header["jwk"] == nil else { throw .embeddedKey }
         if let location = header["jku"] {
-            guard let text = location.string, text == rules.registeredKeySetURL else { throw .embeddedKey }
+            guard let text = location.string, rules.registeredKeySetURL?.utf8.elementsEqual(text.utf8) == true else {
+                throw .embeddedKey
+            }
         }
         guard let keyID else { throw .keyIDMissing }
         let key = try keys.key(keyID, for: algorithm)
@@ -70,6 +72,10 @@ public struct UnverifiedJWT: Sendable {
         }
         return VerifiedJWT(header: header, claims: claims, key: key, algorithm: algorithm)
     }
+
+    // A token is a secret until its client has used it up; it prints without its content.
+    public var description: String { "<unverified JWT, \(algorithm.rawValue)>" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// What a verifier of signed tokens expects.

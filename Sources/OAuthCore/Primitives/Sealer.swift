@@ -6,7 +6,7 @@ internal import FoundationEssentials
 /// AES-256-GCM under a key derived for each message (HKDF-SHA-256 with a random salt), so that the number of messages
 /// under one configured key is not bounded by the 96-bit nonce. The context names the purpose: what was sealed for one
 /// cannot be opened for another. The first key seals, every key opens, so keys can be exchanged while links live.
-public struct Sealer: Sendable {
+public struct Sealer: Sendable, CustomStringConvertible, CustomReflectable {
     private static let version: UInt8 = 1
     private static let saltLength = 16
     private let keys: [SymmetricKey]
@@ -40,6 +40,9 @@ public struct Sealer: Sendable {
         }
         return nil
     }
+
+    public var description: String { "<sealer with \(keys.count) keys>" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 
     private static func messageKey(_ key: SymmetricKey, salt: [UInt8], context: String) -> SymmetricKey {
         HKDF<SHA256>.deriveKey(

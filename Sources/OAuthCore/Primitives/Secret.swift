@@ -54,7 +54,7 @@ public struct SecretHash: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A key from which secrets are derived that need not be stored, such as the successor of a refresh token.
-public struct DerivationKey: Sendable, CustomStringConvertible {
+public struct DerivationKey: Sendable, CustomStringConvertible, CustomReflectable {
     private let bytes: [UInt8]
 
     /// Takes a key of 32 random bytes; nil for any other length.
@@ -73,4 +73,5 @@ public struct DerivationKey: Sendable, CustomStringConvertible {
     }
 
     public var description: String { "<redacted>" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }

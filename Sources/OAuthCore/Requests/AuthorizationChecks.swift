@@ -37,7 +37,7 @@ enum AuthorizationChecks {
         if let resource = form["resource"], resource != audience {
             throw OAuthError(.invalidTarget, "aud and resource differ")
         }
-        guard audiences.contains(audience) else {
+        guard audience.isVisibleASCII, audiences.contains(audience) else {
             throw OAuthError(.invalidTarget, detail: "aud `\(audience.prefix(200))` is not a FHIR base of ours")
         }
         return audience

@@ -3,7 +3,7 @@
 /// One decoder for every endpoint: `+` and `%20` are blanks, `&` alone separates, a malformed escape, invalid UTF-8, a
 /// raw semicolon, blank, control character or byte above ASCII is refused. A parameter without a value counts as
 /// omitted (RFC 6749 §3.1, §3.2).
-public struct FormParameters: Hashable, Sendable {
+public struct FormParameters: Hashable, Sendable, CustomStringConvertible, CustomReflectable {
     private let values: [String: String]
     /// Names that came more than once, in `.noted` mode; they have no value here.
     public let repeated: Set<String>
@@ -69,6 +69,10 @@ public struct FormParameters: Hashable, Sendable {
 
     /// The names of all parameters that came, also the empty and the repeated ones.
     public var names: Set<String> { repeated.union(values.keys) }
+
+    // Values may be codes, passwords and secrets: only the names are ever printed.
+    public var description: String { "<form: \(names.sorted().joined(separator: ", "))>" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 
     private static func malformed(_ summary: String) -> OAuthError { OAuthError(.invalidRequest, summary) }
 

@@ -53,7 +53,7 @@ public struct AccessTokenClaims: Hashable, Sendable {
     /// revoked is not asked here.
     public init(_ token: VerifiedJWT, expecting expected: Expectation, now: Int64) throws(JOSEError) {
         let claims = Claims(token)
-        let issuer = try claims.text("iss")
+        let issuer = try claims.identifier("iss")
         guard issuer == expected.issuer else { throw .claimRefused("iss") }
         guard try claims.audience() == [expected.audience] else { throw .claimRefused("aud") }
         let expiresAt = try claims.time("exp")
@@ -62,18 +62,20 @@ public struct AccessTokenClaims: Hashable, Sendable {
         let issuedAt = try claims.time("iat")
         guard issuedAt <= now + expected.skew, issuedAt < expiresAt else { throw .claimRefused("iat") }
         let authenticatedAt = try claims.optionalTime("auth_time")
-        let clientID = ClientID(try claims.text("client_id", maxBytes: 255))
-        let subject = SubjectID(try claims.text("sub", maxBytes: 255))
+        let clientID = ClientID(try claims.identifier("client_id", maxBytes: 255))
+        let subject = SubjectID(try claims.identifier("sub", maxBytes: 255))
         // RFC 9068 §2.2, §5: a client acting for itself is its own subject, and no user may look like one.
         let isClientItself = subject.text == clientID.text
         guard !isClientItself || authenticatedAt == nil else { throw .claimRefused("sub") }
-        guard let program = APIProgram(rawValue: try claims.text("program")) else { throw .claimRefused("program") }
+        guard let program = APIProgram(rawValue: try claims.identifier("program")) else {
+            throw .claimRefused("program")
+        }
         self.init(
-            issuer: issuer, audience: expected.audience, scope: try claims.text("scope", maxBytes: 16 << 10),
+            issuer: issuer, audience: expected.audience, scope: try claims.identifier("scope", maxBytes: 16 << 10),
             clientID: clientID, subject: isClientItself ? nil : subject,
             launch: try LaunchContext(claims: claims), program: program,
-            grantID: GrantID(try claims.text("grant", maxBytes: 255)),
-            tokenID: TokenID(try claims.text("jti", maxBytes: 255)), issuedAt: issuedAt, expiresAt: expiresAt,
+            grantID: GrantID(try claims.identifier("grant", maxBytes: 255)),
+            tokenID: TokenID(try claims.identifier("jti", maxBytes: 255)), issuedAt: issuedAt, expiresAt: expiresAt,
             authenticatedAt: authenticatedAt, authenticationContext: try claims.optionalText("acr"))
     }
 

@@ -43,11 +43,11 @@ public struct IDTokenClaims: Hashable, Sendable {
     /// (OpenID Connect Core §3.1.2.1), one for another client is none.
     public init(hint token: VerifiedJWT, issuer expected: String, client: ClientID) throws(JOSEError) {
         let claims = Claims(token)
-        guard try claims.text("iss") == expected else { throw .claimRefused("iss") }
+        guard try claims.identifier("iss") == expected else { throw .claimRefused("iss") }
         guard try claims.audience() == [client.text] else { throw .claimRefused("aud") }
         issuer = expected
         clientID = client
-        subject = SubjectID(try claims.text("sub", maxBytes: 255))
+        subject = SubjectID(try claims.identifier("sub", maxBytes: 255))
         issuedAt = try claims.time("iat")
         expiresAt = try claims.time("exp")
         authenticatedAt = try claims.time("auth_time")
