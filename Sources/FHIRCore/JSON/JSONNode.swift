@@ -58,6 +58,17 @@ public struct JSONNode: Hashable, Sendable {
         return result
     }
 
+    /// Goes through an object's members, name and value, without building anything.
+    func forEachMember(_ body: (_ name: JSONNode, _ value: JSONNode) -> Void) {
+        guard kind == .object else { return }
+        var position = index + 1
+        for _ in 0..<count {
+            let value = JSONNode(document: document, index: position + 1)
+            body(JSONNode(document: document, index: position), value)
+            position = value.next
+        }
+    }
+
     /// The elements of an array in their order; none for anything else.
     public var elements: [JSONNode] {
         guard kind == .array else { return [] }

@@ -13,8 +13,10 @@ public struct InstanceKey: Hashable, Sendable, CustomStringConvertible, Comparab
 
     /// The key written as `Type/id`, and nothing else.
     public init?(_ text: some StringProtocol) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let type = ResourceType(rawValue: String(parts[0])), let id = ResourceID(parts[1])
+        let text = String(text)
+        guard let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")),
+            let type = ResourceType(rawValue: String(text[..<slash])),
+            let id = ResourceID(text[text.utf8.index(after: slash)...])
         else { return nil }
         self.init(type: type, id: id)
     }

@@ -18,11 +18,11 @@ public enum LiteralReference: Hashable, Sendable {
 
     /// Sorts a reference by its form; every text has one.
     public init(_ text: String) {
-        if text.hasPrefix("#") {
+        if text.utf8.first == UInt8(ascii: "#") {
             self = .fragment(String(text.dropFirst()))
         } else if text.hasPrefix("urn:") {
             self = .urn(text)
-        } else if text.contains("?") {
+        } else if text.utf8.contains(UInt8(ascii: "?")) {
             self = .conditional(text)
         } else {
             self = LiteralReference.named(text) ?? .other(text)
@@ -30,20 +30,29 @@ public enum LiteralReference: Hashable, Sendable {
     }
 
     private static func named(_ text: String) -> LiteralReference? {
-        var segments = text.split(separator: "/", omittingEmptySubsequences: false)
-        var version: VersionID?
-        if segments.count >= 4, segments[segments.count - 2] == "_history" {
-            guard let found = VersionID(segments[segments.count - 1]) else { return nil }
-            version = found
-            segments.removeLast(2)
+        let slash = UInt8(ascii: "/")
+        var rest = Substring(text).utf8
+        func takeLast() -> Substring? {
+            guard let place = rest.lastIndex(of: slash) else { return nil }
+            defer { rest = rest[..<place] }
+            return Substring(rest[rest.index(after: place)...])
         }
-        guard segments.count >= 2, let type = ResourceType(rawValue: String(segments[segments.count - 2])),
-            let id = ResourceID(segments[segments.count - 1])
-        else { return nil }
-        let key = InstanceKey(type: type, id: id)
-        if segments.count == 2 { return .relative(key, version) }
-        let base = segments.dropLast(2).joined(separator: "/")
-        return isBase(base) ? .absolute(base: base, key, version) : nil
+        guard var last = takeLast() else { return nil }
+        var version: VersionID?
+        if rest.count > 9, Substring(rest.suffix(9)) == "/_history" {
+            guard let found = VersionID(last), takeLast() != nil, let id = takeLast() else { return nil }
+            version = found
+            last = id
+        }
+        guard let id = ResourceID(last) else { return nil }
+        // What is left is `Type`, or a base and `/Type`.
+        guard rest.contains(slash) else {
+            return ResourceType(rawValue: String(Substring(rest)))
+                .map { .relative(InstanceKey(type: $0, id: id), version) }
+        }
+        guard let name = takeLast(), let type = ResourceType(rawValue: String(name)) else { return nil }
+        let base = String(Substring(rest))
+        return isBase(base) ? .absolute(base: base, InstanceKey(type: type, id: id), version) : nil
     }
 
     /// An `http` or `https` base with a host and nothing in it that two readers could read differently.
@@ -56,8 +65,10 @@ public enum LiteralReference: Hashable, Sendable {
         } else {
             return false
         }
-        let segments = rest.split(separator: "/", omittingEmptySubsequences: false)
-        guard segments.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else { return false }
+        let segments = rest.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        guard segments.allSatisfy({ !$0.isEmpty && Substring($0) != "." && Substring($0) != ".." }) else {
+            return false
+        }
         return rest.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

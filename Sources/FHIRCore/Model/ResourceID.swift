@@ -5,8 +5,9 @@ public struct ResourceID: Hashable, Sendable, CustomStringConvertible, Comparabl
 
     /// The id, or nil when the text is none.
     public init?(_ text: some StringProtocol) {
-        guard LogicalID.isValid(text) else { return nil }
-        self.text = String(text)
+        let text = String(text)
+        guard LogicalID.isValid(text.utf8) else { return nil }
+        self.text = text
     }
 
     /// The id as written.
@@ -23,8 +24,9 @@ public struct VersionID: Hashable, Sendable, CustomStringConvertible {
 
     /// The version id, or nil when the text is none.
     public init?(_ text: some StringProtocol) {
-        guard LogicalID.isValid(text) else { return nil }
-        self.text = String(text)
+        let text = String(text)
+        guard LogicalID.isValid(text.utf8) else { return nil }
+        self.text = text
     }
 
     /// The version id as written.
@@ -33,10 +35,10 @@ public struct VersionID: Hashable, Sendable, CustomStringConvertible {
 
 /// FHIR R4 datatypes, `id`.
 enum LogicalID {
-    static func isValid(_ text: some StringProtocol) -> Bool {
+    static func isValid(_ bytes: String.UTF8View) -> Bool {
+        guard (1...64).contains(bytes.count) else { return false }
         // `.` and `..` match the pattern of the specification and mean something else in a path.
-        let bytes = text.utf8
-        guard (1...64).contains(bytes.count), text != ".", text != ".." else { return false }
+        if bytes.count <= 2, bytes.allSatisfy({ $0 == UInt8(ascii: ".") }) { return false }
         return bytes.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

@@ -114,11 +114,19 @@ public struct CanonicalRequest: Hashable, Sendable {
         }
     }
 
-    /// A condition has to say something, or it would mean every resource of the type.
+    /// Parameters that select nothing: alone in a condition they would let every resource of the type match.
+    private static let selectingNothing: Set<String> = [
+        "_count", "_sort", "_total", "_include", "_revinclude", "_contained", "_containedType", "_score", "_since",
+        "_at", "_format", "_pretty", "_summary", "_elements",
+    ]
+
+    /// A condition has to say something, or it would mean every resource of the type; and it says nothing else.
     private static func requireCondition(_ query: SearchQuery) throws(RequestRefusal) -> SearchQuery {
-        guard query.terms.contains(where: { !$0.rawValue.isEmpty }),
-            query.terms.allSatisfy({ !refusedParameters.contains($0.name) })
-        else { throw .invalid("the request names neither an id nor a condition") }
+        guard !query.terms.isEmpty, query.terms.allSatisfy({ !$0.rawValue.isEmpty }) else {
+            throw .invalid("the request names neither an id nor a condition")
+        }
+        let unfit = query.terms.first { refusedParameters.contains($0.name) || selectingNothing.contains($0.name) }
+        if let unfit { throw .notSupported("`\(unfit.name)` cannot stand in a condition") }
         return query
     }
 

@@ -3,6 +3,9 @@ enum PercentCoding {
     /// Decodes once. Malformed escapes, bytes that are not UTF-8, control characters and characters that may not
     /// stand raw in a query give nil.
     static func decoded(_ text: Substring) -> String? {
+        if text.utf8.allSatisfy({ $0 != UInt8(ascii: "%") && $0 != UInt8(ascii: "+") && mayStandRaw($0) }) {
+            return String(text)
+        }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
         var source = text.utf8.makeIterator()

@@ -50,7 +50,7 @@ struct RequestPath: Hashable, Sendable {
             return .operation(String(name))
         }
         // The grammar of an id contains that of a type; `.` and `..` are not in it.
-        guard LogicalID.isValid(text) else { throw refusal }
+        guard LogicalID.isValid(text.utf8) else { throw refusal }
         return .name(text)
     }
 

@@ -30,12 +30,11 @@ public struct ResultOptions: Hashable, Sendable {
 
     /// Takes the options out of a query.
     init(takenFrom query: inout SearchQuery) throws(RequestRefusal) {
-        for name in ResultOptions.parameterNames {
-            let terms = query.terms(named: name)
-            guard let term = terms.first else { continue }
-            guard terms.count == 1, term.modifier == nil, term.chain.isEmpty else {
-                throw .invalid("`\(name)` stands once and without modifier")
-            }
+        let options = query.terms.filter { ResultOptions.parameterNames.contains($0.name) }
+        guard !options.isEmpty else { return }
+        for (place, term) in options.enumerated() {
+            guard term.modifier == nil, term.chain.isEmpty, !options[..<place].contains(where: { $0.name == term.name })
+            else { throw .invalid("`\(term.name)` stands once and without modifier") }
             try read(term)
         }
         query.terms.removeAll { ResultOptions.parameterNames.contains($0.name) }

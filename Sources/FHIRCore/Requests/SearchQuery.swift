@@ -16,15 +16,15 @@ public struct SearchQuery: Hashable, Sendable {
         terms = []
         guard !raw.isEmpty else { return }
         guard raw.utf8.count <= limits.maxQueryBytes else { throw .tooLong("the query is too long") }
-        let parts = raw.split(separator: "&", omittingEmptySubsequences: false)
+        let parts = raw.utf8.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false)
         guard parts.count <= limits.maxTerms else { throw .tooLong("the query has too many parameters") }
         terms.reserveCapacity(parts.count)
         for part in parts {
-            guard let separator = part.utf8.firstIndex(of: UInt8(ascii: "=")) else {
+            guard let separator = part.firstIndex(of: UInt8(ascii: "=")) else {
                 throw .invalid("a part of the query is not of the form name=value")
             }
-            guard let name = PercentCoding.decoded(part[..<separator]),
-                let value = PercentCoding.decoded(part[part.utf8.index(after: separator)...])
+            guard let name = PercentCoding.decoded(Substring(part[..<separator])),
+                let value = PercentCoding.decoded(Substring(part[part.index(after: separator)...]))
             else { throw .invalid("the query has a character or an escape that it cannot have") }
             guard let term = SearchTerm(decodedName: name, rawValue: value) else {
                 throw .invalid("the query has a name that no search parameter can have")

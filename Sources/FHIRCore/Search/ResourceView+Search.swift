@@ -47,17 +47,23 @@ extension ResourceView {
     /// too few: what is found here can only take away.
     public func allReferences() -> [ReferenceValue] {
         var result: [ReferenceValue] = []
-        // An explicit stack: depth costs no call frames. Pushed in reverse, so that the order is the document's.
+        // An explicit stack: depth costs no call frames. Reversed, so that the order is the document's.
         var pending = [node]
         while let next = pending.popLast() {
+            let first = pending.count
             switch next.kind {
-            case .array: pending.append(contentsOf: next.elements.reversed())
+            case .array: pending.append(contentsOf: next.elements)
             case .object:
                 if ReferenceElement.isReference(next) { result.append(ResourceView.reference(next)) }
-                let members = next.members.filter { !$0.isNamed("contained") }
-                pending.append(contentsOf: members.reversed().map(\.value))
+                // Only a resource has contained ones; under that name anything else is looked into.
+                let isResource = next["resourceType"] != nil
+                next.forEachMember { name, value in
+                    guard value.kind == .object || value.kind == .array else { return }
+                    if !isResource || !name.equals("contained") { pending.append(value) }
+                }
             case .string, .number, .bool, .null: break
             }
+            pending[first...].reverse()
         }
         return result
     }

@@ -115,7 +115,11 @@ import Testing
 
     @Test(
         .verifies("attack@ATK-149"),
-        arguments: ["/Observation", "/Observation?", "/Observation?_format=json", "/Observation?code="])
+        arguments: [
+            "/Observation", "/Observation?", "/Observation?_format=json", "/Observation?code=", "/Observation?_count=1",
+            "/Observation?_sort=date", "/Observation?code=1&_include=Observation:subject",
+            "/Observation?code=1&status=",
+        ])
     func `a delete of a type needs a condition`(target: String) {
         #expect(Ask.refusal("DELETE", target)?.status == 400)
     }

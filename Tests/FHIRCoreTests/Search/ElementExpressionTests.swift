@@ -196,6 +196,14 @@ import Testing
             String(decoding: Array(text.utf8)[references[0].range], as: UTF8.self) == #"{"reference":"Patient/pA"}"#)
     }
 
+    @Test func `a reference cannot be hidden under the name of contained resources`() throws {
+        let text = """
+            {"resourceType":"Observation","code":{"contained":[{"reference":"Patient/pB"}]},
+             "contained":[{"resourceType":"Device","id":"d","patient":{"reference":"Patient/pC"}}]}
+            """
+        #expect(try resource(text).allReferences().map(\.literal) == [patient("pB")])
+    }
+
     @Test(.enabled(if: SharedData.isThere))
     func `the subject of each resource of the trap set is found as written`() throws {
         let bundle = try JSONDocument(SharedData.bytes("enforcer/two-patient-traps.json")).root
