@@ -8,6 +8,7 @@ struct SearchAnswer {
     private let judge: Judge
     private var builder: ReleaseBuilder
     private var matches: [Entry] = []
+    private var matched: Set<InstanceKey> = []
     private var candidates: [Entry] = []
     private var isTotalTrusted: Bool
 
@@ -77,7 +78,7 @@ struct SearchAnswer {
 
     private mutating func match(_ resource: ResourceView, _ key: InstanceKey) {
         guard resource.type == type else { return distrust(.unexpected, "a match is of another type") }
-        guard !matches.contains(where: { $0.key == key }) else {
+        guard matched.insert(key).inserted else {
             return distrust(.unexpected, "a match stands in the answer twice")
         }
         switch judge.judge(resource, letters: .search) {
@@ -130,9 +131,8 @@ struct SearchAnswer {
                 }
             }
         }
-        let matched = Set(matches.map(\.key))
         var result: [Entry] = []
-        var seen: Set<InstanceKey> = matched
+        var seen = Set(matches.map(\.key))
         for entry in waiting {
             guard taken.contains(entry.key) else {
                 builder.withhold(refused[entry.key] ?? .unconnected)
