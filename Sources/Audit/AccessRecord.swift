@@ -7,8 +7,11 @@ public import AccessPolicy
 public struct AccessRecord: Hashable, Sendable {
     /// A reason for withholding resources, and how many fell to it.
     public struct Withheld: Hashable, Sendable {
+        /// The reason, as a code.
         public let reason: String
+        /// How many resources.
         public let count: Int
+        /// A count for a reason.
         public init(reason: String, count: Int) {
             self.reason = reason
             self.count = count
@@ -19,14 +22,19 @@ public struct AccessRecord: Hashable, Sendable {
     public var decisionID: DecisionID
 
     // Who.
+    /// The client of the token.
     public var clientID: ClientID?
+    /// The person or system of the token.
     public var subject: SubjectID?
     /// The FHIR identity of the user, such as `Practitioner/x`.
     public var fhirUser: String?
+    /// Where the request came from.
     public var sourceAddress: String?
 
     // By what right.
+    /// The grant behind the token.
     public var grantID: GrantID?
+    /// The id of the token; never the token.
     public var tokenID: TokenID?
     /// The individual scopes that allowed the request, as granted; for a search all whose constraint was added.
     public var scopes: [String]
@@ -36,12 +44,17 @@ public struct AccessRecord: Hashable, Sendable {
     // For whom, and what.
     /// Ids of the patients whose data was asked for or left.
     public var patients: [String]
+    /// The kind of interaction.
     public var interaction: AccessInteraction
+    /// The FHIR type that was asked for.
     public var resourceType: String?
+    /// The logical id that was asked for or created.
     public var resourceID: String?
+    /// The version that was asked for or made.
     public var versionID: String?
     /// The name of the operation, with its `$`.
     public var operation: String?
+    /// The HTTP method.
     public var method: String
     /// The raw path below the FHIR base.
     public var path: String
@@ -51,19 +64,26 @@ public struct AccessRecord: Hashable, Sendable {
     public var queryNarrowed: String?
 
     // What came of it.
+    /// How the access ended.
     public var outcome: AccessOutcome
     /// The HTTP status of the answer.
     public var status: Int?
+    /// Resources that left.
     public var released: Int
+    /// Resources that did not, by reason.
     public var withheld: [Withheld]
     /// What looked wrong about the upstream's answer, as codes.
     public var securityEvents: [String]
 
     // When, and under which trace. Milliseconds since 1970 UTC.
+    /// When the request came.
     public var startedAt: Int64
+    /// When the answer was ready to leave.
     public var endedAt: Int64?
+    /// The trace that the request belongs to.
     public var traceID: String?
 
+    /// A record; what is not known stays nil.
     public init(
         decisionID: DecisionID, clientID: ClientID? = nil, subject: SubjectID? = nil, fhirUser: String? = nil,
         sourceAddress: String? = nil, grantID: GrantID? = nil, tokenID: TokenID? = nil, scopes: [String] = [],

@@ -6,8 +6,10 @@
 
 /// The time of day in milliseconds since 1970 UTC, as audit records carry it.
 public struct AuditClock: Sendable {
+    /// The time now.
     public let milliseconds: @Sendable () -> Int64
 
+    /// A clock of any kind; tests have one that stands still.
     public init(milliseconds: @escaping @Sendable () -> Int64) { self.milliseconds = milliseconds }
 
     /// The clock of the machine.

@@ -17,6 +17,7 @@ public struct AuditEventSearch: Hashable, Sendable {
     public struct Refusal: Error, Hashable, Sendable {
         /// 400.
         public let status: Int
+        /// What was wrong, for the client.
         public let diagnostics: String
         /// The OperationOutcome to answer with.
         public var outcome: [UInt8] { OperationOutcome.json(code: "invalid", diagnostics: diagnostics) }

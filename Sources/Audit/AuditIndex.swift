@@ -4,19 +4,27 @@ public import AccessPolicy
 ///
 /// They are derived from the body and nothing else, so a verifier can tell when one of them was changed.
 public struct AuditIndex: Hashable, Sendable {
+    /// The decision or step.
     public let eventID: DecisionID
+    /// Where the record stands in the life of its event.
     public let phase: AuditPhase
+    /// The earlier entry that it ends.
     public let closes: Int64?
     /// `access`, or the kind of the authorization step.
     public let kind: String
     /// The interaction code of an access.
     public let interaction: String?
+    /// The FHIR type that was asked for.
     public let resourceType: String?
+    /// The client.
     public let clientID: ClientID?
+    /// The person or system that logged in.
     public let subject: SubjectID?
+    /// The grant.
     public let grantID: GrantID?
     /// Distinct, in the order of the record.
     public let patients: [String]
+    /// The code of the outcome.
     public let outcome: String
 
     /// The index as a sink stored it.

@@ -2,15 +2,21 @@ public import AccessPolicy
 
 /// What to look for in the log; conditions that are set must all hold.
 public struct AuditQuery: Hashable, Sendable {
+    /// Id of a patient that the entry names.
     public var patient: String?
+    /// The client.
     public var clientID: ClientID?
+    /// The person or system that logged in.
     public var subject: SubjectID?
+    /// The grant.
     public var grantID: GrantID?
+    /// The decision or step.
     public var eventID: DecisionID?
     /// Kinds as in `AuditIndex.kind`; empty means all.
     public var kinds: Set<String>
     /// Outcome codes; empty means all.
     public var outcomes: Set<String>
+    /// The FHIR type that was asked for.
     public var resourceType: String?
     /// Interaction codes; empty means all.
     public var interactions: Set<String>
@@ -20,6 +26,7 @@ public struct AuditQuery: Hashable, Sendable {
     public var to: Int64?
     /// Continue after the page that ended here.
     public var after: AuditCursor?
+    /// Entries in a page, at most.
     public var limit: Int
     /// Also the opening records that a later record has closed.
     public var includesClosedOpenings: Bool
@@ -27,6 +34,7 @@ public struct AuditQuery: Hashable, Sendable {
     /// No page is longer than this.
     public static let largestPage = 1000
 
+    /// A query; without conditions it finds everything.
     public init(
         patient: String? = nil, clientID: ClientID? = nil, subject: SubjectID? = nil, grantID: GrantID? = nil,
         eventID: DecisionID? = nil, kinds: Set<String> = [], outcomes: Set<String> = [], resourceType: String? = nil,
@@ -52,10 +60,12 @@ public struct AuditQuery: Hashable, Sendable {
 
 /// A place in the order "newest first" of one store, after which the next page begins.
 public struct AuditCursor: Hashable, Sendable {
+    /// When the last entry of the page was written.
     public let recordedAt: Int64
     /// The store's own running number of the entry, unique in it.
     public let position: Int64
 
+    /// A cursor as a store gives it out.
     public init(recordedAt: Int64, position: Int64) {
         self.recordedAt = recordedAt
         self.position = position
@@ -74,10 +84,12 @@ public struct AuditCursor: Hashable, Sendable {
 
 /// One page of entries, newest first.
 public struct AuditPage: Hashable, Sendable {
+    /// The entries.
     public let entries: [AuditEntry]
     /// Where the next page begins; nil when there is none.
     public let next: AuditCursor?
 
+    /// A page as a store found it.
     public init(entries: [AuditEntry], next: AuditCursor?) {
         self.entries = entries
         self.next = next

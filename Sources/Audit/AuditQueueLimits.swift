@@ -7,11 +7,13 @@ public struct AuditQueueLimits: Hashable, Sendable {
     /// Records that share one commit at most; beyond 64 only the latency grows.
     public var batch: Int
 
+    /// Limits; the defaults suit a small machine.
     public init(records: Int = 4096, bytes: Int = 32 << 20, batch: Int = 64) {
         self.records = records
         self.bytes = bytes
         self.batch = batch
     }
 
+    /// 4,096 records, 32 MB, 64 a commit.
     public static let `default` = AuditQueueLimits()
 }

@@ -6,6 +6,7 @@ internal import AccessPolicy
 public struct AuditDelivery: Sendable {
     let run: @Sendable (@escaping @Sendable () -> Void) -> Void
 
+    /// A delivery that runs work as the closure does; it must run it once.
     public init(_ run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) { self.run = run }
 
     /// On whatever thread has the result: the recorder's own, which must not be held up, or the caller's.

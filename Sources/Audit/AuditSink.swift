@@ -15,9 +15,12 @@ public protocol AuditReader: Sendable {
 
 /// An entry with the running number under which a store keeps it.
 public struct StoredAuditEntry: Hashable, Sendable {
+    /// The running number, unique in its store.
     public let position: Int64
+    /// The entry.
     public let entry: AuditEntry
 
+    /// An entry as a store found it.
     public init(position: Int64, entry: AuditEntry) {
         self.position = position
         self.entry = entry

@@ -3,6 +3,7 @@ internal import FHIRCore
 
 /// Why stored bytes are no audit statement.
 public struct AuditFormatError: Error, Hashable, Sendable {
+    /// What is wrong with them, for the log.
     public let detail: String
 }
 

@@ -20,11 +20,14 @@ public struct AuditStatement: Hashable, Sendable {
         case authorization(AuthorizationRecord)
     }
 
+    /// What happened.
     public let event: Event
+    /// Where the record stands in the life of the event.
     public let phase: AuditPhase
     /// The sequence number, in the same chain, of the entry that this one closes or marks.
     public let closes: Int64?
 
+    /// A statement about an event.
     public init(event: Event, phase: AuditPhase, closes: Int64? = nil) {
         self.event = event
         self.phase = phase

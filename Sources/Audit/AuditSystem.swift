@@ -7,6 +7,7 @@ public struct AuditSystem: Hashable, Sendable {
     /// The issuer of the users' identities; the namespace of `subject`.
     public let issuer: String
 
+    /// The names that go into events.
     public init(name: String, fhirBase: String, issuer: String) {
         self.name = name
         self.fhirBase = fhirBase

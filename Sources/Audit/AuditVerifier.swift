@@ -1,8 +1,11 @@
 /// A place in a node's chain with the hash that must stand there, kept where the log's administrator cannot reach it.
 public struct AuditChainEnd: Hashable, Sendable {
+    /// The place in the chain.
     public let sequence: Int64
+    /// The hash that stands there.
     public let hash: ChainHash
 
+    /// An end, as it was kept.
     public init(sequence: Int64, hash: ChainHash) {
         self.sequence = sequence
         self.hash = hash
@@ -30,12 +33,15 @@ public struct AuditVerifier: Sendable {
     public struct Finding: Hashable, Sendable {
         /// The sequence number of the entry at fault.
         public let sequence: Int64
+        /// What is wrong with it.
         public let fault: Fault
+        /// How it was noticed.
         public let detail: String
     }
 
     /// What a walk has shown.
     public struct Report: Hashable, Sendable {
+        /// Whose chain was walked.
         public let node: String
         /// Entries that were as written, before the finding.
         public let verified: Int64

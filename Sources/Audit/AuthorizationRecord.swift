@@ -69,25 +69,38 @@ public struct AuthorizationRecord: Hashable, Sendable {
         }
     }
 
+    /// Names the step, once and for all.
     public var id: DecisionID
+    /// What kind of step it was.
     public var kind: Kind
+    /// The client, where one took part.
     public var clientID: ClientID?
+    /// The person or system that logged in or was to.
     public var subject: SubjectID?
+    /// The FHIR identity of the user, such as `Practitioner/x`.
     public var fhirUser: String?
+    /// The patient whose data the step is about.
     public var patient: String?
+    /// The grant that the step made, used or ended.
     public var grantID: GrantID?
+    /// The id of the token that was issued or ended; never the token.
     public var tokenID: TokenID?
     /// The scopes asked for, granted or revoked, as the step means it.
     public var scopes: [String]
+    /// The program of the client's approval.
     public var program: String?
+    /// How the step ended.
     public var outcome: Outcome
     /// Anything else worth knowing, without secrets.
     public var detail: String?
+    /// Where the request came from.
     public var sourceAddress: String?
     /// Milliseconds since 1970 UTC.
     public var at: Int64
+    /// The trace that the request belongs to.
     public var traceID: String?
 
+    /// A record of a step; what took no part stays nil.
     public init(
         id: DecisionID, kind: Kind, clientID: ClientID? = nil, subject: SubjectID? = nil, fhirUser: String? = nil,
         patient: String? = nil, grantID: GrantID? = nil, tokenID: TokenID? = nil, scopes: [String] = [],

@@ -21,8 +21,20 @@ public final class InMemoryAuditSink: AuditSink {
         public init() {}
     }
 
+    /// What at most one entry may have: a place in a chain, or the closing of another entry.
+    private enum Place: Hashable {
+        case sequence(Int64, node: String)
+        case closing(Int64, node: String)
+
+        static func of(_ entry: AuditEntry) -> [Place] {
+            let closing = entry.index.closes.map { Place.closing($0, node: entry.node) }
+            return [.sequence(entry.sequence, node: entry.node)] + (closing.map { [$0] } ?? [])
+        }
+    }
+
     private struct State {
         var entries: [AuditEntry] = []
+        var taken: Set<Place> = []
         var behaviour = Behaviour.works
         var batches: [Int] = []
     }
@@ -46,21 +58,26 @@ public final class InMemoryAuditSink: AuditSink {
     public var batches: [Int] { state.withLock { $0.batches } }
 
     /// Changes what is stored behind the recorder's back.
-    public func tamper(_ change: (inout [AuditEntry]) -> Void) { state.withLock { change(&$0.entries) } }
+    public func tamper(_ change: (inout [AuditEntry]) -> Void) {
+        state.withLock { state in
+            change(&state.entries)
+            state.taken = Set(state.entries.flatMap { Place.of($0) })
+        }
+    }
 
     public func append(_ batch: [AuditEntry]) throws {
         gate?()
         try state.withLock { state in
             guard state.behaviour != .fails else { throw Broken() }
-            for (offset, entry) in batch.enumerated() {
-                let earlier = state.entries + batch[..<offset]
-                let taken = earlier.contains { other in
-                    other.node == entry.node
-                        && (other.sequence == entry.sequence
-                            || (entry.index.closes != nil && other.index.closes == entry.index.closes))
+            var taken = state.taken
+            for entry in batch {
+                let places = Place.of(entry)
+                guard taken.isDisjoint(with: places) else {
+                    throw AuditFailure.notWritten(detail: "sequence or closing is taken")
                 }
-                guard !taken else { throw AuditFailure.notWritten(detail: "sequence or closing is taken") }
+                taken.formUnion(places)
             }
+            state.taken = taken
             state.entries += batch
             state.batches.append(batch.count)
             guard state.behaviour != .storesButThrows else { throw Broken() }
