@@ -1,9 +1,9 @@
 internal import AccessPolicy
-internal import FHIRCore
+public import FHIRCore
 
 extension AuthorizationRecord {
     /// The record as a JSON object.
-    var json: JSONValue {
+    public var json: JSONValue {
         var members = MemberList()
         members.add("id", id.text)
         members.add("kind", kind.rawValue)
@@ -25,7 +25,7 @@ extension AuthorizationRecord {
     }
 
     /// The record that a JSON object holds.
-    init(_ value: JSONValue) throws(AuditFormatError) {
+    public init(_ value: JSONValue) throws(AuditFormatError) {
         let members = MemberReader(value: value)
         let reason = members.text("reason")
         self.init(

@@ -1,0 +1,191 @@
+internal import GRDB
+
+/// The tables of the authorization server. Migrations are only ever added; the constraints are the last line of
+/// defence: what a use-case must never do, the database refuses.
+enum AuthorizationSchema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("001 registry") { try $0.execute(sql: registry) }
+        migrator.registerMigration("002 launches") { try $0.execute(sql: launches) }
+        migrator.registerMigration("003 grants") { try $0.execute(sql: grants) }
+        migrator.registerMigration("004 operation") { try $0.execute(sql: operation) }
+        return migrator
+    }
+
+    private static let registry = """
+        CREATE TABLE client (
+            id                 TEXT PRIMARY KEY,
+            status             TEXT NOT NULL CHECK (status IN ('pending', 'active', 'suspended', 'retired')),
+            is_trusted         INTEGER NOT NULL CHECK (is_trusted IN (0, 1)),
+            secret_hash        BLOB CHECK (length(secret_hash) = 32),
+            metadata           BLOB NOT NULL,
+            approved_scopes    TEXT NOT NULL,
+            profile            TEXT NOT NULL CHECK (profile IN ('smart-2.2', 'smart-2.0', 'smart-1.0')),
+            profile_until      INTEGER CHECK ((profile = 'smart-1.0') = (profile_until IS NOT NULL)),
+            program            TEXT NOT NULL,
+            assertion_audience TEXT NOT NULL,
+            access_lifetime    INTEGER NOT NULL CHECK (access_lifetime BETWEEN 1 AND 3600),
+            refresh_idle       INTEGER NOT NULL CHECK (refresh_idle > 0),
+            refresh_absolute   INTEGER NOT NULL CHECK (refresh_absolute > 0),
+            revision           INTEGER NOT NULL CHECK (revision > 0)
+        ) STRICT;
+        CREATE TRIGGER client_kept BEFORE DELETE ON client
+        BEGIN SELECT RAISE(ABORT, 'clients are retired, not deleted'); END;
+        CREATE TRIGGER client_retired BEFORE UPDATE ON client WHEN OLD.status = 'retired'
+        BEGIN SELECT RAISE(ABORT, 'a retired client stays retired'); END;
+        CREATE TRIGGER client_revision BEFORE UPDATE ON client WHEN NEW.revision <> OLD.revision + 1
+        BEGIN SELECT RAISE(ABORT, 'every change of a client raises its revision'); END;
+
+        CREATE TABLE user_account (
+            subject       TEXT PRIMARY KEY,
+            username      TEXT NOT NULL UNIQUE,
+            password_hash TEXT NOT NULL CHECK (password_hash LIKE '$argon2id$%'),
+            display_name  TEXT NOT NULL,
+            roles         TEXT NOT NULL,
+            is_disabled   INTEGER NOT NULL CHECK (is_disabled IN (0, 1)),
+            created_at    INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE member_link (
+            subject   TEXT PRIMARY KEY REFERENCES user_account (subject),
+            fhir_user TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE member_link_patient (
+            subject TEXT NOT NULL REFERENCES member_link (subject) ON DELETE CASCADE,
+            patient TEXT NOT NULL,
+            place   INTEGER NOT NULL,
+            label   TEXT NOT NULL,
+            PRIMARY KEY (subject, patient)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE login_throttle (
+            key             TEXT PRIMARY KEY,
+            attempts        INTEGER NOT NULL CHECK (attempts >= 0),
+            last_attempt_at INTEGER NOT NULL,
+            closed_until    INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let launches = """
+        CREATE TABLE session (
+            id               BLOB PRIMARY KEY CHECK (length(id) = 32),
+            subject          TEXT REFERENCES user_account (subject),
+            authenticated_at INTEGER CHECK ((subject IS NULL) = (authenticated_at IS NULL)),
+            created_at       INTEGER NOT NULL,
+            expires_at       INTEGER NOT NULL,
+            last_seen_at     INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX session_subject ON session (subject) WHERE subject IS NOT NULL;
+        CREATE INDEX session_expiry ON session (expires_at);
+
+        CREATE TABLE launch (
+            id         BLOB PRIMARY KEY CHECK (length(id) = 32),
+            session    BLOB NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+            client_id  TEXT NOT NULL REFERENCES client (id),
+            body       BLOB NOT NULL,
+            created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL,
+            revision   INTEGER NOT NULL CHECK (revision > 0)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX launch_session ON launch (session);
+        CREATE INDEX launch_expiry ON launch (expires_at);
+        CREATE TRIGGER launch_revision BEFORE UPDATE ON launch WHEN NEW.revision <> OLD.revision + 1
+        BEGIN SELECT RAISE(ABORT, 'every move of a launch raises its revision'); END;
+        """
+
+    private static let grants = """
+        CREATE TABLE access_grant (
+            id                TEXT PRIMARY KEY,
+            client_id         TEXT NOT NULL REFERENCES client (id),
+            subject           TEXT REFERENCES user_account (subject),
+            patient           TEXT,
+            scopes            TEXT NOT NULL,
+            launch            BLOB NOT NULL,
+            program           TEXT NOT NULL,
+            fhir_base         TEXT NOT NULL,
+            nonce             TEXT,
+            authenticated_at  INTEGER,
+            created_at        INTEGER NOT NULL,
+            expires_at        INTEGER CHECK (subject IS NOT NULL OR expires_at IS NOT NULL),
+            revoked_at        INTEGER,
+            revocation_reason TEXT CHECK ((revoked_at IS NULL) = (revocation_reason IS NULL))
+        ) STRICT;
+        CREATE INDEX grant_subject ON access_grant (subject, created_at) WHERE subject IS NOT NULL;
+        CREATE INDEX grant_client ON access_grant (client_id, created_at);
+        CREATE INDEX grant_patient ON access_grant (patient, created_at) WHERE patient IS NOT NULL;
+        CREATE TRIGGER grant_revoked BEFORE UPDATE ON access_grant WHEN OLD.revoked_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a revoked grant stays revoked'); END;
+        CREATE TRIGGER grant_fixed BEFORE UPDATE OF id, client_id, subject, patient, scopes, launch, program, fhir_base
+            ON access_grant
+        BEGIN SELECT RAISE(ABORT, 'what was granted does not change'); END;
+
+        CREATE TABLE code (
+            hash         BLOB PRIMARY KEY CHECK (length(hash) = 32),
+            grant_id     TEXT NOT NULL UNIQUE REFERENCES access_grant (id) ON DELETE CASCADE,
+            client_id    TEXT NOT NULL,
+            redirect_uri TEXT NOT NULL,
+            challenge    TEXT,
+            expires_at   INTEGER NOT NULL,
+            redeemed_at  INTEGER,
+            burned_at    INTEGER CHECK (redeemed_at IS NULL OR burned_at IS NULL)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX code_expiry ON code (expires_at);
+        CREATE TRIGGER code_once BEFORE UPDATE ON code
+            WHEN OLD.redeemed_at IS NOT NULL OR OLD.burned_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a code is used once'); END;
+
+        CREATE TABLE refresh_family (
+            id            TEXT PRIMARY KEY,
+            grant_id      TEXT NOT NULL UNIQUE REFERENCES access_grant (id) ON DELETE CASCADE,
+            client_id     TEXT NOT NULL,
+            rotates       INTEGER NOT NULL CHECK (rotates IN (0, 1)),
+            created_at    INTEGER NOT NULL,
+            idle_limit    INTEGER NOT NULL CHECK (idle_limit > 0),
+            expires_at    INTEGER,
+            generation    INTEGER NOT NULL CHECK (generation >= 0),
+            current_hash  BLOB NOT NULL CHECK (length(current_hash) = 32),
+            previous_hash BLOB CHECK (length(previous_hash) = 32),
+            rotated_at    INTEGER CHECK ((previous_hash IS NULL) = (rotated_at IS NULL)),
+            last_used_at  INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER family_forward BEFORE UPDATE ON refresh_family
+            WHEN NEW.generation NOT IN (OLD.generation, OLD.generation + 1)
+                OR (NEW.generation = OLD.generation) <> (NEW.current_hash = OLD.current_hash)
+        BEGIN SELECT RAISE(ABORT, 'a refresh family moves one generation at a time'); END;
+
+        CREATE TABLE revocation (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind     TEXT NOT NULL CHECK (kind IN ('grant', 'client', 'user', 'token')),
+            target   TEXT NOT NULL,
+            at       INTEGER NOT NULL,
+            reason   TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX revocation_target ON revocation (kind, target);
+        CREATE INDEX revocation_time ON revocation (at);
+        """
+
+    private static let operation = """
+        CREATE TABLE assertion_replay (
+            issuer     TEXT NOT NULL,
+            jti        TEXT NOT NULL,
+            expires_at INTEGER NOT NULL,
+            PRIMARY KEY (issuer, jti)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX assertion_replay_expiry ON assertion_replay (expires_at);
+
+        CREATE TABLE server_key (
+            id         TEXT PRIMARY KEY,
+            purpose    TEXT NOT NULL CHECK (purpose IN ('access-token', 'id-token', 'refresh-root', 'page-link')),
+            sealed     TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            retired_at INTEGER
+        ) STRICT;
+        CREATE UNIQUE INDEX server_key_active ON server_key (purpose) WHERE retired_at IS NULL;
+
+        CREATE TABLE audit_outbox (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            id       TEXT NOT NULL UNIQUE,
+            body     BLOB NOT NULL
+        ) STRICT;
+        """
+}

@@ -1,0 +1,99 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+internal import FHIRCore
+internal import Foundation
+internal import GRDB
+internal import OAuthCore
+
+/// Keeps the registered clients.
+struct SQLiteClientStore: ClientStore {
+    let pool: DatabasePool
+
+    func client(_ id: ClientID) async throws -> ClientRegistration? {
+        try await pool.read { database in
+            try Row.fetchOne(
+                database.cachedStatement(sql: "SELECT * FROM client WHERE id = ?"), arguments: [id.text]
+            ).map { try ClientRegistration($0) }
+        }
+    }
+
+    func clients() async throws -> [ClientRegistration] {
+        try await pool.read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM client ORDER BY id").map { try ClientRegistration($0) }
+        }
+    }
+
+    func insert(_ client: ClientRegistration, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO client (status, is_trusted, secret_hash, metadata, approved_scopes, profile,
+                        profile_until, program, assertion_audience, access_lifetime, refresh_idle, refresh_absolute,
+                        revision, id)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (id) DO NOTHING
+                    """, arguments: client.columns + [client.id.text])
+            guard database.changesCount == 1 else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    func replace(_ client: ClientRegistration, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(
+                sql: """
+                    UPDATE client SET status = ?, is_trusted = ?, secret_hash = ?, metadata = ?, approved_scopes = ?,
+                        profile = ?, profile_until = ?, program = ?, assertion_audience = ?, access_lifetime = ?,
+                        refresh_idle = ?, refresh_absolute = ?, revision = ?
+                    WHERE id = ? AND revision = ? AND status <> 'retired'
+                    """, arguments: client.columns + [client.id.text, client.revision - 1])
+            guard database.changesCount == 1 else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+}
+
+extension ClientRegistration {
+    /// All columns but the id, in the order of the statements above.
+    fileprivate var columns: StatementArguments {
+        let profileName: String
+        let until: Int64?
+        switch profile {
+        case .smart22: (profileName, until) = ("smart-2.2", nil)
+        case .smart20: (profileName, until) = ("smart-2.0", nil)
+        case .smart10(let end): (profileName, until) = ("smart-1.0", end)
+        }
+        return [
+            status.rawValue, isTrusted, secretHash?.blob, metadata.json.blob, approvedScopes.text, profileName, until,
+            program.rawValue, assertionAudience.rawValue, lifetimes.accessToken, lifetimes.refreshIdle,
+            lifetimes.refreshAbsolute, revision,
+        ]
+    }
+
+    fileprivate init(_ row: Row) throws {
+        let profile: ClientProfile
+        switch row["profile"] as String {
+        case "smart-2.2": profile = .smart22
+        case "smart-2.0": profile = .smart20
+        case "smart-1.0": profile = .smart10(until: row["profile_until"])
+        default: throw CorruptRow("client profile")
+        }
+        self.init(
+            id: ClientID(row["id"]),
+            // What stands here was judged when it was registered, by the rules of this installation.
+            metadata: try ClientMetadata(parsing: try JSONValue(blob: row["metadata"]), isDemonstration: true),
+            status: try ClientStatus(rawValue: row["status"]).orCorrupt("client status"),
+            isTrusted: row["is_trusted"],
+            secretHash: try (row["secret_hash"] as Data?).map { try SecretHash(blob: $0) },
+            approvedScopes: try ScopeSet(stored: row["approved_scopes"]), profile: profile,
+            program: try APIProgram(rawValue: row["program"]).orCorrupt("program"),
+            assertionAudience: try AssertionAudience(rawValue: row["assertion_audience"]).orCorrupt("audience"),
+            lifetimes: ClientLifetimes(
+                accessToken: row["access_lifetime"], refreshIdle: row["refresh_idle"],
+                refreshAbsolute: row["refresh_absolute"]),
+            revision: row["revision"])
+    }
+}

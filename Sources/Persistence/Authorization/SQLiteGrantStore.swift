@@ -1,0 +1,177 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+internal import FHIRCore
+internal import Foundation
+internal import GRDB
+internal import OAuthCore
+
+/// Keeps what was authorized.
+struct SQLiteGrantStore: GrantStore {
+    let pool: DatabasePool
+
+    func grant(_ id: GrantID) async throws -> Grant? {
+        try await pool.read { database in
+            try Row.fetchOne(
+                database.cachedStatement(sql: "SELECT * FROM access_grant WHERE id = ?"), arguments: [id.text]
+            ).map { try Grant($0) }
+        }
+    }
+
+    func grants(matching filter: GrantFilter, limit: Int) async throws -> [Grant] {
+        try await pool.read { database in
+            var conditions: [String] = []
+            var arguments: StatementArguments = []
+            func demand(_ column: String, _ value: String?) {
+                guard let value else { return }
+                conditions.append("\(column) = ?")
+                arguments += [value]
+            }
+            demand("subject", filter.subject?.text)
+            demand("client_id", filter.clientID?.text)
+            demand("patient", filter.patient?.text)
+            if filter.onlyActive { conditions.append("revoked_at IS NULL") }
+            let condition = conditions.isEmpty ? "TRUE" : conditions.joined(separator: " AND ")
+            return try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM access_grant WHERE \(condition) ORDER BY created_at DESC, id DESC LIMIT ?",
+                arguments: arguments + [limit]
+            ).map { try Grant($0) }
+        }
+    }
+
+    func insert(_ grant: Grant, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            guard try Self.insert(grant, in: database) else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    /// Inserts only while the client is active and the person's account enabled, judged by the same statement.
+    static func insert(_ grant: Grant, in database: Database) throws -> Bool {
+        try database.execute(
+            sql: """
+                INSERT INTO access_grant (id, client_id, subject, patient, scopes, launch, program, fhir_base, nonce,
+                    authenticated_at, created_at, expires_at)
+                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+                WHERE EXISTS (SELECT 1 FROM client WHERE id = ?2 AND status = 'active')
+                    AND (?3 IS NULL OR EXISTS (SELECT 1 FROM user_account WHERE subject = ?3 AND is_disabled = 0))
+                ON CONFLICT DO NOTHING
+                """,
+            arguments: [
+                grant.id.text, grant.clientID.text, grant.subject?.text, grant.launch.patient?.text,
+                grant.scopes.text, grant.launch.stored.blob, grant.program.rawValue, grant.fhirBase, grant.nonce,
+                grant.authenticatedAt, grant.createdAt, grant.expiresAt,
+            ])
+        return database.changesCount == 1
+    }
+
+    /// What a statement on a code or family demands of the grant it belongs to.
+    static let alive = """
+        EXISTS (SELECT 1 FROM access_grant g WHERE g.id = grant_id AND g.revoked_at IS NULL
+            AND (g.expires_at IS NULL OR g.expires_at > :now))
+        """
+}
+
+extension Grant {
+    fileprivate init(_ row: Row) throws {
+        let revokedAt: Int64? = row["revoked_at"]
+        let reason: String? = row["revocation_reason"]
+        self.init(
+            id: GrantID(row["id"]), clientID: ClientID(row["client_id"]),
+            subject: (row["subject"] as String?).map { SubjectID($0) }, scopes: try ScopeSet(stored: row["scopes"]),
+            launch: try LaunchContext(stored: try JSONValue(blob: row["launch"])),
+            program: try APIProgram(rawValue: row["program"]).orCorrupt("program"), fhirBase: row["fhir_base"],
+            nonce: row["nonce"], authenticatedAt: row["authenticated_at"], createdAt: row["created_at"],
+            expiresAt: row["expires_at"],
+            revocation: try revokedAt.map {
+                GrantRevocation(
+                    at: $0, reason: try reason.flatMap { RevocationReason(rawValue: $0) }.orCorrupt("reason"))
+            })
+    }
+}
+
+/// Keeps authorization codes.
+struct SQLiteCodeStore: CodeStore {
+    let pool: DatabasePool
+
+    func code(_ hash: SecretHash) async throws -> CodeRecord? {
+        try await pool.read { database in
+            try Row.fetchOne(
+                database.cachedStatement(sql: "SELECT * FROM code WHERE hash = ?"), arguments: [hash.blob]
+            ).map { try CodeRecord($0) }
+        }
+    }
+
+    func issue(
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, record: AuthorizationRecord
+    ) async throws -> Bool {
+        try await pool.writeWithoutTransaction { database in
+            var isIssued = false
+            try database.inTransaction(.immediate) {
+                guard try SQLiteTransactionStore.update(closing, in: database),
+                    try SQLiteGrantStore.insert(grant, in: database)
+                else { return .rollback }
+                try database.execute(
+                    sql: """
+                        INSERT INTO code (hash, grant_id, client_id, redirect_uri, challenge, expires_at)
+                        VALUES (?, ?, ?, ?, ?, ?)
+                        """,
+                    arguments: [
+                        code.hash.blob, code.grantID.text, code.clientID.text, code.redirectURI,
+                        code.challenge?.text, code.expiresAt,
+                    ])
+                try SQLiteAuditOutbox.insert(record, in: database)
+                isIssued = true
+                return .commit
+            }
+            return isIssued
+        }
+    }
+
+    func redeem(
+        _ hash: SecretHash, at now: Int64, opening family: RefreshFamily?, record: AuthorizationRecord
+    ) async throws -> Redemption {
+        try await pool.write { database in
+            try database.execute(
+                sql: """
+                    UPDATE code SET redeemed_at = :now
+                    WHERE hash = :hash AND redeemed_at IS NULL AND burned_at IS NULL AND expires_at > :now
+                        AND \(SQLiteGrantStore.alive)
+                    """, arguments: ["now": now, "hash": hash.blob])
+            guard database.changesCount == 1 else { return .refused }
+            if let family { try SQLiteRefreshTokenStore.insert(family, in: database) }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return .redeemed
+        }
+    }
+
+    func burn(_ hash: SecretHash, at now: Int64, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(
+                sql: "UPDATE code SET burned_at = ? WHERE hash = ? AND redeemed_at IS NULL AND burned_at IS NULL",
+                arguments: [now, hash.blob])
+            guard database.changesCount == 1 else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+}
+
+extension CodeRecord {
+    fileprivate init(_ row: Row) throws {
+        let challenge: String? = row["challenge"]
+        let state: State
+        switch (row["redeemed_at"] as Int64?, row["burned_at"] as Int64?) {
+        case (let at?, _): state = .redeemed(at: at)
+        case (nil, let at?): state = .burned(at: at)
+        case (nil, nil): state = .fresh
+        }
+        self.init(
+            hash: try SecretHash(blob: row["hash"]), grantID: GrantID(row["grant_id"]),
+            clientID: ClientID(row["client_id"]), redirectURI: row["redirect_uri"],
+            challenge: try challenge.map { try CodeChallenge($0).orCorrupt("challenge") },
+            expiresAt: row["expires_at"], state: state)
+    }
+}

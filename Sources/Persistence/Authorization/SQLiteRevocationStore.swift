@@ -1,0 +1,112 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+internal import GRDB
+
+/// Ends access.
+struct SQLiteRevocationStore: RevocationStore {
+    let pool: DatabasePool
+
+    func revoke(
+        _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, record: AuthorizationRecord
+    ) async throws -> RevocationOutcome? {
+        try await pool.write { database in
+            let entries: [Revocation]
+            switch target {
+            case .grant(let id):
+                entries = try Self.endGrants(where: "id = ?", id.text, because: reason, at: now, in: database)
+            case .client(let id):
+                try database.execute(
+                    sql: """
+                        UPDATE client SET status = 'suspended', revision = revision + 1
+                        WHERE id = ? AND status IN ('active', 'pending')
+                        """, arguments: [id.text])
+                guard database.changesCount == 1 else { return nil }
+                entries =
+                    [try Self.append(target, because: reason, at: now, in: database)]
+                    + (try Self.endGrants(where: "client_id = ?", id.text, because: reason, at: now, in: database))
+            case .user(let subject):
+                try database.execute(
+                    sql: "UPDATE user_account SET is_disabled = 1 WHERE subject = ? AND is_disabled = 0",
+                    arguments: [subject.text])
+                guard database.changesCount == 1 else { return nil }
+                try database.execute(sql: "DELETE FROM session WHERE subject = ?", arguments: [subject.text])
+                entries =
+                    [try Self.append(target, because: reason, at: now, in: database)]
+                    + (try Self.endGrants(where: "subject = ?", subject.text, because: reason, at: now, in: database))
+            case .token(let id):
+                let isKnown = try Bool.fetchOne(
+                    database,
+                    sql: "SELECT EXISTS (SELECT 1 FROM revocation WHERE kind = 'token' AND target = ?)",
+                    arguments: [id.text])
+                guard isKnown == false else { return nil }
+                entries = [try Self.append(target, because: reason, at: now, in: database)]
+            }
+            guard !entries.isEmpty else { return nil }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return RevocationOutcome(entries: entries)
+        }
+    }
+
+    func revocations(after sequence: Int64) async throws -> [Revocation] {
+        try await pool.read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM revocation WHERE sequence > ? ORDER BY sequence", arguments: [sequence]
+            ).map { try Revocation($0) }
+        }
+    }
+
+    /// Ends the grants that a condition names, with an entry for each.
+    static func endGrants(
+        where condition: String, _ argument: String, because reason: RevocationReason, at now: Int64,
+        in database: Database
+    ) throws -> [Revocation] {
+        let ids = try String.fetchAll(
+            database, sql: "SELECT id FROM access_grant WHERE revoked_at IS NULL AND \(condition) ORDER BY id",
+            arguments: [argument])
+        return try ids.map { id in
+            try database.execute(
+                sql: "UPDATE access_grant SET revoked_at = ?, revocation_reason = ? WHERE id = ?",
+                arguments: [now, reason.rawValue, id])
+            return try append(.grant(GrantID(id)), because: reason, at: now, in: database)
+        }
+    }
+
+    private static func append(
+        _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, in database: Database
+    ) throws -> Revocation {
+        let (kind, text) = target.stored
+        try database.execute(
+            sql: "INSERT INTO revocation (kind, target, at, reason) VALUES (?, ?, ?, ?)",
+            arguments: [kind, text, now, reason.rawValue])
+        return Revocation(sequence: database.lastInsertedRowID, target: target, at: now, reason: reason)
+    }
+}
+
+extension RevocationTarget {
+    fileprivate var stored: (kind: String, text: String) {
+        switch self {
+        case .grant(let id): ("grant", id.text)
+        case .client(let id): ("client", id.text)
+        case .user(let id): ("user", id.text)
+        case .token(let id): ("token", id.text)
+        }
+    }
+}
+
+extension Revocation {
+    fileprivate init(_ row: Row) throws {
+        let text: String = row["target"]
+        let target: RevocationTarget
+        switch row["kind"] as String {
+        case "grant": target = .grant(GrantID(text))
+        case "client": target = .client(ClientID(text))
+        case "user": target = .user(SubjectID(text))
+        case "token": target = .token(TokenID(text))
+        default: throw CorruptRow("revocation")
+        }
+        self.init(
+            sequence: row["sequence"], target: target, at: row["at"],
+            reason: try RevocationReason(rawValue: row["reason"]).orCorrupt("reason"))
+    }
+}

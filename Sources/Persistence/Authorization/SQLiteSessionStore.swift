@@ -1,0 +1,121 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+internal import FHIRCore
+internal import Foundation
+internal import GRDB
+internal import OAuthCore
+
+/// Keeps the browser sessions.
+struct SQLiteSessionStore: SessionStore {
+    let pool: DatabasePool
+
+    func session(_ id: SessionID) async throws -> BrowserSession? {
+        try await pool.read { database in
+            try Row.fetchOne(
+                database.cachedStatement(sql: "SELECT * FROM session WHERE id = ?"), arguments: [id.hash.blob]
+            ).map { try BrowserSession($0) }
+        }
+    }
+
+    func insert(_ session: BrowserSession) async throws {
+        try await pool.write { try Self.insert(session, in: $0) }
+    }
+
+    private static func insert(_ session: BrowserSession, in database: Database) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO session (id, subject, authenticated_at, created_at, expires_at, last_seen_at)
+                VALUES (?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                session.id.hash.blob, session.signIn?.subject.text, session.signIn?.authenticatedAt,
+                session.createdAt, session.expiresAt, session.lastSeenAt,
+            ])
+    }
+
+    func replace(
+        _ old: SessionID, by new: BrowserSession, record: AuthorizationRecord
+    ) async throws -> Bool {
+        try await pool.write { database in
+            let exists = try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM session WHERE id = ?)", arguments: [old.hash.blob])
+            guard exists == true else { return false }
+            try Self.insert(new, in: database)
+            try database.execute(
+                sql: "UPDATE launch SET session = ?, revision = revision + 1 WHERE session = ?",
+                arguments: [new.id.hash.blob, old.hash.blob])
+            try database.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [old.hash.blob])
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    func touch(_ id: SessionID, at now: Int64) async throws {
+        try await pool.write { database in
+            try database.execute(
+                sql: "UPDATE session SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?",
+                arguments: [now, id.hash.blob, now])
+        }
+    }
+
+    func end(_ id: SessionID, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [id.hash.blob])
+            guard database.changesCount == 1 else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+}
+
+extension BrowserSession {
+    fileprivate init(_ row: Row) throws {
+        let subject: String? = row["subject"]
+        self.init(
+            id: SessionID(hash: try SecretHash(blob: row["id"])),
+            signIn: subject.map { SignIn(subject: SubjectID($0), authenticatedAt: row["authenticated_at"]) },
+            createdAt: row["created_at"], expiresAt: row["expires_at"], lastSeenAt: row["last_seen_at"])
+    }
+}
+
+/// Keeps the launches in progress.
+struct SQLiteTransactionStore: TransactionStore {
+    let pool: DatabasePool
+
+    func transaction(_ id: TransactionID) async throws -> AuthorizationTransaction? {
+        try await pool.read { database in
+            try Row.fetchOne(
+                database.cachedStatement(sql: "SELECT * FROM launch WHERE id = ?"), arguments: [id.hash.blob]
+            ).map { try AuthorizationTransaction($0) }
+        }
+    }
+
+    func insert(_ transaction: AuthorizationTransaction) async throws {
+        try await pool.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO launch (id, session, client_id, body, created_at, expires_at, revision)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    transaction.id.hash.blob, transaction.session.hash.blob, transaction.request.clientID.text,
+                    transaction.storedBody.blob, transaction.createdAt, transaction.expiresAt, transaction.revision,
+                ])
+        }
+    }
+
+    func update(_ transaction: AuthorizationTransaction) async throws -> Bool {
+        try await pool.write { try Self.update(transaction, in: $0) }
+    }
+
+    /// The one conditional write.
+    static func update(_ transaction: AuthorizationTransaction, in database: Database) throws -> Bool {
+        try database.execute(
+            sql: "UPDATE launch SET body = ?, revision = ? WHERE id = ? AND revision = ?",
+            arguments: [
+                transaction.storedBody.blob, transaction.revision, transaction.id.hash.blob, transaction.revision - 1,
+            ])
+        return database.changesCount == 1
+    }
+}

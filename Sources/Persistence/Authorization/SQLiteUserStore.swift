@@ -1,0 +1,195 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+internal import FHIRCore
+internal import GRDB
+
+/// Keeps the local accounts.
+struct SQLiteUserStore: UserStore {
+    let pool: DatabasePool
+
+    func user(named username: String) async throws -> UserAccount? {
+        try await first(sql: "SELECT * FROM user_account WHERE username = ?", username)
+    }
+
+    func user(_ subject: SubjectID) async throws -> UserAccount? {
+        try await first(sql: "SELECT * FROM user_account WHERE subject = ?", subject.text)
+    }
+
+    private func first(sql: String, _ key: String) async throws -> UserAccount? {
+        try await pool.read { database in
+            try Row.fetchOne(database.cachedStatement(sql: sql), arguments: [key]).map { try UserAccount($0) }
+        }
+    }
+
+    func users() async throws -> [UserAccount] {
+        try await pool.read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM user_account ORDER BY username").map { try UserAccount($0) }
+        }
+    }
+
+    func insert(_ user: UserAccount, link: MemberLink?, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO user_account
+                        (subject, username, password_hash, display_name, roles, is_disabled, created_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT DO NOTHING
+                    """,
+                arguments: [
+                    user.subject.text, user.username, user.passwordHash.encoded, user.displayName,
+                    user.roles.map(\.rawValue).sorted().joined(separator: " "), user.isDisabled, user.createdAt,
+                ])
+            guard database.changesCount == 1 else { return false }
+            if let link, try !SQLiteMemberLinkStore.insert(link, in: database) { throw CorruptRow("member link") }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    func setPassword(
+        _ hash: PasswordHash, of subject: SubjectID, record: AuthorizationRecord
+    ) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(
+                sql: "UPDATE user_account SET password_hash = ? WHERE subject = ?",
+                arguments: [hash.encoded, subject.text])
+            guard database.changesCount == 1 else { return false }
+            try database.execute(sql: "DELETE FROM session WHERE subject = ?", arguments: [subject.text])
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    func enable(_ subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(
+                sql: "UPDATE user_account SET is_disabled = 0 WHERE subject = ? AND is_disabled = 1",
+                arguments: [subject.text])
+            guard database.changesCount == 1 else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+}
+
+extension UserAccount {
+    fileprivate init(_ row: Row) throws {
+        let names = (row["roles"] as String).split(separator: " ")
+        self.init(
+            subject: SubjectID(row["subject"]), username: row["username"],
+            passwordHash: PasswordHash(encoded: row["password_hash"]), displayName: row["display_name"],
+            roles: Set(try names.map { try UserRole(rawValue: String($0)).orCorrupt("role") }),
+            isDisabled: row["is_disabled"], createdAt: row["created_at"])
+    }
+}
+
+/// Keeps who an account is in FHIR.
+struct SQLiteMemberLinkStore: MemberLinkStore {
+    let pool: DatabasePool
+
+    func link(for subject: SubjectID) async throws -> MemberLink? {
+        try await pool.read { database in
+            guard
+                let user = try String.fetchOne(
+                    database, sql: "SELECT fhir_user FROM member_link WHERE subject = ?", arguments: [subject.text])
+            else { return nil }
+            let patients = try Row.fetchAll(
+                database, sql: "SELECT patient, label FROM member_link_patient WHERE subject = ? ORDER BY place",
+                arguments: [subject.text])
+            return MemberLink(
+                subject: subject, fhirUser: try InstanceKey(stored: user),
+                patients: try patients.map { row in
+                    LinkedPatient(
+                        id: try ResourceID(row["patient"] as String).orCorrupt("patient"), label: row["label"])
+                })
+        }
+    }
+
+    func insert(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            guard try Self.insert(link, in: database) else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    static func insert(_ link: MemberLink, in database: Database) throws -> Bool {
+        try database.execute(
+            sql: """
+                INSERT INTO member_link (subject, fhir_user)
+                SELECT subject, ? FROM user_account WHERE subject = ?
+                ON CONFLICT DO NOTHING
+                """, arguments: [link.fhirUser.description, link.subject.text])
+        guard database.changesCount == 1 else { return false }
+        for (place, patient) in link.patients.enumerated() {
+            try database.execute(
+                sql: "INSERT INTO member_link_patient (subject, patient, place, label) VALUES (?, ?, ?, ?)",
+                arguments: [link.subject.text, patient.id.text, place, patient.label])
+        }
+        return true
+    }
+
+    func remove(
+        linkOf subject: SubjectID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> RevocationOutcome? {
+        try await pool.write { database in
+            try database.execute(sql: "DELETE FROM member_link WHERE subject = ?", arguments: [subject.text])
+            guard database.changesCount == 1 else { return nil }
+            let entries = try SQLiteRevocationStore.endGrants(
+                where: "subject = ?", subject.text, because: .memberChanged, at: now, in: database)
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return RevocationOutcome(entries: entries)
+        }
+    }
+}
+
+/// Counts attempts.
+struct SQLiteLoginThrottleStore: LoginThrottleStore {
+    let pool: DatabasePool
+
+    func admit(_ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64) async throws -> ThrottleVerdict {
+        // One transaction with the write lock from its beginning, so nobody counts on an old number.
+        try await pool.write { database in
+            var counts: [ThrottleKey: ThrottleCount] = [:]
+            for key in attempts.keys { counts[key] = try Self.count(of: key, in: database) }
+            if let until = counts.values.filter({ !$0.isOpen(at: now) }).map(\.closedUntil).max() {
+                return .closed(until: until)
+            }
+            for (key, policy) in attempts {
+                var count = counts[key] ?? ThrottleCount()
+                count.count(by: policy, at: now)
+                try Self.save(count, of: key, in: database)
+            }
+            return .admitted
+        }
+    }
+
+    func succeed(cleared: ThrottleKey, forgiven: [ThrottleKey]) async throws {
+        try await pool.write { database in
+            try database.execute(sql: "DELETE FROM login_throttle WHERE key = ?", arguments: [cleared.text])
+            for key in forgiven {
+                guard var count = try Self.count(of: key, in: database) else { continue }
+                count.forgive()
+                try Self.save(count, of: key, in: database)
+            }
+        }
+    }
+
+    private static func count(of key: ThrottleKey, in database: Database) throws -> ThrottleCount? {
+        try Row.fetchOne(database, sql: "SELECT * FROM login_throttle WHERE key = ?", arguments: [key.text]).map {
+            ThrottleCount(
+                attempts: $0["attempts"], lastAttemptAt: $0["last_attempt_at"], closedUntil: $0["closed_until"])
+        }
+    }
+
+    private static func save(_ count: ThrottleCount, of key: ThrottleKey, in database: Database) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO login_throttle (key, attempts, last_attempt_at, closed_until) VALUES (?, ?, ?, ?)
+                ON CONFLICT (key) DO UPDATE SET attempts = excluded.attempts,
+                    last_attempt_at = excluded.last_attempt_at, closed_until = excluded.closed_until
+                """, arguments: [key.text, count.attempts, count.lastAttemptAt, count.closedUntil])
+    }
+}

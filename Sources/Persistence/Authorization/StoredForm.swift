@@ -1,0 +1,76 @@
+internal import AccessPolicy
+internal import Authorization
+internal import FHIRCore
+internal import Foundation
+internal import GRDB
+internal import OAuthCore
+
+/// A row that does not hold what our own schema and code would have put there. Nothing is guessed from it.
+struct CorruptRow: Error, CustomStringConvertible {
+    let what: String
+    init(_ what: String) { self.what = what }
+    var description: String { "the database holds an unreadable \(what)" }
+}
+
+extension Optional {
+    /// The value, or the finding that a row is corrupt.
+    func orCorrupt(_ what: String) throws(CorruptRow) -> Wrapped {
+        guard let self else { throw CorruptRow(what) }
+        return self
+    }
+}
+
+extension SecretHash {
+    var blob: Data { Data(bytes) }
+    init(blob: Data) throws(CorruptRow) { self = try SecretHash(text: Base64URL.encode(blob)).orCorrupt("hash") }
+}
+
+extension JSONValue {
+    var blob: Data { Data(serialized) }
+    init(blob: Data) throws { try self.init(parsing: Array(blob)) }
+
+    /// An object of the members that have a value.
+    static func record(_ members: [(String, JSONValue?)]) -> JSONValue {
+        .object(members.compactMap { name, value in value.map { JSONMemberValue(name, $0) } })
+    }
+}
+
+extension ScopeSet {
+    init(stored text: String) throws(CorruptRow) {
+        do { try self.init(parsing: text) } catch { throw CorruptRow("scope list") }
+    }
+}
+
+extension InstanceKey {
+    init(stored text: String) throws(CorruptRow) { self = try InstanceKey(text).orCorrupt("reference") }
+}
+
+extension LaunchContext {
+    var stored: JSONValue {
+        .record([
+            ("patient", patient.map { .string($0.text) }), ("encounter", encounter.map { .string($0.text) }),
+            ("fhirUser", fhirUser.map { .string($0.description) }), ("intent", intent.map { .string($0) }),
+            ("banner", needPatientBanner.map { .bool($0) }),
+            ("fhirContext", fhirContext.isEmpty ? nil : .array(fhirContext)),
+        ])
+    }
+
+    init(stored json: JSONValue) throws(CorruptRow) {
+        self.init()
+        if let text = json["patient"]?.string { patient = try ResourceID(text).orCorrupt("patient") }
+        if let text = json["encounter"]?.string { encounter = try ResourceID(text).orCorrupt("encounter") }
+        if let text = json["fhirUser"]?.string { fhirUser = try InstanceKey(stored: text) }
+        intent = json["intent"]?.string
+        needPatientBanner = json["banner"]?.bool
+        fhirContext = json["fhirContext"]?.array ?? []
+    }
+}
+
+extension LinkedPatient {
+    var stored: JSONValue { ["id": .string(id.text), "label": .string(label)] }
+
+    init(stored json: JSONValue) throws(CorruptRow) {
+        let id = try json["id"]?.string.flatMap { ResourceID($0) }.orCorrupt("patient")
+        self.init(id: try id.orCorrupt("patient"), label: try (json["label"]?.string).orCorrupt("label"))
+    }
+}

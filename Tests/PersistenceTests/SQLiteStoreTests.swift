@@ -1,0 +1,101 @@
+import AccessPolicy
+import Authorization
+import ChaperoneTesting
+import Foundation
+import GRDB
+import Persistence
+import RequirementTraits
+import Testing
+
+@Suite struct SQLiteStoreTests {
+    @Test(arguments: StoreContract.checks)
+    func `SQLite keeps the contract of the stores`(_ contract: StoreContract) async throws {
+        let folder = try TemporaryFolder()
+        let database = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
+        try await contract.check(database.stores)
+        try database.close()
+    }
+
+    @Test func `the writer synchronises fully, which WAL set-up would undo`() throws {
+        let folder = try TemporaryFolder()
+        let database = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
+        #expect(try database.synchronousLevel() == 2)
+        try database.close()
+        let again = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
+        #expect(try again.synchronousLevel() == 2)
+        try again.close()
+    }
+
+    @Test func `nobody but the owner can read the file`() throws {
+        let folder = try TemporaryFolder()
+        let database = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
+        let mode = try FileManager.default.attributesOfItem(atPath: folder.path("a.db"))[.posixPermissions]
+        #expect(mode as? Int == 0o600)
+        try database.close()
+    }
+
+    @Test func `a database from a newer release is refused`() throws {
+        let folder = try TemporaryFolder()
+        try SQLiteAuthorizationDatabase(path: folder.path("a.db")).close()
+        let queue = try DatabaseQueue(path: folder.path("a.db"))
+        try queue.write { try $0.execute(sql: "INSERT INTO grdb_migrations (identifier) VALUES ('999 future')") }
+        try queue.close()
+        #expect(throws: DatabaseRefusal.newer) { try SQLiteAuthorizationDatabase(path: folder.path("a.db")) }
+    }
+
+    @Test func `what was stored is there after a restart`() async throws {
+        let folder = try TemporaryFolder()
+        let first = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
+        #expect(try await first.stores.replayCache.remember("jti", of: .init("c"), until: .max))
+        try first.close()
+        let second = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
+        #expect(try await !second.stores.replayCache.remember("jti", of: .init("c"), until: .max))
+        try second.close()
+    }
+
+    /// What no use-case does, and what the schema would not let one do.
+    @Test(arguments: [
+        "UPDATE access_grant SET revoked_at = NULL, revocation_reason = NULL",
+        "UPDATE access_grant SET scopes = 'system/*.cruds'",
+        "UPDATE access_grant SET patient = 'other'",
+        "UPDATE code SET redeemed_at = NULL",
+        "UPDATE code SET redeemed_at = 5",
+        "UPDATE refresh_family SET generation = generation + 2, current_hash = zeroblob(32)",
+        "UPDATE refresh_family SET current_hash = zeroblob(32)",
+        "UPDATE client SET status = 'suspended'",
+        "UPDATE client SET access_lifetime = 86400, revision = revision + 1",
+        "DELETE FROM client",
+        "INSERT INTO user_account VALUES ('s2', 'u2', 'plain text', '', '', 0, 0)",
+        "INSERT INTO session VALUES (zeroblob(32), NULL, 5, 0, 0, 0)",
+    ])
+    func `the schema refuses what must never be`(_ statement: String) throws {
+        let folder = try TemporaryFolder()
+        try SQLiteAuthorizationDatabase(path: folder.path("a.db")).close()
+        let queue = try DatabaseQueue(path: folder.path("a.db"))
+        try queue.write { try $0.execute(sql: Self.revokedGrant) }
+        #expect(throws: DatabaseError.self) { try queue.write { try $0.execute(sql: statement) } }
+        try queue.close()
+    }
+
+    private static let revokedGrant = """
+        INSERT INTO client VALUES ('c', 'active', 0, NULL, x'7b7d', '', 'smart-2.2', NULL, 'general', 'issuer', 60, 1, 1, 1);
+        INSERT INTO user_account VALUES ('s', 'u', '$argon2id$x', '', '', 0, 0);
+        INSERT INTO access_grant VALUES ('g', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, 1, 'person');
+        INSERT INTO code VALUES (randomblob(32), 'g', 'c', 'r', NULL, 9, 3, NULL);
+        INSERT INTO refresh_family VALUES ('f', 'g', 'c', 1, 0, 9, NULL, 0, randomblob(32), NULL, NULL, 0);
+        """
+}
+
+/// A folder that goes away with the value. A class for its deinit.
+final class TemporaryFolder: Sendable {
+    private let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appending(path: "chaperone-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    func path(_ name: String) -> String { url.appending(path: name).path }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+}
