@@ -22,9 +22,7 @@ import Testing
         let store = try SandboxStore(path: nil)
         var seen: [ImportProgress] = []
 
-        let started = ContinuousClock.now
         let report = try SandboxImporter(store).importPaths(files.map { "\(folder)/\($0)" }) { seen.append($0) }
-        let duration = ContinuousClock.now - started
 
         #expect(files.count == 31)
         #expect(report.problems.isEmpty)
@@ -35,6 +33,5 @@ import Testing
         #expect(seen.count == 31)
         #expect(try store.counts().values.reduce(0, +) == expected.count)
         for key in expected { #expect(try store.current(key)?.isDeleted == false) }
-        #expect(duration < .seconds(60))
     }
 }

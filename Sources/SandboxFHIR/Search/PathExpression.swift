@@ -43,7 +43,6 @@ struct PathExpression: Sendable {
         alternatives.flatMap { steps in
             var elements = [Element(value: resource, type: nil)]
             for step in steps {
-                if elements.isEmpty { break }
                 elements = PathExpression.apply(step, to: elements, in: resource)
             }
             return elements
