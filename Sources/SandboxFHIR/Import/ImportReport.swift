@@ -13,6 +13,11 @@ public struct ImportReport: Hashable, Sendable {
         /// Entries whose `ifNoneExist` found a resource, which stands for them.
         public var matched = 0
 
+        /// States counts.
+        public init(created: Int = 0, updated: Int = 0, unchanged: Int = 0, matched: Int = 0) {
+            (self.created, self.updated, self.unchanged, self.matched) = (created, updated, unchanged, matched)
+        }
+
         /// All of them.
         public var total: Int { created + updated + unchanged + matched }
     }
