@@ -33,6 +33,7 @@ import Testing
         (#"{"resourceType":"Practitioner","id":"a"}"#, 400), (#"{"resourceType":"Nobody","id":"a"}"#, 400),
         (#"{"id":"a"}"#, 400), (#"[]"#, 400), (#"{"resourceType":"Patient","id":"a""#, 400), ("", 400),
         (#"{"resourceType":"Patient","id":"a","id":"b"}"#, 400), (#"{"resourceType":"Patient","id":7}"#, 400),
+        (#"{"resourceType":"Patient","id":"a","meta":"x"}"#, 400),
     ])
     func `an update with a wrong body is refused`(_ body: String, _ status: Int) throws {
         let response = fixture.send("PUT", "Patient/a", body: body)
@@ -169,6 +170,7 @@ import Testing
 
         #expect(one.status == 200)
         #expect(one.location == "\(SandboxFixture.base)/Patient/a/_history/1")
+        #expect(create("?identifier=http://mrn|111").status == 200)
         #expect(create("identifier=111").status == 412)
         #expect(create("unheard=of").status == 400)
         #expect(create("_count=1").status == 400)

@@ -50,6 +50,9 @@ import Testing
             let entry = found.json?["entry"]?.array?.first
             #expect(entry?["fullUrl"]?.string == "http://127.0.0.1:\(sandbox.port)/fhir/Patient/\(id)")
 
+            let coded = try await sandbox.send("GET", "/fhir/Patient?gender=%66emale%2Cmale&_id=\(id)%2Bx,\(id)")
+            #expect(coded.json?["total"] == 1)
+
             let posted = try await sandbox.send(
                 "POST", "/fhir/Patient/_search", headers: ["Content-Type": "application/x-www-form-urlencoded"],
                 body: "gender=male")

@@ -55,6 +55,12 @@ import Testing
             ),
             ("Patient.link.other.where(resolve() is Patient)", #"{"link":[{"other":{"display":"x"}}]}"#, []),
             ("(Patient.value as Quantity)", #"{"valueAge":{"value":1}}"#, [#"{"value":1}"#]),
+            (
+                "Patient.extension.where(url = 'http://a.b/c').extension.value.code",
+                #"{"extension":[{"url":"x","extension":[{"valueCoding":{"code":"1"}}]},"#
+                    + #"{"url":"http://a.b/c","extension":[{"valueCoding":{"code":"2"}},{"valueString":"3"}]}]}"#,
+                [#""2""#]
+            ),
             ("(Patient.value as CodeableConcept).text", #"{"valueCodeableConcept":{"text":"t"}}"#, [#""t""#]),
         ] as [(String, String, [String])])
     func `selects what the expression says`(_ expression: String, _ json: String, _ found: [String]) throws {
@@ -82,7 +88,7 @@ import Testing
             }
         }
 
-        // They select whole resources inside a Bundle.
+        // They select whole resources inside a Bundle. What guides add must not be left out either.
         #expect(left == ["Bundle.composition", "Bundle.message"])
     }
 

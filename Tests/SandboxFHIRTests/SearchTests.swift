@@ -106,6 +106,10 @@ import Testing
         ("Observation?date=ap2021-03-04", ["o1", "o2"]),
         ("Observation?date:missing=true", ["o5"]),
         ("ExplanationOfBenefit?created:missing=true", ["eob"]),
+        // Parameters of US Core and CARIN Blue Button
+        ("ExplanationOfBenefit?service-date=2021-01", ["eob"]),
+        ("ExplanationOfBenefit?service-start-date=2021-01-01", ["eob"]),
+        ("ExplanationOfBenefit?billable-period-start=gt2021-01-01", []),
         // Quantities and numbers
         ("Observation?value-quantity=13.2", ["o1"]),
         ("Observation?value-quantity=13", ["o1"]),

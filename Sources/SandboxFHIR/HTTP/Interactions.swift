@@ -95,7 +95,9 @@ struct Interactions {
 
     private func create(_ type: ResourceType, _ request: SandboxRequest) throws -> SandboxResponse {
         let resource = try submitted(request, as: type)
-        if let condition = request.headers["if-none-exist"] {
+        if let header = request.headers["if-none-exist"] {
+            // Written without the `?` by the specification, with it by some clients.
+            let condition = header.hasPrefix("?") ? String(header.dropFirst()) : header
             let matches = try search.matches(type, try QueryString(parsing: condition))
             if matches.count > 1 { throw SandboxFailure.severalMatches("several resources match `\(condition)`") }
             // One match: nothing is created, and the answer says what there is (FHIR R4 http §3.1.0.8.1).

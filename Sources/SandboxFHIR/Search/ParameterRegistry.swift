@@ -53,6 +53,15 @@ final class ParameterRegistry: Sendable {
                 unsupported.append(parameter.code)
             }
         }
+        for definition in ImplementationGuideParameters.byType[type] ?? [] {
+            do {
+                let expression = try PathExpression(definition.expression, for: type)
+                byCode[definition.code] = IndexedParameter(
+                    type: type, code: definition.code, kind: definition.kind, targets: [], expression: expression)
+            } catch {
+                unsupported.append(definition.code)
+            }
+        }
         return TypeParameters(byCode: byCode, unsupported: unsupported.sorted())
     }
 

@@ -174,6 +174,9 @@ struct StoreTransaction {
         guard let type = ResourceType(rawValue: name) else {
             throw SandboxFailure.invalid("`\(name)` is not a resource type of R4")
         }
+        if let meta = tree["meta"], meta.object == nil {
+            throw SandboxFailure.invalid("the `meta` of the resource is not an object")
+        }
         return type
     }
 
