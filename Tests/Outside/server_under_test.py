@@ -112,11 +112,11 @@ class ChaperoneUnderTest:
         self.kill()
         raise AssertionError(f"the server was not ready after {timeout} s; see {self.log.name}")
 
-    def command(self, *arguments, check=True):
+    def command(self, *arguments, check=True, stdin=""):
         """Runs `chaperone …` in the server's folder and returns what it printed."""
         done = subprocess.run(
             [str(BINARY), *arguments], cwd=self.folder, env=self.environment, capture_output=True, text=True,
-            timeout=300)
+            input=stdin, timeout=600)
         if check and done.returncode != 0:
             raise AssertionError(f"chaperone {' '.join(arguments)}: exit {done.returncode}\n{done.stderr}{done.stdout}")
         return done.stdout

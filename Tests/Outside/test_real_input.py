@@ -7,11 +7,12 @@ import gzip
 import json
 import unittest
 
+from requirements_log import verifies
 from server_under_test import SHARED_DATA, ChaperoneUnderTest
 from smart_client import App
 
 BUNDLES = SHARED_DATA / "synthea-r4"
-NARROWING = SHARED_DATA / "enforcer" / "patient-narrowing-parameters.json"
+PASSWORD = "a long password of the test"
 # The element that makes a record the patient's own, for every type that occurs in the bundles; written down from the
 # resource definitions of FHIR R4, not taken from the server.
 SUBJECT = {
@@ -65,11 +66,25 @@ class RealInput(unittest.TestCase):
         cls.server.stop()
 
     def token_for(self, patient):
-        """A member of the imported set launches the demo app; the demo knows every imported patient by its id."""
+        """A member of the imported set gets an account and launches the demo app with it."""
+        username = f"member-{patient[:8]}"
+        self.server.command(
+            "user", "add", username, "--patient", patient, "--password-file", "-", stdin=f"{PASSWORD}\n")
         app = App(self.server.fhir)
-        app.launch("launch/patient patient/*.rs", f"member:{patient}", patient=patient)
+        app.launch("launch/patient patient/*.rs", username, PASSWORD, patient=patient)
         return app
 
+    @verifies("house@import-without-loss")
+    def test_the_import_loses_nothing(self):
+        self.assertEqual(self.report["problems"], [])
+        self.assertEqual(self.report["danglingReferences"], [])
+        stored = {each["type"]: each["created"] for each in self.report["byType"]}
+        expected = collections.Counter(kind for kind, _ in self.everything)
+        for kind, count in expected.items():
+            # The demo's own shared records are there already, under other ids.
+            self.assertEqual(stored.get(kind), count, kind)
+
+    @verifies("house@real-input")
     def test_each_member_finds_exactly_their_compartment(self):
         kinds = sorted({kind for each in self.expected.values() for kind in each})
         for patient, own in sorted(self.expected.items()):
