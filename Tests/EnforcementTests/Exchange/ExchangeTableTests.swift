@@ -1,0 +1,180 @@
+import AccessPolicy
+import Audit
+import ChaperoneTesting
+import Enforcement
+import FHIRCore
+import OAuthCore
+import RequirementTraits
+import Synchronization
+import Testing
+
+/// Every event in every state of a `GatewayExchange`.
+@Suite struct ExchangeTableTests {
+    enum Situation: CaseIterable {
+        case new, opening, readingStored, forwardingRead, forwardingWrite, closing, over
+    }
+
+    enum Happening: CaseIterable {
+        case request, opened, head, body, end, failed, closed, auditFailed, clientGone
+    }
+
+    /// What an exchange wants next, without what it carries.
+    enum Wish: Equatable {
+        case open, record, close, forward, wait
+        case answer(Int)
+
+        init(_ action: consuming GatewayExchange.Action) {
+            switch consume action {
+            case .open: self = .open
+            case .record: self = .record
+            case .close: self = .close
+            case .forward: self = .forward
+            case .wait: self = .wait
+            case .answer(let answer): self = .answer(answer.status)
+            }
+        }
+    }
+
+    /// The table, row by row; what is not named ends the exchange with 503 and no data.
+    private func expected(_ happening: Happening, in situation: Situation) -> Wish {
+        switch (situation, happening) {
+        case (.over, _): .wait
+        case (.new, .request): .forward
+        case (.opening, .opened): .forward
+        case (.opening, .clientGone): .wait
+        case (.readingStored, .head), (.forwardingRead, .head), (.forwardingWrite, .head): .wait
+        // A body or an end without a head, or a failure, is no answer; it is recorded before anything else.
+        case (.readingStored, .body), (.readingStored, .end), (.readingStored, .failed): .close
+        case (.forwardingWrite, .body), (.forwardingWrite, .end), (.forwardingWrite, .failed): .close
+        case (.forwardingRead, .body), (.forwardingRead, .end), (.forwardingRead, .failed): .record
+        case (.readingStored, .clientGone): .close
+        case (.forwardingRead, .clientGone): .record
+        // A write is followed to its end.
+        case (.forwardingWrite, .clientGone): .wait
+        case (.closing, .head), (.closing, .body), (.closing, .end), (.closing, .failed), (.closing, .clientGone):
+            .wait
+        case (.closing, .closed): .answer(504)
+        default: .answer(503)
+        }
+    }
+
+    @Test(arguments: Situation.allCases, Happening.allCases)
+    func `every event in every state has one consequence`(situation: Situation, happening: Happening) async throws {
+        let bench = try ExchangeBench()
+        var exchange = try await bench.exchange(in: situation)
+
+        let wish = Wish(exchange.handle(try await bench.event(happening)))
+
+        #expect(wish == expected(happening, in: situation))
+        if case .answer = wish {
+            let after = Wish(exchange.handle(.clientGone))
+            #expect(after == .wait, "after the end nothing is done any more")
+        }
+    }
+
+    @Test func `a receipt for another decision answers nothing`() async throws {
+        let bench = try ExchangeBench()
+        var exchange = try await bench.exchange(in: .closing)
+
+        let foreign = try await bench.recorder.record(bench.record(DecisionID("another")))
+        let wish = Wish(exchange.handle(.closed(foreign)))
+
+        #expect(wish == .answer(503))
+    }
+
+    @Test func `an opening receipt for another decision opens nothing`() async throws {
+        let bench = try ExchangeBench()
+        var exchange = try await bench.exchange(in: .opening)
+
+        let foreign = try await bench.recorder.open(bench.record(DecisionID("another")))
+        let wish = Wish(exchange.handle(.opened(foreign)))
+
+        #expect(wish == .answer(503))
+    }
+}
+
+/// Makes exchanges in a given state, and the events to put to them.
+private struct ExchangeBench {
+    let recorder: AuditRecorder
+    private let enforcer: Enforcer
+    private let read: ClientRequest
+    private let write: ClientRequest
+    private let decision = DecisionID("AAAAAAAAAAAAAAAAAAAAAA")
+
+    init() throws {
+        let key = try PrivateJWK.generate(.es256, keyID: "bench")
+        let server = try UpstreamFHIRServer(base: "http://upstream.example/fhir")
+        let sealer = try #require(Sealer(keys: [[UInt8](repeating: 1, count: 32)]))
+        recorder = try AuditRecorder(sink: InMemoryAuditSink(), node: "bench")
+        enforcer = Enforcer(
+            policy: ServerPolicy(
+                publicBase: "https://gw.example/fhir", upstreamBase: server.base, types: try TypeTable.r4()),
+            verifier: AccessTokenVerifier(
+                expectation: .init(issuer: "https://gw.example", audience: "https://gw.example/fhir"),
+                keys: { JWKSet([key.publicKey]) }, revocation: { _ in .active }),
+            panels: .table(users: [:]),
+            pageLinks: PageLinks(sealer: sealer, publicBase: "https://gw.example/fhir", server: server),
+            // All zero, so that the decision's id is known to the test.
+            random: RandomSource { [UInt8](repeating: 0, count: $0) })
+        let claims = AccessTokenClaims(
+            issuer: "https://gw.example", audience: "https://gw.example/fhir", scope: "patient/*.cruds",
+            clientID: ClientID("app"), subject: SubjectID("s"), launch: LaunchContext(patient: ResourceID("pA")),
+            program: .patientAccess, grantID: GrantID("g"), tokenID: TokenID("t"), issuedAt: 1_000, expiresAt: 9_000)
+        let token = try JWS.sign(claims.json, type: "at+jwt", with: key)
+        let authorization = (name: "authorization", value: "Bearer \(token)")
+        read = ClientRequest(
+            method: "GET", path: "/Observation/obsA", headers: [authorization], receivedAt: 2_000_000)
+        write = ClientRequest(
+            method: "DELETE", path: "/Observation/obsA", headers: [authorization], receivedAt: 2_000_000)
+    }
+
+    func record(_ id: DecisionID) -> AccessRecord {
+        AccessRecord(
+            decisionID: id, interaction: .read, method: "GET", path: "/Observation/obsA", outcome: .pending,
+            startedAt: 0)
+    }
+
+    func event(_ happening: ExchangeTableTests.Happening) async throws -> GatewayExchange.Event {
+        switch happening {
+        case .request: .request(enforcer.receive(read))
+        case .opened: .opened(try await recorder.open(record(decision)))
+        case .head: .upstreamHead(UpstreamHead(status: 200, contentType: "application/fhir+json"))
+        case .body: .upstreamBody([0x20])
+        case .end: .upstreamEnd
+        case .failed: .upstreamFailed(.timedOut)
+        case .closed: .closed(try await recorder.record(record(decision)))
+        case .auditFailed: .auditFailed(.busy)
+        case .clientGone: .clientGone
+        }
+    }
+
+    func exchange(in situation: ExchangeTableTests.Situation) async throws -> GatewayExchange {
+        var exchange = enforcer.makeExchange()
+        switch situation {
+        case .new: break
+        case .opening:
+            _ = exchange.handle(.request(enforcer.receive(write)))
+        case .readingStored:
+            _ = exchange.handle(.request(enforcer.receive(write)))
+            _ = exchange.handle(try await event(.opened))
+        case .forwardingRead:
+            _ = exchange.handle(.request(enforcer.receive(read)))
+        case .forwardingWrite:
+            _ = exchange.handle(.request(enforcer.receive(write)))
+            _ = exchange.handle(try await event(.opened))
+            _ = exchange.handle(.upstreamHead(UpstreamHead(status: 200, contentType: "application/fhir+json")))
+            _ = exchange.handle(.upstreamBody(Self.stored))
+            _ = exchange.handle(.upstreamEnd)
+        case .closing:
+            _ = exchange.handle(.request(enforcer.receive(read)))
+            _ = exchange.handle(.upstreamFailed(.timedOut))
+        case .over:
+            _ = exchange.handle(.auditFailed(.busy))
+        }
+        return exchange
+    }
+
+    private static let stored = Array(
+        #"{"resourceType":"Observation","id":"obsA","meta":{"versionId":"3"},"status":"final","code":{"text":"x"},"subject":{"reference":"Patient/pA"}}"#
+            .utf8)
+}

@@ -1,0 +1,144 @@
+import Audit
+import ChaperoneTesting
+import Enforcement
+import FHIRCore
+import RequirementTraits
+import Synchronization
+import Testing
+
+/// Page links are bookmarks, not rights (enforcer.md b.4 row 27).
+@Suite struct PageLinkTests {
+    private func harness(revoked: Set<String> = []) throws -> GatewayHarness {
+        let catalogue = try AttackCatalogue.shared.get()
+        return try GatewayHarness(upstream: catalogue.store(.obedient).upstream)
+    }
+
+    private func nextLink(_ answer: GatewayHarness.Answer) -> String? {
+        let next = answer.json?["link"]?.array?.first { $0["relation"]?.string == "next" }?["url"]?.string
+        return next.map { String($0.dropFirst(GatewayHarness.publicBase.count)) }
+    }
+
+    private func firstPage(_ harness: GatewayHarness, _ token: String) async throws -> String {
+        let answer = await harness.send("GET", "/Observation?_count=1", token: token)
+        #expect(answer.status == 200, "\(answer.text)")
+        return try #require(nextLink(answer))
+    }
+
+    @Test func `following the links finds every record of the own patient once`() async throws {
+        let harness = try harness()
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA")
+        var keys: [String] = []
+        var target: String? = "/Observation?_count=1"
+
+        while let current = target, keys.count < 20 {
+            let answer = await harness.send("GET", current, token: token)
+            #expect(answer.status == 200)
+            try expectNoLeak(answer)
+            keys += answer.keys
+            target = nextLink(answer)
+        }
+
+        #expect(
+            keys.sorted() == [
+                "Observation/obsA", "Observation/obsA-member", "Observation/obsA-perfB", "Observation/obsA-vitals",
+            ])
+    }
+
+    @Test func `a link says nothing about where it leads`() async throws {
+        let harness = try harness()
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA")
+
+        let link = try await firstPage(harness, token)
+
+        #expect(link.hasPrefix("/_page/"))
+        #expect(!link.contains("upstream") && !link.contains("offset") && !link.contains("?"))
+    }
+
+    struct OtherToken: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        var patient = "pA"
+        var client = "app"
+        var grant = "grant-1"
+    }
+
+    @Test(
+        .verifies("attack@ATK-084"),
+        arguments: [
+            OtherToken(testDescription: "another client", client: "other"),
+            OtherToken(testDescription: "another grant", grant: "grant-2"),
+            OtherToken(testDescription: "another patient", patient: "pB"),
+        ])
+    func `a link given to somebody else leads nowhere`(other: OtherToken) async throws {
+        let harness = try harness()
+        let link = try await firstPage(harness, try harness.token(scope: "patient/*.rs", patient: "pA"))
+        let token = try harness.token(
+            scope: "patient/*.rs", patient: other.patient, client: other.client, grant: other.grant)
+
+        let answer = await harness.send("GET", link, token: token)
+
+        #expect(answer.status == 404)
+        #expect(answer.upstream.isEmpty)
+    }
+
+    @Test(.verifies("attack@ATK-086"))
+    func `a link after revocation needs a token like everything`() async throws {
+        let catalogue = try AttackCatalogue.shared.get()
+        let revoked = Mutex(false)
+        let harness = try GatewayHarness(
+            upstream: catalogue.store(.obedient).upstream,
+            revocation: { _ in revoked.withLock { $0 } ? .revoked : .active })
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA")
+        let link = try await firstPage(harness, token)
+
+        revoked.withLock { $0 = true }
+        let answer = await harness.send("GET", link, token: token)
+
+        #expect(answer.status == 401)
+        #expect(answer.upstream.isEmpty)
+    }
+
+    @Test(.verifies("attack@ATK-087"))
+    func `a link is judged with the scopes of today's token`() async throws {
+        let harness = try harness()
+        let link = try await firstPage(harness, try harness.token(scope: "patient/*.rs", patient: "pA"))
+        let narrower = try harness.token(scope: "patient/Condition.rs", patient: "pA")
+
+        let answer = await harness.send("GET", link, token: narrower)
+
+        #expect(answer.status == 403)
+        #expect(answer.upstream.isEmpty)
+    }
+
+    @Test func `a link ends`() async throws {
+        let harness = try harness()
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA", expiresIn: 100_000)
+        let link = try await firstPage(harness, token)
+
+        let answer = await harness.send("GET", link, token: token, at: GatewayHarness.now + 3_601)
+
+        #expect(answer.status == 404)
+    }
+
+    @Test(arguments: ["/_page/AAAA", "/_page/", "/_page/..", "/_page/AAAA/more", "/_page/AAAA?_count=1"])
+    func `what is no link of ours leads nowhere`(target: String) async throws {
+        let harness = try harness()
+
+        let answer = await harness.send("GET", target, token: try harness.token(scope: "patient/*.rs", patient: "pA"))
+
+        #expect([400, 404].contains(answer.status))
+        #expect(answer.upstream.isEmpty)
+        try expectNoLeak(answer)
+    }
+
+    @Test func `a changed link leads nowhere`() async throws {
+        let harness = try harness()
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA")
+        let link = try await firstPage(harness, token)
+        let changed = String(link.dropLast()) + (link.last == "A" ? "B" : "A")
+
+        let answer = await harness.send("GET", changed, token: token)
+
+        #expect(answer.status == 404)
+        #expect(answer.upstream.isEmpty)
+    }
+}
