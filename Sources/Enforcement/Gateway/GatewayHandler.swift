@@ -72,6 +72,9 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         switch (unwrapInboundIn(data), phase) {
         case (.head(let head), .idle):
             begin(head, data: data, context: context)
+        case (.head, .lingering):
+            // A further request on a connection that is being closed is not looked at.
+            break
         case (.head, _):
             // INVARIANT: the pipelining handler holds back the next request until this one is answered.
             context.close(promise: nil)
@@ -180,7 +183,10 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
             context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         }
         if closes {
-            lastWrite = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+            // Kept first: writing the end can bring further parts in before it returns.
+            let written = context.eventLoop.makePromise(of: Void.self)
+            lastWrite = written.futureResult
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
             if form.isWhole { closeAfterFlush(context) } else { armTimer(configuration.limits.lingerMilliseconds) }
         } else {
             armTimer(configuration.limits.idleTimeoutMilliseconds)

@@ -4,6 +4,7 @@ import FoundationEssentials
 import NIOCore
 import NIOSSL
 import RequirementTraits
+import Synchronization
 import Testing
 
 @testable import Enforcement
@@ -312,18 +313,47 @@ private let patientA = #"{"resourceType":"Patient","id":"pA","meta":{"versionId"
     }
 
     @Test func `a read that an old connection lost is repeated once, a write never`() async throws {
-        try await withGateway(upstream: { seen in
-            // Every connection serves one request and then hangs up on the next.
-            seen.headers.isEmpty ? .hangUp : .answerAndHangUp(patientA)
-        }) { gateway, upstream in
+        let counts = Mutex<[Int: Int]>([:])
+        // Every connection answers one request and hangs up on the next.
+        let conduct: @Sendable (LoopbackUpstream.Seen) -> LoopbackUpstream.Conduct = { seen in
+            let count = counts.withLock { counts in
+                counts[seen.connection, default: 0] += 1
+                return counts[seen.connection, default: 0]
+            }
+            return count == 1 ? .answer(200, patientA) : .hangUp
+        }
+        try await withGateway(upstream: conduct) { gateway, upstream in
             let connection = try await gateway.connect()
-            for _ in 0..<5 {
+            for _ in 0..<3 {
                 connection.write(gateway.request("GET", "/Patient/pA"))
                 let answers = try await connection.answers(1)
                 #expect(answers[0].status == 200)
             }
+            let body =
+                #"{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/pA"}}"#
+            connection.write(
+                gateway.request("POST", "/Observation", ["Content-Type: application/fhir+json"], body: body))
+            let written = try await connection.answers(1)
             connection.close()
-            #expect(upstream.seen.count == 5)
+
+            #expect(written[0].status == 502)
+            #expect(upstream.seen.filter { $0.method == "GET" }.count == 5)
+            #expect(upstream.seen.filter { $0.method == "POST" }.count == 1)
+            #expect(gateway.sink.entries.last?.index.outcome == "interrupted")
+        }
+    }
+
+    @Test func `after the last answer of a connection nothing more is served on it`() async throws {
+        try await withGateway { gateway, upstream in
+            let connection = try await gateway.connect()
+            connection.write(
+                gateway.request("GET", "/Patient/pA", ["Connection: close"]) + gateway.request("GET", "/Patient/pA"))
+
+            let text = await connection.rest()
+
+            #expect(text.hasPrefix("HTTP/1.1 200 ") && text.contains(patientA))
+            #expect(!text.dropFirst(9).contains("HTTP/1.1 200 "), "at most a refusal may follow")
+            #expect(upstream.seen.count == 1)
         }
     }
 
