@@ -2,17 +2,22 @@ internal import FHIRCore
 
 /// A request as the client sent it, cut to what means something; whoever drives an exchange makes one.
 public struct ClientRequest: Sendable {
+    /// The method as sent.
     public var method: String
     /// Raw, below the FHIR base: empty or beginning with `/`.
     public var path: String
     /// Raw, without the question mark.
     public var query: String?
+    /// All header fields, in order.
     public var headers: [(name: String, value: String)]
+    /// The body, decoded from any transfer coding.
     public var body: [UInt8]
+    /// Where it came from.
     public var sourceAddress: String?
     /// Milliseconds since 1970 UTC.
     public var receivedAt: Int64
 
+    /// A request.
     public init(
         method: String, path: String, query: String? = nil, headers: [(name: String, value: String)] = [],
         body: [UInt8] = [], sourceAddress: String? = nil, receivedAt: Int64

@@ -12,8 +12,10 @@ public struct Enforcer: Sendable {
         public var answerBytes = 8 << 20
         /// Refusals without a valid token that are recorded one by one, per second and in a burst.
         public var anonymousRecordsPerSecond = 50.0
+        /// How many of them may come at once.
         public var anonymousRecordsBurst = 200.0
 
+        /// The house's defaults.
         public init() {}
     }
 
@@ -26,6 +28,7 @@ public struct Enforcer: Sendable {
     private let limits: Limits
     private let anonymous: AnonymousBudget
 
+    /// An enforcer of these rules; the site's server and audit recorder join it in `GatewaySite`.
     public init(
         policy: ServerPolicy, verifier: AccessTokenVerifier, panels: PanelSource, pageLinks: PageLinks,
         crossOrigin: CrossOriginPolicy = .everyOrigin, random: RandomSource = .system, limits: Limits = Limits()

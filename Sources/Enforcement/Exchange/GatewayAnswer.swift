@@ -6,7 +6,9 @@ internal import Audit
 /// The body is either bytes that `AccessPolicy` released or an OperationOutcome of ours; there is no initialiser that
 /// takes other bytes (decision 1).
 public struct GatewayAnswer: ~Copyable, Sendable {
+    /// The HTTP status.
     public let status: Int
+    /// The header fields, in order.
     public let fields: [(name: String, value: String)]
     let crossOrigin: CrossOriginPolicy?
     private let body: [UInt8]
@@ -20,24 +22,26 @@ public struct GatewayAnswer: ~Copyable, Sendable {
         crossOrigin: CrossOriginPolicy?
     ) {
         guard receipt.decisionID == decisionID else { return nil }
-        self.init(conclusion, crossOrigin: crossOrigin)
+        self.init(conclusion, requestID: decisionID, crossOrigin: crossOrigin)
     }
 
     /// A refusal that could not be recorded; it holds no data.
     init(unrecorded refusal: GatewayRefusal, crossOrigin: CrossOriginPolicy?) {
-        self.init(.refusal(refusal), crossOrigin: crossOrigin)
+        self.init(.refusal(refusal), requestID: nil, crossOrigin: crossOrigin)
     }
 
-    private init(_ conclusion: Conclusion, crossOrigin: CrossOriginPolicy?) {
+    /// The request id is the id under which the record can be found; what has no record has none.
+    private init(_ conclusion: Conclusion, requestID: DecisionID?, crossOrigin: CrossOriginPolicy?) {
         self.crossOrigin = crossOrigin
+        let identifying: [AnswerFields.Field] = requestID.map { [("x-request-id", $0.text)] } ?? []
         switch conclusion {
         case .refusal(let refusal):
             status = refusal.status
-            fields = refusal.fields
+            fields = refusal.fields + identifying
             body = refusal.body
         case .notModified(let etag):
             status = 304
-            fields = AnswerFields.guarded + [("etag", etag)]
+            fields = AnswerFields.guarded + [("etag", etag)] + identifying
             body = []
         case .released(let answer):
             status = answer.status
@@ -46,7 +50,7 @@ public struct GatewayAnswer: ~Copyable, Sendable {
             if let etag = answer.etag { fields.append(("etag", etag)) }
             if let lastModified = answer.lastModified { fields.append(("last-modified", lastModified)) }
             if let location = answer.location { fields.append(("location", location)) }
-            self.fields = fields
+            self.fields = fields + identifying
         }
     }
 }

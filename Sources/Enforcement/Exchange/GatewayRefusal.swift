@@ -7,6 +7,7 @@ internal import FHIRCore
 /// The one place where every kind of refusal and failure gets its face (enforcer.md b.3), so that two causes which an
 /// attacker must not tell apart cannot differ by accident.
 public struct GatewayRefusal: Sendable, Hashable {
+    /// The HTTP status.
     public let status: Int
     /// FHIR issue type.
     let issueCode: String

@@ -3,13 +3,20 @@ internal import FHIRCore
 
 /// Where the authorization server of a FHIR base is, for the security block of its CapabilityStatement.
 public struct OAuthEndpoints: Sendable, Hashable {
+    /// Authorization endpoint.
     public var authorize: String
+    /// Token endpoint.
     public var token: String
+    /// Registration endpoint.
     public var register: String?
+    /// Revocation endpoint.
     public var revoke: String?
+    /// Introspection endpoint.
     public var introspect: String?
+    /// Where people manage what they allowed.
     public var manage: String?
 
+    /// Endpoints; what is nil is not named.
     public init(
         authorize: String, token: String, register: String? = nil, revoke: String? = nil, introspect: String? = nil,
         manage: String? = nil

@@ -27,7 +27,7 @@ public struct CrossOriginPolicy: Sendable {
             ("access-control-allow-origin", origin),
             (
                 "access-control-expose-headers",
-                "Location, ETag, Last-Modified, Content-Location, Retry-After, WWW-Authenticate"
+                "Location, ETag, Last-Modified, Retry-After, WWW-Authenticate, X-Request-Id"
             ),
             ("vary", "Origin"),
         ]

@@ -43,6 +43,7 @@ final class ExchangeDriver: UpstreamReceiver {
     }
 
     private func perform(_ action: consuming GatewayExchange.Action) {
+        let itself = NIOLoopBound(self, eventLoop: eventLoop)
         switch consume action {
         case .wait:
             return
@@ -50,13 +51,13 @@ final class ExchangeDriver: UpstreamReceiver {
             call = site.upstream.pool(on: eventLoop).send(request, to: self)
         case .open(let record):
             abandonCall()
-            site.audit.open(record, on: delivery, then: openingCompletion)
+            site.audit.open(record, on: delivery) { itself.value.opened($0) }
         case .record(let record):
             abandonCall()
-            site.audit.record(record, on: delivery, then: closingCompletion)
+            site.audit.record(record, on: delivery) { itself.value.closed($0) }
         case .close(let receipt, let record):
             abandonCall()
-            site.audit.close(receipt, record, on: delivery, then: closingCompletion)
+            site.audit.close(receipt, record, on: delivery) { itself.value.closed($0) }
         case .answer(let answer):
             abandonCall()
             let answered = self.answered
@@ -76,23 +77,17 @@ final class ExchangeDriver: UpstreamReceiver {
         return AuditDelivery { work in eventLoop.execute(work) }
     }
 
-    private var openingCompletion: @Sendable (consuming Result<OpeningReceipt, AuditFailure>) -> Void {
-        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-        return { result in
-            switch consume result {
-            case .success(let receipt): loopBound.value.handle(.opened(receipt))
-            case .failure(let failure): loopBound.value.handle(.auditFailed(failure))
-            }
+    private func opened(_ result: consuming Result<OpeningReceipt, AuditFailure>) {
+        switch consume result {
+        case .success(let receipt): handle(.opened(receipt))
+        case .failure(let failure): handle(.auditFailed(failure))
         }
     }
 
-    private var closingCompletion: @Sendable (consuming Result<ClosingReceipt, AuditFailure>) -> Void {
-        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-        return { result in
-            switch consume result {
-            case .success(let receipt): loopBound.value.handle(.closed(receipt))
-            case .failure(let failure): loopBound.value.handle(.auditFailed(failure))
-            }
+    private func closed(_ result: consuming Result<ClosingReceipt, AuditFailure>) {
+        switch consume result {
+        case .success(let receipt): handle(.closed(receipt))
+        case .failure(let failure): handle(.auditFailed(failure))
         }
     }
 

@@ -12,6 +12,7 @@ public struct GatewaySite: Sendable {
     /// Paths below the base that somebody else on this listener answers, such as `/.well-known/smart-configuration`.
     let passedOn: Set<String>
 
+    /// A site under this path.
     public init(
         basePath: String, enforcer: Enforcer, upstream: UpstreamPools, audit: AuditRecorder,
         capabilities: CapabilitySource, crossOrigin: CrossOriginPolicy = .everyOrigin,
@@ -40,13 +41,16 @@ public struct GatewaySite: Sendable {
 
 /// What the handler of a connection needs to know.
 public struct GatewayConfiguration: Sendable {
+    /// The FHIR bases of the listener.
     public var sites: [GatewaySite]
     /// The values of `Host` that are ours, lower case and with the port where it is not the scheme's own.
     public var hosts: Set<String>
+    /// What one connection may cost.
     public var limits: GatewayLimits
     /// Milliseconds since 1970 UTC.
     public var clock: @Sendable () -> Int64
 
+    /// A configuration of these sites.
     public init(
         sites: [GatewaySite], hosts: Set<String>, limits: GatewayLimits = GatewayLimits(),
         clock: @escaping @Sendable () -> Int64

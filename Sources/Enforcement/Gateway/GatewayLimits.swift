@@ -4,6 +4,7 @@ public struct GatewayLimits: Sendable, Hashable {
     public var targetBytes = 8 << 10
     /// Whole header block; a reference-free access token is below 4 kB.
     public var headerBytes = 32 << 10
+    /// Most header fields.
     public var headerCount = 100
     /// Largest request body.
     public var bodyBytes = 2 << 20
@@ -16,5 +17,6 @@ public struct GatewayLimits: Sendable, Hashable {
     /// How long what a refused client still sends is read and thrown away before the connection is closed.
     public var lingerMilliseconds: Int64 = 1_000
 
+    /// The house's defaults.
     public init() {}
 }

@@ -23,6 +23,7 @@ public struct UpstreamFHIRServer: Sendable, Hashable {
 
     /// A header that is sent with every request, for instance an API key. It prints without its value.
     public struct StaticHeader: Sendable, Hashable, CustomStringConvertible {
+        /// The header's name.
         public let name: String
         let value: String
 
@@ -42,17 +43,23 @@ public struct UpstreamFHIRServer: Sendable, Hashable {
             self.value = value
         }
 
+        /// Name without value.
         public var description: String { "\(name): <redacted>" }
     }
 
+    /// How it is reached.
     public let scheme: Scheme
     /// Host name or IP literal (IPv6 without brackets), lower case.
     public let host: String
+    /// Where it listens.
     public let port: Int
     /// Empty or `/like/this`, never with a slash at the end.
     public let basePath: String
+    /// Whose certificates are believed.
     public var trustRoots: TrustRoots = .system
+    /// What is sent with every request.
     public var staticHeaders: [StaticHeader] = []
+    /// What it may cost.
     public var limits = UpstreamLimits()
 
     /// Reads an absolute base such as `https://fhir.example.org:8443/r4`; throws for anything that is not exactly
@@ -96,6 +103,7 @@ public struct UpstreamLimits: Sendable, Hashable {
     public var connectionsPerLoop = 64
     /// Requests that may wait for a connection, per event loop; more are refused at once.
     public var waitingPerLoop = 256
+    /// Longest time for making a connection.
     public var connectTimeoutMilliseconds: Int64 = 5_000
     /// Longest silence of the server while we wait for it.
     public var readTimeoutMilliseconds: Int64 = 30_000
@@ -108,12 +116,15 @@ public struct UpstreamLimits: Sendable, Hashable {
     /// Largest header block of an answer.
     public var headerBytes = 64 << 10
 
+    /// The house's defaults.
     public init() {}
 }
 
 /// Why an upstream server cannot be used as it is configured.
 public struct UpstreamConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What is wrong, for whoever configures it.
     public let summary: String
+    /// The summary.
     public var description: String { summary }
 }
 

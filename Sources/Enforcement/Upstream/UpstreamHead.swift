@@ -1,12 +1,19 @@
 /// The start of an upstream answer: the status and the few headers that mean something to us.
 public struct UpstreamHead: Sendable, Hashable {
+    /// The HTTP status.
     public var status: Int
+    /// `Content-Type`.
     public var contentType: String?
+    /// `Content-Encoding`.
     public var contentEncoding: String?
+    /// `ETag`.
     public var etag: String?
+    /// `Last-Modified`.
     public var lastModified: String?
+    /// `Location`.
     public var location: String?
 
+    /// A head with these fields.
     public init(
         status: Int, contentType: String? = nil, contentEncoding: String? = nil, etag: String? = nil,
         lastModified: String? = nil, location: String? = nil

@@ -14,16 +14,21 @@ public struct UpstreamRequest: Sendable, Hashable {
         case delete = "DELETE"
     }
 
+    /// The method.
     public let method: Method
     /// Below the server's base: empty or beginning with `/`.
     public let path: String
+    /// Printed from parsed terms, without the question mark.
     public let query: String?
     /// A whole request target that a sealed page link carried; it was checked to lie within the server's base.
     public let pageTarget: String?
+    /// `Content-Type`, where there is a body.
     public let contentType: String?
     /// The entity tag of the version that was judged; set on every write to something that exists.
     public let ifMatch: String?
+    /// `Prefer`, ours and not the client's.
     public let prefer: String?
+    /// The body that passed `admit`, or the form of a search.
     public let body: [UInt8]
 
     init(

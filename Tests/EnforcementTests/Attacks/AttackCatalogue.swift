@@ -1,3 +1,4 @@
+import AccessPolicy
 import Audit
 import ChaperoneTesting
 import Enforcement
@@ -85,6 +86,7 @@ func expectNoLeak(_ answer: GatewayHarness.Answer, sourceLocation: SourceLocatio
     #expect(!answer.text.contains("evil.example"), sourceLocation: sourceLocation)
     let closed = answer.records.filter { $0.index.phase != .opening }
     #expect(closed.count == 1, "exactly one closed record", sourceLocation: sourceLocation)
+    #expect(answer.field("x-request-id") == closed.first?.index.eventID.text, sourceLocation: sourceLocation)
     let opened = answer.records.filter { $0.index.phase == .opening }
     #expect(opened.count <= 1, sourceLocation: sourceLocation)
     #expect(closed.first?.index.closes == opened.first?.sequence, sourceLocation: sourceLocation)

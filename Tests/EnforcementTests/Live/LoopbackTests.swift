@@ -148,7 +148,7 @@ private let patientA = #"{"resourceType":"Patient","id":"pA","meta":{"versionId"
             #expect(
                 Set(answers[0].headers.map(\.name)) == [
                     "content-type", "content-security-policy", "x-content-type-options", "cache-control", "etag",
-                    "content-length", "connection",
+                    "content-length", "connection", "x-request-id",
                 ])
             #expect(!answers[0].body.contains("inner"))
         }
