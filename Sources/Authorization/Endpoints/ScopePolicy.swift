@@ -54,7 +54,8 @@ enum ScopePolicy {
         let still = granted.intersection(client.approvedScopes)
         guard let asked else { return try worthwhile(still) }
         // RFC 6749 §6: must not include any scope that was not originally granted.
-        guard granted.covers(asked) else { throw OAuthError(.invalidScope, "the scope exceeds what was granted") }
+        let meant = ScopeSet(asked.scopes.filter { if case .unrecognised = $0 { false } else { true } })
+        guard granted.covers(meant) else { throw OAuthError(.invalidScope, "the scope exceeds what was granted") }
         return try worthwhile(asked.intersection(still))
     }
 

@@ -64,7 +64,11 @@ public struct TokenEndpoint: Sendable {
                     OAuthError(.invalidGrant, detail: "unknown \(unknown.what)"), isGuess: true, client, maker)
             case let error as OAuthError:
                 return try await refuse(error, isGuess: error.code == .invalidClient, client, maker)
-            default: return .refused(OAuthError(.serverError, detail: "\(error)"))
+            case let error as JOSEError:
+                return try await refuse(
+                    OAuthError(.serverError, detail: "signing: \(error.detail)"), isGuess: false, client, maker)
+            // A store or the audit log failed: nothing was given, and the client may try again.
+            default: return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
             }
         } catch {
             return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))

@@ -173,6 +173,10 @@ public struct AuthorizationTransaction: Hashable, Sendable {
             return close(
                 .failed, OAuthError(.accessDenied, detail: "another person than the one launched for signed in"))
         }
+        // Records are opened as somebody: without a FHIR identity no resource scope means anything.
+        guard member.fhirUser != nil || request.scopes.resourceScopes.isEmpty else {
+            return close(.failed, OAuthError(.accessDenied, detail: "the account is linked to nobody"))
+        }
         guard request.needsPatient, request.launch.patient == nil else {
             return askConsent(of: member, in: context(for: member, patient: request.launch.patient))
         }
@@ -204,6 +208,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         var launch = request.launch
         launch.patient = patient
         launch.fhirUser = member.fhirUser
+        // Nobody else shows the patient's name around an app that was not launched from an EHR.
+        if patient != nil, launch.needPatientBanner == nil { launch.needPatientBanner = true }
         return launch
     }
 
