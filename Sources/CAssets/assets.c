@@ -1,14 +1,132 @@
 #include "CAssets.h"
 
-// One line per file: ASSET(identifier, "path").
+// Written by embed.py.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
+static const unsigned char demo_callback_html[] = {
+#embed "demo/callback.html"
+};
+static const unsigned char demo_callback_js[] = {
+#embed "demo/callback.js"
+};
+static const unsigned char demo_demo_css[] = {
+#embed "demo/demo.css"
+};
+static const unsigned char demo_dom_js[] = {
+#embed "demo/dom.js"
+};
+static const unsigned char demo_index_html[] = {
+#embed "demo/index.html"
+};
+static const unsigned char demo_keys_demo_backend_jwks_json[] = {
+#embed "demo/keys/demo-backend.jwks.json"
+};
+static const unsigned char demo_keys_demo_ehr_jwks_json[] = {
+#embed "demo/keys/demo-ehr.jwks.json"
+};
+static const unsigned char demo_keys_demo_payer_peer_jwks_json[] = {
+#embed "demo/keys/demo-payer-peer.jwks.json"
+};
+static const unsigned char demo_keys_demo_prior_auth_jwks_json[] = {
+#embed "demo/keys/demo-prior-auth.jwks.json"
+};
+static const unsigned char demo_keys_demo_provider_access_jwks_json[] = {
+#embed "demo/keys/demo-provider-access.jwks.json"
+};
+static const unsigned char demo_keys_demo_resource_server_jwks_json[] = {
+#embed "demo/keys/demo-resource-server.jwks.json"
+};
+static const unsigned char demo_launch_js[] = {
+#embed "demo/launch.js"
+};
+static const unsigned char demo_readable_js[] = {
+#embed "demo/readable.js"
+};
+static const unsigned char demo_records_html[] = {
+#embed "demo/records.html"
+};
+static const unsigned char demo_records_js[] = {
+#embed "demo/records.js"
+};
+static const unsigned char demo_refusals_html[] = {
+#embed "demo/refusals.html"
+};
+static const unsigned char demo_refusals_js[] = {
+#embed "demo/refusals.js"
+};
+static const unsigned char demo_smart_js[] = {
+#embed "demo/smart.js"
+};
 static const unsigned char pages_chaperone_css[] = {
 #embed "pages/chaperone.css"
 };
+static const unsigned char pages_chaperone_svg[] = {
+#embed "pages/chaperone.svg"
+};
+static const unsigned char pages_consent_item_mustache[] = {
+#embed "pages/consent-item.mustache"
+};
+static const unsigned char pages_consent_mustache[] = {
+#embed "pages/consent.mustache"
+};
+static const unsigned char pages_index_mustache[] = {
+#embed "pages/index.mustache"
+};
+static const unsigned char pages_layout_mustache[] = {
+#embed "pages/layout.mustache"
+};
+static const unsigned char pages_leaving_mustache[] = {
+#embed "pages/leaving.mustache"
+};
+static const unsigned char pages_login_mustache[] = {
+#embed "pages/login.mustache"
+};
+static const unsigned char pages_logout_mustache[] = {
+#embed "pages/logout.mustache"
+};
+static const unsigned char pages_message_mustache[] = {
+#embed "pages/message.mustache"
+};
+static const unsigned char pages_patient_mustache[] = {
+#embed "pages/patient.mustache"
+};
+static const unsigned char pages_who_mustache[] = {
+#embed "pages/who.mustache"
+};
+
+#define ENTRY(identifier, path) {path, identifier, sizeof identifier}
 
 static const chaperone_asset table[] = {
-    {"pages/chaperone.css", pages_chaperone_css, sizeof pages_chaperone_css},
+    ENTRY(demo_callback_html, "demo/callback.html"),
+    ENTRY(demo_callback_js, "demo/callback.js"),
+    ENTRY(demo_demo_css, "demo/demo.css"),
+    ENTRY(demo_dom_js, "demo/dom.js"),
+    ENTRY(demo_index_html, "demo/index.html"),
+    ENTRY(demo_keys_demo_backend_jwks_json, "demo/keys/demo-backend.jwks.json"),
+    ENTRY(demo_keys_demo_ehr_jwks_json, "demo/keys/demo-ehr.jwks.json"),
+    ENTRY(demo_keys_demo_payer_peer_jwks_json, "demo/keys/demo-payer-peer.jwks.json"),
+    ENTRY(demo_keys_demo_prior_auth_jwks_json, "demo/keys/demo-prior-auth.jwks.json"),
+    ENTRY(demo_keys_demo_provider_access_jwks_json, "demo/keys/demo-provider-access.jwks.json"),
+    ENTRY(demo_keys_demo_resource_server_jwks_json, "demo/keys/demo-resource-server.jwks.json"),
+    ENTRY(demo_launch_js, "demo/launch.js"),
+    ENTRY(demo_readable_js, "demo/readable.js"),
+    ENTRY(demo_records_html, "demo/records.html"),
+    ENTRY(demo_records_js, "demo/records.js"),
+    ENTRY(demo_refusals_html, "demo/refusals.html"),
+    ENTRY(demo_refusals_js, "demo/refusals.js"),
+    ENTRY(demo_smart_js, "demo/smart.js"),
+    ENTRY(pages_chaperone_css, "pages/chaperone.css"),
+    ENTRY(pages_chaperone_svg, "pages/chaperone.svg"),
+    ENTRY(pages_consent_item_mustache, "pages/consent-item.mustache"),
+    ENTRY(pages_consent_mustache, "pages/consent.mustache"),
+    ENTRY(pages_index_mustache, "pages/index.mustache"),
+    ENTRY(pages_layout_mustache, "pages/layout.mustache"),
+    ENTRY(pages_leaving_mustache, "pages/leaving.mustache"),
+    ENTRY(pages_login_mustache, "pages/login.mustache"),
+    ENTRY(pages_logout_mustache, "pages/logout.mustache"),
+    ENTRY(pages_message_mustache, "pages/message.mustache"),
+    ENTRY(pages_patient_mustache, "pages/patient.mustache"),
+    ENTRY(pages_who_mustache, "pages/who.mustache"),
     {NULL, NULL, 0},
 };
 
