@@ -26,10 +26,12 @@ let mustache = Target.Dependency.product(name: "Mustache", package: "swift-musta
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -74,7 +76,7 @@ let package = Package(
         .systemLibrary(name: "CArgon2", providers: [.apt(["libargon2-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Page templates, styles and the demo app, carried inside the binary (C23 #embed).
-        .target(name: "CAssets", exclude: ["pages", "demo"]),
+        .target(name: "CAssets", exclude: ["pages", "demo", "embed.py"]),
 
         // 0: what FHIR is.
         library("FHIRCore"),
@@ -105,7 +107,7 @@ let package = Package(
                 "FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "Authorization", "Enforcement", "Persistence",
                 "SandboxFHIR", "SyntheticRecords", "CAssets",
                 asyncHTTPClient, hummingbird, hummingbirdCore, httpTypes, logging, mustache, nioCore, nioHTTP1,
-                nioHTTPTypesHTTP1, nioPosix, serviceLifecycle, yams,
+                nioHTTPTypes, nioHTTPTypesHTTP1, nioPosix, serviceLifecycle, unixSignals, yams,
             ]),
         // 7: the command line.
         .executableTarget(
@@ -113,7 +115,7 @@ let package = Package(
             dependencies: [
                 "ChaperoneServer", "SandboxFHIR", "SyntheticRecords", "FHIRCore", "AccessPolicy", "OAuthCore",
                 "Audit", "Authorization", "Persistence",
-                argumentParser, asyncHTTPClient, logging, nioCore,
+                argumentParser, asyncHTTPClient, logging, nioCore, nioHTTP1,
             ],
             swiftSettings: strict),
 
@@ -149,7 +151,7 @@ let package = Package(
             [
                 "ChaperoneServer", "Enforcement", "Authorization", "Audit", "Persistence", "SandboxFHIR",
                 "SyntheticRecords", "OAuthCore", "AccessPolicy", "FHIRCore", "ChaperoneTesting",
-                asyncHTTPClient, logging, nioCore,
+                asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix,
             ]),
         tests("HouseTests", [yams]),
     ],

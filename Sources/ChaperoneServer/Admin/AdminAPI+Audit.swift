@@ -1,0 +1,65 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+internal import FHIRCore
+internal import NIOPosix
+internal import OAuthCore
+
+extension AdminAPI {
+    /// `GET /admin/v1/audit`: who read what, when, by which scope; newest first, a page at a time.
+    func listAudit(_ request: AdminRequest) async throws -> JSONValue {
+        try require([.auditor, .admin], request)
+        try allow(
+            ["patient", "client", "user", "grant", "decision", "outcome", "since", "until", "limit", "cursor"], request)
+        var query = AuditQuery(limit: try number("limit", request, default: 50, in: 1...AuditQuery.largestPage))
+        query.patient = request.query["patient"].map { $0.hasPrefix("Patient/") ? String($0.dropFirst(8)) : $0 }
+        query.clientID = request.query["client"].map { ClientID($0) }
+        if let user = request.query["user"] { query.subject = try await subject(named: user) }
+        query.grantID = request.query["grant"].map { GrantID($0) }
+        query.eventID = request.query["decision"].map { DecisionID($0) }
+        if let outcome = request.query["outcome"] { query.outcomes = [outcome] }
+        query.from = try time("since", request)
+        query.to = try time("until", request)
+        if let text = request.query["cursor"] {
+            guard let cursor = AuditCursor(text) else { throw Problem(400, "the cursor is not one of ours") }
+            query.after = cursor
+        }
+        // The first page is recorded; the pages after it belong to the same reading.
+        if query.after == nil { try await noteReading(request) }
+        let reader = audit
+        let asked = query
+        let page = try await NIOThreadPool.singleton.runIfActive { try reader.search(asked) }
+        let listing = AuditListing(names: try await names())
+        var members: [JSONMemberValue] = [.init("entries", .array(try page.entries.map(listing.row)))]
+        if let next = page.next { members.append(.init("next", .string(next.text))) }
+        return .object(members)
+    }
+
+    /// Records that somebody looked into the audit trail, before they see it.
+    func noteReading(_ request: AdminRequest) async throws {
+        let asked = request.query.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
+        try await trail.note(
+            AuthorizationRecord(
+                id: DecisionID(random.identifier()), kind: .auditRead, outcome: .succeeded,
+                detail: "by \(request.actor.name): \(asked)", sourceAddress: request.sourceAddress,
+                at: clock.milliseconds()))
+    }
+
+    private func time(_ name: String, _ request: AdminRequest) throws -> Int64? {
+        guard let text = request.query[name] else { return nil }
+        if let milliseconds = Timestamp.milliseconds(text) { return milliseconds }
+        if let seconds = Self.span(text) { return clock.milliseconds() - seconds * 1000 }
+        throw Problem(
+            400, "not a time", detail: "`\(name)` takes 2026-01-31, 2026-01-31T12:00:00Z, or an age such as 15m, 2h, 7d"
+        )
+    }
+
+    /// `15m`, `2h`, `7d` in seconds.
+    private static func span(_ text: String) -> Int64? {
+        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        guard let last = text.last, let unit = units[last], let count = Int64(text.dropLast()),
+            (0...100_000).contains(count)
+        else { return nil }
+        return count * unit
+    }
+}

@@ -1,0 +1,77 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+public import FHIRCore
+internal import OAuthCore
+
+/// The admin side's questions and commands, without HTTP: the listener and the command line ask the same value.
+///
+/// Every call names its actor, and every read of the audit trail is itself recorded.
+public struct AdminAPI: Sendable {
+    let stores: AuthorizationStores
+    let audit: any AuditReader
+    let accounts: AccountRegistry
+    let access: AccessRevoker
+    let trail: AuditTrail
+    let clock: Clock
+    let random: RandomSource
+
+    /// Answers one request, or throws the problem.
+    public func answer(_ request: AdminRequest) async throws(Problem) -> JSONValue {
+        do {
+            switch (request.method, request.path.first, request.path.count) {
+            case (.get, "audit", 1): return try await listAudit(request)
+            case (.get, "grants", 1): return try await listGrants(request)
+            case (.post, "grants", 3) where request.path[2] == "revoke": return try await revokeGrant(request)
+            case (.get, "clients", 1): return try await listClients(request)
+            case (.get, "clients", 2): return try await showClient(request)
+            case (.get, "users", 1): return try await listUsers(request)
+            case (.post, "users", 1): return try await addUser(request)
+            case (.get, "keys", 1): return try await listKeys(request)
+            default: throw Problem.notFound
+            }
+        } catch let problem as Problem {
+            throw problem
+        } catch {
+            throw Problem(500, "the request could not be carried out")
+        }
+    }
+
+    /// Refuses an actor that has none of the roles.
+    func require(_ roles: Set<UserRole>, _ request: AdminRequest) throws {
+        guard !request.actor.roles.isDisjoint(with: roles) else { throw Problem.forbidden }
+    }
+
+    /// Refuses query parameters that nobody would look at.
+    func allow(_ names: Set<String>, _ request: AdminRequest) throws {
+        for name in request.query.keys.sorted() where !names.contains(name) {
+            throw Problem(400, "unknown parameter", detail: "`\(name)` is not a parameter of this address")
+        }
+    }
+
+    /// The subject of an account name; a name that nobody bears finds nothing, and says so.
+    func subject(named name: String) async throws -> SubjectID {
+        guard let account = try await stores.users.user(named: name) else {
+            throw Problem(404, "there is no such account", detail: "`\(name)` is not an account")
+        }
+        return account.subject
+    }
+
+    /// The account names behind all subjects.
+    func names() async throws -> [SubjectID: String] {
+        var names: [SubjectID: String] = [:]
+        for account in try await stores.users.users() { names[account.subject] = account.username }
+        return names
+    }
+
+    func number(_ name: String, _ request: AdminRequest, default fallback: Int, in range: ClosedRange<Int>) throws
+        -> Int
+    {
+        guard let text = request.query[name] else { return fallback }
+        guard let number = Int(text), range.contains(number) else {
+            throw Problem(
+                400, "not a usable number", detail: "`\(name)` must be from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+}

@@ -1,0 +1,28 @@
+public import FHIRCore
+
+/// An error of the admin side as a problem document (RFC 9457).
+public struct Problem: Error, Hashable, Sendable {
+    public let status: Int
+    public let title: String
+    public let detail: String?
+
+    public init(_ status: Int, _ title: String, detail: String? = nil) {
+        self.status = status
+        self.title = title
+        self.detail = detail
+    }
+
+    static let unauthorized = Problem(401, "who is asking must be known")
+    static let forbidden = Problem(403, "this account may not do that")
+    static let notFound = Problem(404, "there is no such thing")
+    static let methodNotAllowed = Problem(405, "the method is not known here")
+
+    /// The document; `type` is left at its default, the status says which problem it is.
+    public var json: JSONValue {
+        var members: [JSONMemberValue] = [
+            .init("title", .string(title)), .init("status", .int(Int64(status))),
+        ]
+        if let detail { members.append(.init("detail", .string(detail))) }
+        return .object(members)
+    }
+}

@@ -1,0 +1,106 @@
+internal import Audit
+internal import Authorization
+internal import Enforcement
+internal import FHIRCore
+internal import Hummingbird
+internal import HummingbirdCore
+public import Logging
+internal import NIOPosix
+internal import OAuthCore
+internal import SandboxFHIR
+internal import ServiceLifecycle
+internal import UnixSignals
+
+/// The one place where the server is put together: installation, gateway, listeners, in the order in which they start
+/// and against the order in which they stop.
+public struct Composition: Sendable {
+    /// The configuration is not safe where it would run.
+    public struct Unsafe: Error, CustomStringConvertible {
+        public let hazards: [ProductionHazard]
+        public var description: String { hazards.map(\.description).joined(separator: "\n") }
+    }
+
+    private let configuration: Configuration
+    private let installation: Installation
+    private let gateway: GatewaySide
+    private let credential: LocalCredential
+    private let board: ListenerBoard
+    private let group: ServiceGroup
+    private let logger: Logger
+
+    /// Puts everything together; nothing listens yet.
+    ///
+    /// - Throws: `Unsafe` for what production safety forbids, and whatever keeps a part from opening.
+    public init(
+        configuration: Configuration, logger: Logger, stopsOnSignals: Bool = false
+    ) async throws {
+        let hazards = configuration.productionHazards(secrets: try configuration.loadedSecrets())
+        guard hazards.isEmpty else { throw Unsafe(hazards: hazards) }
+        let installation = try await Installation(configuration: configuration)
+        let metrics = Metrics()
+        metrics.addAudit(installation.recorder)
+
+        // The demo's own FHIR store, unless another server is to be protected.
+        let hasSandbox = configuration.isDemo && configuration.fhirServer.upstream.isEmpty
+        let sandboxAddress = configuration.listeners.sandbox
+        let upstreamBase =
+            hasSandbox ? "http://\(sandboxAddress)\(SandboxServer.basePath)" : configuration.fhirServer.upstream
+        let gateway = try GatewaySide(installation, upstreamBase: upstreamBase)
+
+        // Listeners.
+        let names = ["public", "admin"] + (hasSandbox ? ["sandbox"] : []) + (configuration.isDemo ? ["demo"] : [])
+        let board = ListenerBoard(expected: Set(names))
+        let credential = LocalCredential(
+            address: "http://\(configuration.listeners.admin)", random: installation.random)
+        let sides = Sides(
+            installation: installation, gateway: gateway, metrics: metrics, board: board, credential: credential,
+            hasSandbox: hasSandbox)
+        var services: [any Service] = [SweepService(server: installation.server, logger: logger)]
+        if hasSandbox {
+            let server = try SandboxServer(
+                configuration: SandboxConfiguration(
+                    databasePath: "\(configuration.stateDirectory)/sandbox.db", host: sandboxAddress.host,
+                    port: sandboxAddress.port), logger: logger)
+            try DemoRecords.load(into: server.store)
+            services.append(SandboxService(server: server, board: board))
+        }
+        for listener in try sides.listeners() { services.append(listener.application(board: board, logger: logger)) }
+        self.configuration = configuration
+        self.installation = installation
+        self.gateway = gateway
+        self.credential = credential
+        self.board = board
+        self.logger = logger
+        var group = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
+            gracefulShutdownSignals: stopsOnSignals ? [.sigint, .sigterm] : [], logger: logger)
+        // A client that keeps its connection busy does not keep the server from ending.
+        group.maximumGracefulShutdownDuration = .seconds(10)
+        self.group = ServiceGroup(configuration: group)
+    }
+
+    /// Serves until it is told to stop; then lets go of everything in the opposite order.
+    public func run() async throws {
+        defer { board.end() }
+        try credential.write(stateDirectory: configuration.stateDirectory)
+        let result: Result<Void, any Error>
+        do {
+            try await installation.note(.started)
+            try await group.run()
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        LocalCredential.remove(stateDirectory: configuration.stateDirectory)
+        gateway.pools.shutDown()
+        try await installation.note(.stopped)
+        try await installation.close()
+        try result.get()
+    }
+
+    /// The ports by listener (`public`, `admin`, `sandbox`, `demo`) as soon as all are up; nil when it ended before.
+    public func ports() async -> [String: Int]? { await board.allUp() }
+
+    /// Asks `run` to end.
+    public func shutDown() async { await group.triggerGracefulShutdown() }
+}

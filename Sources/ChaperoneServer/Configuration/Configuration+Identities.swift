@@ -1,0 +1,127 @@
+internal import AccessPolicy
+internal import FHIRCore
+
+extension Configuration {
+    /// Reads one client; what is missing is a mistake, nothing is made up for it.
+    static func client(_ reader: SettingReader, isRegulated: Bool) -> ConfiguredClient {
+        var reader = reader
+        let id = reader.requiredText("id")
+        let kind: ConfiguredClient.Kind? = reader.choice("kind")
+        if kind == nil, !reader.has("kind") { reader.fail("kind", "is required") }
+        let program: APIProgram? = reader.choice("program")
+        if program == nil, !reader.has("program") {
+            reader.fail("program", "is required: every client is approved for one program, there is no default")
+        }
+        if program == .general, isRegulated {
+            reader.fail("program", "`general` needs `fhir-server.regulated: false`")
+        }
+        let grantTypes = grantTypes(&reader)
+        let client = ConfiguredClient(
+            id: id, name: reader.text("name", default: id), kind: kind ?? .public,
+            profile: reader.choice("profile") ?? .smart22, profileUntil: day("profile-until", &reader),
+            isTrusted: reader.flag("trusted", default: false), program: program ?? .patientAccess,
+            redirectURIs: reader.texts("redirect-uris"), isNative: reader.flag("native", default: false),
+            grantTypes: grantTypes, scopes: scopes(&reader), secretFile: reader.text("secret-file"),
+            keysFile: reader.text("keys-file"),
+            accessTokenSeconds: reader.has("access-token")
+                ? reader.integer("access-token", default: 300, in: 30...3600) : nil,
+            systemPanel: systemPanel(&reader), demoSecret: nil, demoKeys: nil)
+        check(client, reader)
+        reader.finish()
+        return client
+    }
+
+    private static func grantTypes(_ reader: inout SettingReader) -> [ConfiguredClient.GrantType] {
+        let words = reader.texts("grant-types")
+        let known = words.compactMap(ConfiguredClient.GrantType.init(rawValue:))
+        if known.count != words.count {
+            let all = ConfiguredClient.GrantType.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+            reader.fail("grant-types", "may hold \(all)")
+        }
+        if words.isEmpty { reader.fail("grant-types", "is required") }
+        return known
+    }
+
+    /// A day as Unix seconds of its beginning.
+    private static func day(_ key: String, _ reader: inout SettingReader) -> Int64? {
+        guard let text = reader.text(key) else { return nil }
+        if text.utf8.count == 10, let milliseconds = Timestamp.milliseconds(text) { return milliseconds / 1000 }
+        reader.fail(key, "must be a day such as `2027-12-31`, not `\(text)`")
+        return nil
+    }
+
+    private static func scopes(_ reader: inout SettingReader) -> String {
+        let text = reader.requiredText("scopes").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        guard !text.isEmpty else { return text }
+        for word in text.split(separator: " ") {
+            switch Scope(parsing: String(word)) {
+            case .malformed, .unrecognised: reader.fail("scopes", "`\(word)` is not a scope that can grant anything")
+            default: break
+            }
+        }
+        return text
+    }
+
+    private static func systemPanel(_ reader: inout SettingReader) -> ConfiguredClient.SystemPanel {
+        let ids = reader.texts("system-patients")
+        if ids == ["*"] { return .everyone }
+        for id in ids where ResourceID(id) == nil { reader.fail("system-patients", "`\(id)` is not a patient id") }
+        return ids.isEmpty ? .none : .patients(ids)
+    }
+
+    private static func check(_ client: ConfiguredClient, _ reader: SettingReader) {
+        if client.grantTypes.contains(.authorizationCode), client.redirectURIs.isEmpty {
+            reader.fail("redirect-uris", "is required with `authorization_code`")
+        }
+        if client.grantTypes.contains(.clientCredentials), client.kind != .asymmetric {
+            // SMART Backend Services authenticates with a signed assertion only.
+            reader.fail("kind", "must be `asymmetric` with `client_credentials`")
+        }
+        if client.profile == .smart10, client.profileUntil == nil {
+            reader.fail("profile-until", "is required with `smart-1.0`: the exception needs an end")
+        }
+        if client.profile == .smart10, client.kind == .public {
+            reader.fail("profile", "`smart-1.0` has no PKCE, so a `public` client cannot have it")
+        }
+        switch client.kind {
+        case .public:
+            if client.secretFile != nil || client.keysFile != nil {
+                reader.fail("kind", "a `public` client has neither `secret-file` nor `keys-file`")
+            }
+        case .symmetric:
+            if client.secretFile == nil { reader.fail("secret-file", "is required for a `symmetric` client") }
+        case .asymmetric:
+            if client.keysFile == nil { reader.fail("keys-file", "is required for an `asymmetric` client") }
+        }
+    }
+
+    /// Reads one local account.
+    static func user(_ reader: SettingReader) -> ConfiguredUser {
+        var reader = reader
+        let login = reader.requiredText("login")
+        let fhirUser = reader.text("fhir-user")
+        if let fhirUser, !isReference(fhirUser, to: ["Patient", "Practitioner", "RelatedPerson", "Person"]) {
+            reader.fail("fhir-user", "must be a reference such as `Patient/p1`, not `\(fhirUser)`")
+        }
+        let roleWords = reader.texts("roles")
+        let roles = roleWords.compactMap(ConfiguredUser.Role.init(rawValue:))
+        if roles.count != roleWords.count {
+            let all = ConfiguredUser.Role.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+            reader.fail("roles", "may hold \(all)")
+        }
+        let patients = reader.maps("patients").map { patient in
+            var patient = patient
+            let id = patient.requiredText("id")
+            if !id.isEmpty, ResourceID(id) == nil { patient.fail("id", "`\(id)` is not a patient id") }
+            let read = ConfiguredUser.ConfiguredPatient(
+                id: id, name: patient.text("name", default: id), relation: patient.text("relation", default: "self"))
+            patient.finish()
+            return read
+        }
+        let user = ConfiguredUser(
+            login: login, name: reader.text("name", default: login), fhirUser: fhirUser, patients: patients,
+            roles: roles, passwordFile: reader.requiredText("password-file"), demoPassword: nil)
+        reader.finish()
+        return user
+    }
+}

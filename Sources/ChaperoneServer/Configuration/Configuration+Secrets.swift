@@ -1,0 +1,50 @@
+internal import FHIRCore
+
+extension Configuration {
+    /// Looks into the secret and key files for what is published with the program.
+    ///
+    /// - Throws: when a file that is named cannot be read.
+    public func loadedSecrets() throws -> LoadedSecrets {
+        for client in clients {
+            if DemoIdentities.isPublished(client) { return LoadedSecrets(includesPublished: true) }
+            if let file = client.secretFile, DemoIdentities.isPublished(secret: try Self.firstLine(of: file)) {
+                return LoadedSecrets(includesPublished: true)
+            }
+            if let file = client.keysFile, try Self.content(of: file).contains("\"TEST-ONLY-") {
+                return LoadedSecrets(includesPublished: true)
+            }
+        }
+        for user in users {
+            guard let file = user.passwordFile else { return LoadedSecrets(includesPublished: true) }
+            if DemoIdentities.isPublished(secret: try Self.firstLine(of: file)) {
+                return LoadedSecrets(includesPublished: true)
+            }
+        }
+        return LoadedSecrets(includesPublished: false)
+    }
+
+    /// A file's text.
+    static func content(of path: String) throws -> String {
+        guard let bytes = try PrivateFile.read(path) else {
+            throw ConfigurationError([.init(origin: nil, path: "", message: "there is no file `\(path)`")])
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The first line of a file, where secrets stand.
+    static func firstLine(of path: String) throws -> String {
+        let text = try content(of: path)
+        let line = text.prefix { $0 != "\n" && $0 != "\r\n" }
+        guard !line.isEmpty else {
+            throw ConfigurationError([.init(origin: nil, path: "", message: "`\(path)` is empty")])
+        }
+        return String(line)
+    }
+}
+
+extension DemoIdentities {
+    /// Whether a secret or password is one that everybody knows.
+    static func isPublished(secret: String) -> Bool {
+        secret == password || clients(demoPort: 8083).contains { $0.demoSecret == secret }
+    }
+}

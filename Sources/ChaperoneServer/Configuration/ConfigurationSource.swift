@@ -1,0 +1,70 @@
+/// Where a configuration comes from: a file, then the environment, then flags, each overriding the one before.
+public struct ConfigurationSource: Sendable {
+    /// The keys that hold one value each and so can be set from the environment and by `--set`.
+    ///
+    /// `listeners.public.port` is `CHAPERONE_LISTENERS_PUBLIC_PORT`.
+    public static let scalarKeys: [String] = [
+        "issuer", "tls-terminated-by-proxy", "state-directory", "database", "audit-database",
+        "listeners.public.host", "listeners.public.port",
+        "listeners.admin.host", "listeners.admin.port", "listeners.admin.protected", "listeners.admin.host-name",
+        "listeners.sandbox.host", "listeners.sandbox.port",
+        "listeners.demo.host", "listeners.demo.port",
+        "fhir-server.upstream", "fhir-server.path", "fhir-server.ca-file", "fhir-server.connect-timeout",
+        "fhir-server.answer-timeout", "fhir-server.connections-per-loop", "fhir-server.regulated",
+        "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
+        "log.level",
+    ]
+
+    /// Variables with our prefix that are not settings of the server.
+    public static let otherVariables: Set<String> = [
+        "CHAPERONE_CONFIG", "CHAPERONE_ADMIN", "CHAPERONE_SHARED_DATA", "CHAPERONE_REQUIREMENTS_LOG",
+    ]
+
+    /// The environment's name for a key.
+    public static func variable(for key: String) -> String {
+        "CHAPERONE_" + key.uppercased().map { $0 == "." || $0 == "-" ? "_" : String($0) }.joined()
+    }
+
+    /// The text of `chaperone.yaml`, when there is one.
+    public var yaml: String?
+    /// The whole environment; variables without our prefix are left alone.
+    public var environment: [String: String]
+    /// `--set KEY=VALUE`, in order.
+    public var flags: [(key: String, value: String)]
+
+    public init(yaml: String?, environment: [String: String] = [:], flags: [(key: String, value: String)] = []) {
+        self.yaml = yaml
+        self.environment = environment
+        self.flags = flags
+    }
+
+    /// Lays the three over one another.
+    ///
+    /// - Throws: for a variable with our prefix or a flag that is no setting; a spelling mistake must not pass as the default.
+    public func settings() throws(ConfigurationError) -> Setting {
+        var settings = Setting.empty
+        if let yaml { settings = try Setting(yaml: yaml) }
+        var problems: [ConfigurationProblem] = []
+        var keys: [String: String] = [:]
+        for key in Self.scalarKeys { keys[Self.variable(for: key)] = key }
+        for (name, value) in environment.sorted(by: { $0.key < $1.key })
+        where name.hasPrefix("CHAPERONE_") && !Self.otherVariables.contains(name) {
+            if let key = keys[name] {
+                settings.override(Self.path(key), with: value, origin: .environment(name))
+            } else {
+                problems.append(.init(origin: .environment(name), path: "", message: "unknown setting"))
+            }
+        }
+        for (key, value) in flags {
+            if Self.scalarKeys.contains(key) {
+                settings.override(Self.path(key), with: value, origin: .flag("--set \(key)"))
+            } else {
+                problems.append(.init(origin: .flag("--set \(key)"), path: "", message: "unknown setting"))
+            }
+        }
+        if !problems.isEmpty { throw ConfigurationError(problems) }
+        return settings
+    }
+
+    private static func path(_ key: String) -> ArraySlice<String> { key.split(separator: ".").map(String.init)[...] }
+}

@@ -1,0 +1,63 @@
+/// Why a configuration may not be started where others can reach it.
+public enum ProductionHazard: Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    case demoMode
+    case demoIdentities
+    case plainHTTP
+    case unprotectedAdmin
+    case sharedHostName
+    case unprotectedSandbox
+
+    /// What is wrong and what to do.
+    public var description: String {
+        switch self {
+        case .demoMode:
+            "demo mode has published accounts and keys; start without --demo"
+        case .demoIdentities:
+            "a client or account uses a published demo name, secret, key or password; give it one of its own"
+        case .plainHTTP:
+            "the issuer is plain HTTP; use https, and set tls-terminated-by-proxy when a proxy ends TLS"
+        case .unprotectedAdmin:
+            "the admin listener is not on loopback; bind it to 127.0.0.1, or set listeners.admin.protected when "
+                + "something in front of it authenticates"
+        case .sharedHostName:
+            "the admin side and the issuer share a host name, so they would share cookies; set "
+                + "listeners.admin.host-name to another name"
+        case .unprotectedSandbox:
+            "the sandbox holds records without any protection; it exists on loopback only"
+        }
+    }
+}
+
+/// What the key and secret files of a configuration hold, as far as production safety asks.
+public struct LoadedSecrets: Hashable, Sendable {
+    /// Whether some client key, client secret or password is one that is published with the program.
+    public var includesPublished: Bool
+
+    public init(includesPublished: Bool) { self.includesPublished = includesPublished }
+}
+
+extension Configuration {
+    /// The reasons not to start; empty when there is none. Pure.
+    ///
+    /// A loopback issuer is a developer's or a test's: everything is allowed there, except to open the sandbox or
+    /// the admin side to others.
+    public func productionHazards(secrets: LoadedSecrets) -> [ProductionHazard] {
+        var hazards: [ProductionHazard] = []
+        let isReachable = !issuer.isLoopback
+        if isReachable, isDemo { hazards.append(.demoMode) }
+        if isReachable, secrets.includesPublished { hazards.append(.demoIdentities) }
+        // surface.md §7: TLS is ended by a proxy that the operator has declared; this process has no TLS of its own yet.
+        if isReachable, !issuer.isHTTPS || !hasTLSProxy { hazards.append(.plainHTTP) }
+        if !listeners.admin.isLoopback, !listeners.adminIsProtected { hazards.append(.unprotectedAdmin) }
+        if isReachable, sharesHostName { hazards.append(.sharedHostName) }
+        if isDemo, !listeners.sandbox.isLoopback || !listeners.demo.isLoopback { hazards.append(.unprotectedSandbox) }
+        if isDemo, !listeners.public.isLoopback, !hazards.contains(.demoMode) { hazards.append(.demoMode) }
+        return hazards
+    }
+
+    /// Cookies know no port (decision 24): two sides on one host name would see each other's.
+    private var sharesHostName: Bool {
+        let admin = (listeners.adminHostName ?? listeners.admin.host).lowercased()
+        return admin == issuer.host
+    }
+}

@@ -1,0 +1,179 @@
+internal import AccessPolicy
+internal import Authorization
+internal import FHIRCore
+internal import OAuthCore
+
+/// The start page.
+struct IndexPageFacts: Page {
+    static let template = "index"
+    let isDemo: Bool
+    let demoApp: String
+    let fhirBase: String
+    let smartConfiguration: String
+    let metadata: String
+}
+
+/// The page that asks who is there.
+struct LoginPageFacts: Page {
+    static let template = "login"
+    let isDemo: Bool
+    let action = "/login"
+    let launch: String
+    let clientName: String
+    let username: String
+    let focusUsername: Bool
+    let error: String?
+
+    init(_ page: LoginPage, username: String, isDemo: Bool) {
+        self.isDemo = isDemo
+        launch = page.transaction.reveal()
+        clientName = page.clientName
+        self.username = username
+        focusUsername = username.isEmpty
+        error = page.problem.map(Self.text)
+    }
+
+    private static func text(_ problem: LoginProblem) -> String {
+        switch problem {
+        case .wrongCredentials: "That user name and password do not belong together."
+        case .tooManyAttempts(let seconds):
+            "There were too many attempts. Try again in \(seconds < 90 ? "\(seconds) seconds" : "\((seconds + 59) / 60) minutes")."
+        case .busy: "Many people are signing in just now. Try again in a moment."
+        }
+    }
+}
+
+/// The page that asks whose record is meant.
+struct PatientPageFacts: Page {
+    static let template = "patient"
+    let isDemo: Bool
+    let action = "/patient"
+    let launch: String
+    let clientName: String
+    let patients: [Choice]
+    let acceptsAnyPatient: Bool
+    let error: String?
+
+    struct Choice: Sendable {
+        let id: String
+        let label: String
+        let isFirst: Bool
+    }
+
+    init(_ page: PatientPage, isDemo: Bool) {
+        self.isDemo = isDemo
+        launch = page.transaction.reveal()
+        clientName = page.clientName
+        patients = page.patients.enumerated().map { Choice(id: $1.id.text, label: $1.label, isFirst: $0 == 0) }
+        acceptsAnyPatient = page.acceptsAnyPatient
+        error = page.hasProblem ? "That choice is not open to you. Choose one of these." : nil
+    }
+}
+
+/// The page that asks what the app may do.
+struct ConsentPageFacts: Page {
+    static let template = "consent"
+    let isDemo: Bool
+    let action = "/consent"
+    let launch: String
+    let clientName: String
+    let isTrusted: Bool
+    let redirectHost: String
+    let personName: String
+    let logoutCSRF: String
+    let patientName: String?
+    let duration: String
+    let hasRecords: Bool
+    let records: [Item]
+    let hasOthers: Bool
+    let others: [Item]
+
+    struct Item: Sendable {
+        let field: String
+        let value: String
+        let sentence: String
+        let hasParts: Bool
+        let count: Int
+        let parts: [Part]
+    }
+
+    struct Part: Sendable {
+        let field: String
+        let value: String
+        let label: String
+    }
+
+    init(_ page: ConsentPage, logoutCSRF: String, isDemo: Bool) {
+        self.isDemo = isDemo
+        self.logoutCSRF = logoutCSRF
+        launch = page.transaction.reveal()
+        clientName = page.clientName
+        isTrusted = page.clientIsTrusted
+        redirectHost = page.redirectHost
+        personName = page.personName
+        patientName = page.patient.map { "\($0.label) (Patient/\($0.id.text))" }
+        let items = page.offer.items.map(Self.item)
+        records = items.filter { $0.value.contains("/") }
+        others = items.filter { !$0.value.contains("/") }
+        hasRecords = !records.isEmpty
+        hasOthers = !others.isEmpty
+        // The duration follows from what is asked: the sentence must stay true when the line is unticked.
+        duration =
+            others.contains { $0.value == "offline_access" }
+            ? "Until you end it, while the app keeps using it; less if you untick “Keep this access” below"
+            : "For this session only"
+    }
+
+    private static func item(_ item: ConsentOffer.Item) -> Item {
+        Item(
+            field: item.field, value: item.value, sentence: item.sentence, hasParts: !item.parts.isEmpty,
+            count: item.parts.count,
+            parts: item.parts.map { Part(field: $0.field, value: $0.value, label: $0.label) })
+    }
+}
+
+/// The page between us and an app that nobody vouches for.
+struct LeavingPageFacts: Page {
+    static let template = "leaving"
+    let isDemo: Bool
+    let clientName: String
+    let redirectHost: String
+    let location: String
+
+    init(_ page: LeavingPage, isDemo: Bool) {
+        self.isDemo = isDemo
+        clientName = page.clientName
+        redirectHost = page.redirectHost
+        location = page.location
+    }
+}
+
+/// A plain message: an error, or that something is done.
+struct MessagePage: Page {
+    static let template = "message"
+    let isDemo: Bool
+    let heading: String
+    let text: String
+    let hasAdvice: Bool
+    let advice: [String]
+    let code: String?
+    let detail: String?
+
+    init(isDemo: Bool, heading: String, text: String, advice: [String] = [], code: String? = nil, detail: String? = nil)
+    {
+        self.isDemo = isDemo
+        self.heading = heading
+        self.text = text
+        hasAdvice = !advice.isEmpty
+        self.advice = advice
+        self.code = code
+        self.detail = detail
+    }
+}
+
+/// The question before a session is ended by a link.
+struct LogoutPage: Page {
+    static let template = "logout"
+    let isDemo: Bool
+    let csrf: String
+}

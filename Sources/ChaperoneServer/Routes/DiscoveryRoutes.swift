@@ -1,0 +1,31 @@
+internal import Authorization
+internal import FHIRCore
+internal import HTTPTypes
+internal import Hummingbird
+
+/// The open documents: discovery and keys, readable from any origin.
+struct DiscoveryRoutes: Sendable {
+    let fhirPath: String
+    let discovery: DiscoveryEndpoint
+
+    func add(to router: Router<SideContext>) {
+        document("\(fhirPath)/.well-known/smart-configuration", discovery.smartConfiguration, router)
+        document("/.well-known/openid-configuration", discovery.openIDConfiguration, router)
+        document("/.well-known/oauth-authorization-server", discovery.authorizationServerMetadata, router)
+        document("/.well-known/jwks.json", discovery.jwks, router)
+    }
+
+    /// The documents change only with a restart, so they are made once.
+    private func document(_ path: String, _ content: JSONValue, _ router: Router<SideContext>) {
+        let bytes = content.serialized
+        let route = RouterPath(path)
+        router.get(route) { _, _ in
+            // Clients ask often; a retired key stays published for longer than five minutes of caching.
+            var response = Answers.bytes(bytes, "application/json", cacheControl: "public, max-age=300")
+            CrossOrigin.documents.apply(to: &response.headers)
+            return response
+        }
+        router.on(route, method: .options) { _, _ in CrossOrigin.documents.preflight }
+        router.refuseOthers(on: path, than: .get)
+    }
+}

@@ -1,0 +1,240 @@
+internal import Authorization
+internal import HTTPTypes
+internal import Hummingbird
+internal import OAuthCore
+
+/// The way of a person through a launch: authorize, login, choice of a patient, consent, logout.
+///
+/// Every form is answered with a redirect (303) unless it must be shown again with what was wrong in it, so that a
+/// reload or a step back never sends a form twice.
+struct LaunchRoutes: Sendable {
+    let authorization: AuthorizationEndpoint
+    let interaction: InteractionEndpoint
+    let pages: PageAnswers
+    let cookie: SessionCookie
+    let clock: Clock
+
+    /// Forms of people are small.
+    private static let formLimit = 64 << 10
+
+    func add(to router: Router<SideContext>) {
+        router.get("/oauth/authorize") { request, context in
+            try await authorize(FormParameters.query(request.uri.query ?? ""), request, context)
+        }
+        router.post("/oauth/authorize") { request, context in
+            // A query beside the body would be a second place for the same parameters.
+            guard request.uri.query == nil else { return try pages.error(Self.mixed) }
+            return try await form(of: request, repetition: .noted) { try await authorize($0, request, context) }
+        }
+        for path in ["/login", "/patient", "/consent"] {
+            router.get(RouterPath(path)) { request, _ in try await show(request) }
+        }
+        router.post("/login") { request, context in try await page(request) { try await login($0, request, context) } }
+        router.post("/patient") { request, context in
+            try await page(request) { try await choosePatient($0, request, context) }
+        }
+        router.post("/consent") { request, context in
+            try await page(request) { try await consent($0, request, context) }
+        }
+        router.get("/oauth/logout") { request, _ in try askLogout(request) }
+        router.post("/oauth/logout") { request, context in
+            try await page(request) { try await logout($0, request, context) }
+        }
+        for path in ["/oauth/authorize", "/login", "/patient", "/consent", "/oauth/logout"] {
+            router.refuseOthers(on: path, than: .get, .post)
+        }
+    }
+
+    private static let mixed = OAuthError(
+        .invalidRequest, "parameters belong in the body or in the address, not in both")
+    private static let notAForm = OAuthError(.invalidRequest, "the request is not a form")
+
+    // MARK: - steps
+
+    private func authorize(
+        _ form: FormParameters, _ request: Request, _ context: SideContext
+    ) async throws -> Response {
+        let answer = await authorization.begin(form, session: session(of: request), from: source(context))
+        return try respond(answer, to: request, isForm: false)
+    }
+
+    private func show(_ request: Request) async throws -> Response {
+        let form = try FormParameters.query(request.uri.query ?? "")
+        guard let handle = form["launch"] else { return try pages.notFound() }
+        let answer = await interaction.show(transaction: Secret(handle), session: session(of: request))
+        return try respond(answer, to: request, isForm: true)
+    }
+
+    private func login(_ form: FormParameters, _ request: Request, _ context: SideContext) async throws -> Response {
+        let handle = Secret(form["launch"] ?? "")
+        if form["cancel"] != nil { return try await cancel(handle, request, context) }
+        let username = form["username"] ?? ""
+        let answer = await interaction.login(
+            transaction: handle, username: username, password: Secret(form["password"] ?? ""),
+            session: session(of: request), from: source(context))
+        return try respond(answer, to: request, isForm: false, username: username)
+    }
+
+    private func choosePatient(
+        _ form: FormParameters, _ request: Request, _ context: SideContext
+    ) async throws -> Response {
+        let handle = Secret(form["launch"] ?? "")
+        if form["cancel"] != nil { return try await cancel(handle, request, context) }
+        let answer = await interaction.choosePatient(
+            transaction: handle, patient: form["patient"] ?? "", session: session(of: request), from: source(context))
+        return try respond(answer, to: request, isForm: false)
+    }
+
+    private func consent(_ form: FormParameters, _ request: Request, _ context: SideContext) async throws -> Response {
+        let answer = await interaction.consent(
+            transaction: Secret(form["launch"] ?? ""), form: form, session: session(of: request),
+            from: source(context))
+        return try respond(answer, to: request, isForm: false)
+    }
+
+    private func cancel(_ handle: Secret, _ request: Request, _ context: SideContext) async throws -> Response {
+        let answer = await interaction.cancel(
+            transaction: handle, session: session(of: request), from: source(context))
+        return try respond(answer, to: request, isForm: false)
+    }
+
+    // MARK: - logout
+
+    private func askLogout(_ request: Request) throws -> Response {
+        guard let token = logoutToken(request) else { return try signedOut() }
+        return try pages.page(LogoutPage(isDemo: pages.isDemo, csrf: token))
+    }
+
+    private func logout(_ form: FormParameters, _ request: Request, _ context: SideContext) async throws -> Response {
+        guard let token = logoutToken(request) else { return try signedOut() }
+        // Only a page of this session knows the token: nobody signs a person out from elsewhere.
+        guard let sent = form["csrf"], Secret(sent) == Secret(token) else { return try askLogout(request) }
+        let answer = await interaction.signOut(session: session(of: request), from: source(context))
+        if case .unavailable = answer.outcome { return try pages.unavailable() }
+        var response = Answers.seeOther("/oauth/logout")
+        setCookie(answer.session, on: &response)
+        return response
+    }
+
+    private func signedOut() throws -> Response {
+        try pages.page(
+            MessagePage(
+                isDemo: pages.isDemo, heading: "You are signed out",
+                text: "Apps that you have allowed keep the access that you gave them."))
+    }
+
+    /// A token that belongs to the session and cannot be computed without its cookie.
+    private func logoutToken(_ request: Request) -> String? {
+        session(of: request).map { SecretHash(of: Secret("logout:" + $0.reveal())).text }
+    }
+
+    // MARK: - answers
+
+    /// The answer of one step as HTTP.
+    ///
+    /// - Parameter isForm: whether the page itself is asked for; otherwise the browser is sent to the page's own address.
+    private func respond(
+        _ answer: InteractionAnswer, to request: Request, isForm: Bool, username: String = ""
+    ) throws -> Response {
+        var response: Response
+        switch answer.outcome {
+        case .page(let page): response = try self.page(page, request, isForm: isForm, username: username)
+        case .redirect(let redirect): response = Answers.seeOther(redirect.location)
+        case .shownToUser(let error): response = try pages.error(error)
+        case .unavailable: response = try pages.unavailable()
+        }
+        setCookie(answer.session, on: &response)
+        return response
+    }
+
+    private func page(
+        _ page: InteractionPage, _ request: Request, isForm: Bool, username: String
+    ) throws -> Response {
+        switch page {
+        case .login(let login):
+            guard isForm || login.problem != nil else { return Self.toPage("/login", login.transaction) }
+            let facts = LoginPageFacts(login, username: username, isDemo: pages.isDemo)
+            var response = try pages.page(
+                facts, status: Self.status(login.problem), formTargets: [login.redirectURI])
+            if case .tooManyAttempts(let seconds) = login.problem { response.headers[.retryAfter] = "\(seconds)" }
+            return response
+        case .choosePatient(let choice):
+            guard isForm || choice.hasProblem else { return Self.toPage("/patient", choice.transaction) }
+            return try pages.page(
+                PatientPageFacts(choice, isDemo: pages.isDemo), status: choice.hasProblem ? .badRequest : .ok,
+                formTargets: [choice.redirectURI])
+        case .consent(let consent):
+            guard isForm else { return Self.toPage("/consent", consent.transaction) }
+            let facts = ConsentPageFacts(consent, logoutCSRF: logoutToken(request) ?? "", isDemo: pages.isDemo)
+            return try pages.page(facts, formTargets: [consent.redirectURI])
+        case .leaving(let leaving):
+            return try pages.page(LeavingPageFacts(leaving, isDemo: pages.isDemo), status: .badRequest)
+        }
+    }
+
+    private static func status(_ problem: LoginProblem?) -> HTTPResponse.Status {
+        switch problem {
+        case nil: .ok
+        case .wrongCredentials?: .badRequest
+        case .tooManyAttempts?: .tooManyRequests
+        case .busy?: .serviceUnavailable
+        }
+    }
+
+    private static func toPage(_ path: String, _ handle: Secret) -> Response {
+        Answers.seeOther("\(path)?launch=\(handle.reveal())")
+    }
+
+    private func setCookie(_ instruction: SessionInstruction, on response: inout Response) {
+        switch instruction {
+        case .keep: break
+        case .set(let value, let expiresAt):
+            let maxAge = Int(max(expiresAt - clock.now(), 0))
+            response.headers.append(HTTPField(name: .setCookie, value: cookie.setting(value.reveal(), maxAge: maxAge)))
+        case .clear: response.headers.append(HTTPField(name: .setCookie, value: cookie.removal))
+        }
+    }
+
+    // MARK: - requests
+
+    private func session(of request: Request) -> Secret? {
+        cookie.value(in: request.cookieHeaders).map { Secret($0) }
+    }
+
+    private func source(_ context: SideContext) -> RequestSource { RequestSource(address: context.peerAddress) }
+
+    /// A form that a page of ours sent.
+    private func page(_ request: Request, _ work: (FormParameters) async throws -> Response) async throws -> Response {
+        guard !request.isFromAnotherSite else {
+            return try pages.error(OAuthError(.invalidRequest, "the form was not sent from a page of this site"))
+        }
+        return try await form(of: request, repetition: .refused, work)
+    }
+
+    private func form(
+        of request: Request, repetition: FormParameters.Repetition, _ work: (FormParameters) async throws -> Response
+    ) async throws -> Response {
+        guard request.hasFormBody else {
+            var response = try pages.error(Self.notAForm)
+            response.status = .unsupportedMediaType
+            return response
+        }
+        guard let body = try await request.wholeBody(upTo: Self.formLimit) else {
+            var response = try pages.error(OAuthError(.invalidRequest, "the form is too large"))
+            response.status = .contentTooLarge
+            return response
+        }
+        let form: FormParameters
+        do { form = try FormParameters(parsing: body, repetition: repetition) } catch {
+            return try pages.error(error)
+        }
+        return try await work(form)
+    }
+}
+
+extension FormParameters {
+    /// The parameters of an address; repeated ones are noted, for the endpoint to refuse.
+    static func query(_ text: String) throws -> FormParameters {
+        try FormParameters(parsing: text, repetition: .noted)
+    }
+}

@@ -1,0 +1,122 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+internal import FHIRCore
+public import OAuthCore
+internal import Persistence
+
+/// Everything of a server but its listeners: state directory, databases, audit trail, authorization server.
+///
+/// `chaperone serve` puts listeners around it; commands that work without a running server use it alone. Either way one
+/// process at a time holds it.
+public struct Installation: Sendable {
+    let configuration: Configuration
+    let clock: Clock
+    let random: RandomSource
+    let database: SQLiteAuthorizationDatabase
+    let recorder: AuditRecorder
+    let auditReader: any AuditReader
+    let server: AuthorizationServer
+    private let lock: PrivateFile.Lock
+
+    /// Another process holds the installation.
+    public struct Held: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// Opens it, brings the databases up to date, closes what an earlier run left open, and applies the configuration's
+    /// clients and accounts.
+    public init(
+        configuration: Configuration, clock: Clock = .system, random: RandomSource = .system
+    ) async throws {
+        try PrivateFile.makeDirectory(configuration.stateDirectory)
+        guard let lock = try PrivateFile.Lock(directory: configuration.stateDirectory) else {
+            throw Held(description: "another chaperone is running on `\(configuration.stateDirectory)`")
+        }
+        let sink = try AuditSQLiteSink(path: configuration.auditDatabase.path)
+        let recorder = try AuditRecorder(sink: sink, node: "local")
+        try recorder.recover()
+        let database = try SQLiteAuthorizationDatabase(path: configuration.database.path)
+        let key = try InstallationKey.load(stateDirectory: configuration.stateDirectory, random: random)
+        guard let sealer = Sealer(keys: [key]) else {
+            throw InstallationKey.Unusable(description: "the installation key is not a key")
+        }
+        let server = try await AuthorizationServer.start(
+            configuration: configuration.authorization, stores: database.stores,
+            directory: LocalMemberDirectory(
+                links: database.stores.memberLinks, panels: configuration.practitionerPanels),
+            sealer: sealer, clock: clock, random: random
+        ) { records in for record in records { try await recorder.recordOnce(record) } }
+        try await ConfiguredIdentities(configuration: configuration, server: server).apply()
+        self.configuration = configuration
+        self.clock = clock
+        self.random = random
+        self.database = database
+        self.recorder = recorder
+        self.auditReader = sink
+        self.server = server
+        self.lock = lock
+    }
+
+    /// The admin side's calls over this installation.
+    public var adminAPI: AdminAPI {
+        AdminAPI(
+            stores: server.stores, audit: auditReader, accounts: server.accounts, access: server.access,
+            trail: server.audit,
+            clock: clock, random: random)
+    }
+
+    /// Records that the server started or stopped.
+    func note(_ kind: AuthorizationRecord.Kind) async throws {
+        try await server.audit.note(
+            AuthorizationRecord(
+                id: DecisionID(random.identifier()), kind: kind, outcome: .succeeded, detail: configuration.issuer.text,
+                sourceAddress: "local", at: clock.milliseconds()))
+    }
+
+    /// Makes durable what waits, and lets go.
+    public func close() async throws {
+        try await server.audit.flush()
+        recorder.shutdown()
+        try database.close()
+        lock.release()
+    }
+}
+
+extension Configuration {
+    /// The address of the protected FHIR base as clients see it.
+    var fhirBase: String { issuer.text + fhirServer.path }
+
+    var authorization: AuthorizationConfiguration {
+        var result = AuthorizationConfiguration(issuer: issuer.text, fhirBases: [fhirBase])
+        result.codeLifetime = Int64(lifetimes.authorizationCode)
+        result.sessionIdleLimit = Int64(lifetimes.session)
+        if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }
+        return result
+    }
+
+    var practitionerPanels: PractitionerPanels { PractitionerPanels(userPanels) }
+
+    /// The panels of practitioners as the enforcer asks for them.
+    var userPanels: [InstanceKey: PatientPanel] {
+        var table: [InstanceKey: PatientPanel] = [:]
+        for (reference, ids) in panels {
+            guard case .relative(let key, nil) = LiteralReference(reference) else { continue }
+            table[key] = .patients(Set(ids.compactMap { ResourceID($0) }))
+        }
+        return table
+    }
+
+    /// The panels of backend clients.
+    var clientPanels: [ClientID: PatientPanel] {
+        var table: [ClientID: PatientPanel] = [:]
+        for client in clients {
+            switch client.systemPanel {
+            case .none: break
+            case .everyone: table[ClientID(client.id)] = .everyone
+            case .patients(let ids): table[ClientID(client.id)] = .patients(Set(ids.compactMap { ResourceID($0) }))
+            }
+        }
+        return table
+    }
+}

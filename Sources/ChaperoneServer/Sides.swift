@@ -1,0 +1,137 @@
+internal import Audit
+internal import Authorization
+internal import Enforcement
+internal import FHIRCore
+internal import Hummingbird
+internal import HummingbirdCore
+internal import OAuthCore
+
+/// The listeners with their routes.
+struct Sides {
+    let installation: Installation
+    let gateway: GatewaySide
+    let metrics: Metrics
+    let board: ListenerBoard
+    let credential: LocalCredential
+    let hasSandbox: Bool
+
+    private var configuration: Configuration { installation.configuration }
+
+    func listeners() throws -> [Listener] {
+        var listeners = [try publicSide(), adminSide()]
+        if configuration.isDemo { listeners.append(try demoSide()) }
+        return listeners
+    }
+
+    // MARK: - public
+
+    private func publicSide() throws -> Listener {
+        let pages = PageAnswers(library: try PageLibrary(), isDemo: configuration.isDemo)
+        let router = Router<SideContext>.side { error in
+            switch error.status {
+            case .notFound: try pages.notFound()
+            case .internalServerError: try pages.unavailable()
+            default:
+                try pages.page(
+                    MessagePage(
+                        isDemo: pages.isDemo, heading: "That cannot be done here",
+                        text: "This address does not take such a request."), status: error.status)
+            }
+        }
+        let server = installation.server
+        let cookie = SessionCookie(
+            purpose: "session", port: configuration.issuer.port, isSecure: configuration.issuer.isHTTPS)
+        DiscoveryRoutes(fhirPath: configuration.fhirServer.path, discovery: server.discovery).add(to: router)
+        TokenRoutes(
+            token: server.token, revocation: server.revocation, issuer: configuration.issuer.text, metrics: metrics
+        ).add(to: router)
+        LaunchRoutes(
+            authorization: server.authorization, interaction: server.interaction, pages: pages, cookie: cookie,
+            clock: installation.clock
+        ).add(to: router)
+        StaticRoutes.pages.add(to: router)
+        HealthRoutes(report: health).add(to: router)
+        let index = IndexPageFacts(
+            isDemo: configuration.isDemo, demoApp: "http://\(configuration.listeners.demo)/",
+            fhirBase: configuration.fhirBase,
+            smartConfiguration: "\(configuration.fhirServer.path)/.well-known/smart-configuration",
+            metadata: "\(configuration.fhirServer.path)/metadata")
+        router.get("/") { _, _ in try pages.page(index) }
+        router.refuseOthers(on: "/", than: .get)
+        let gateway = gateway.configuration
+        let metrics = metrics
+        return Listener(
+            name: "public", address: configuration.listeners.public, router: router,
+            server: HTTPServerBuilder { TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics) })
+    }
+
+    // MARK: - admin
+
+    private func adminSide() -> Listener {
+        let router = Router<SideContext>.side { error in
+            let problem = Problem(error.status.code, error.status.reasonPhrase)
+            return Answers.json(problem.json, status: error.status, type: "application/problem+json")
+        }
+        router.middlewares.add(CountingMiddleware(listener: "admin", metrics: metrics))
+        let api = installation.adminAPI
+        let authenticator = AdminAuthenticator(
+            credential: Secret(credential.token), interaction: installation.server.interaction,
+            users: installation.server.stores.users, clock: installation.clock)
+        let events = AuditEventAnswers(
+            api: api, reader: installation.auditReader,
+            base: "http://\(configuration.listeners.admin)/audit/fhir/AuditEvent",
+            system: AuditSystem(
+                name: "Chaperone", fhirBase: configuration.fhirBase, issuer: configuration.issuer.text))
+        AdminRoutes(
+            api: api, auditEvents: events, authenticator: authenticator, metrics: metrics, health: health
+        ).add(to: router)
+        return Listener(
+            name: "admin", address: configuration.listeners.admin, router: router,
+            server: .http1(configuration: .init(idleTimeout: .seconds(60))))
+    }
+
+    // MARK: - demo
+
+    private func demoSide() throws -> Listener {
+        let pages = PageAnswers(library: try PageLibrary(), isDemo: true)
+        let app = DemoAppRoutes(fhirBase: configuration.fhirBase, issuer: configuration.issuer.text)
+        let router = Router<SideContext>.side(headers: app.headers) { error in
+            error.status == .notFound ? try pages.notFound() : Answers.text("\(error.status)\n", status: error.status)
+        }
+        router.middlewares.add(CountingMiddleware(listener: "demo", metrics: metrics))
+        app.add(to: router)
+        return Listener(
+            name: "demo", address: configuration.listeners.demo, router: router,
+            server: .http1(configuration: .init(idleTimeout: .seconds(60))))
+    }
+
+    // MARK: - health
+
+    private var health: @Sendable () async -> HealthReport {
+        let recorder = installation.recorder
+        let stores = installation.server.stores
+        let board = board
+        let expectsSandbox = hasSandbox
+        return {
+            let audit = recorder.health.canRecord ? nil : "the audit trail cannot be written"
+            var database: String?
+            do { _ = try await stores.keys.keys() } catch { database = "the database does not answer" }
+            var parts = [("audit", audit), ("database", database)]
+            if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
+            return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) })
+        }
+    }
+}
+
+/// The probes of the public listener. They say whether, not why: the admin side says why.
+struct HealthRoutes: Sendable {
+    let report: @Sendable () async -> HealthReport
+
+    func add(to router: Router<SideContext>) {
+        router.get("/health/live") { _, _ in Answers.text("live\n") }
+        router.get("/health/ready") { _, _ in
+            await report().isReady
+                ? Answers.text("ready\n") : Answers.text("not ready\n", status: .serviceUnavailable)
+        }
+    }
+}
