@@ -1,0 +1,164 @@
+import AccessPolicy
+import ChaperoneServer
+import RequirementTraits
+import Testing
+
+@Suite struct ConfigurationTests {
+    private static let minimal = """
+        issuer: https://auth.example.org
+        fhir-server:
+          upstream: https://fhir.example.org/r4
+        """
+
+    private static let client = """
+        issuer: https://auth.example.org
+        fhir-server:
+          upstream: https://fhir.example.org/r4
+        clients:
+          - id: shelf
+            kind: public
+            program: patient-access
+            redirect-uris: [https://shelf.example.org/callback]
+            grant-types: [authorization_code]
+            scopes: launch/patient openid patient/Condition.rs
+
+        """
+
+    private func read(_ yaml: String, isDemo: Bool = false) throws(ConfigurationError) -> Configuration {
+        try Configuration(settings: try Setting(yaml: yaml), isDemo: isDemo)
+    }
+
+    @Test(
+        .verifies("house@configuration-strict"),
+        arguments: [
+            ("isuer: x\n" + minimal, "line 1: isuer: unknown key, did you mean `issuer`?"),
+            (
+                minimal + "\nlisteners:\n  admin:\n    prot: 1",
+                "line 6: listeners.admin.prot: unknown key, did you mean `port`?"
+            ),
+            (minimal + "\nlisteners:\n  public: {port: eighty}", "listeners.public.port: must be a whole number"),
+            (minimal + "\nlisteners:\n  public: {port: 65536}", "listeners.public.port: must be a whole number"),
+            (minimal + "\nissuer: https://other.example.org", "written twice"),
+            ("fhir-server: {upstream: https://x}", "issuer: is required"),
+            ("issuer: https://auth.example.org", "fhir-server.upstream: is required"),
+            (
+                "issuer: auth.example.org\nfhir-server: {upstream: https://x}",
+                "line 1: issuer: must be `https://host[:port]`"
+            ),
+            ("issuer: https://a.example/path\nfhir-server: {upstream: https://x}", "line 1: issuer: must be"),
+            ("issuer: https://u@a.example\nfhir-server: {upstream: https://x}", "line 1: issuer: must be"),
+            ("issuer: https://a.example\nfhir-server: {upstream: 'ftp://x'}", "line 2: fhir-server.upstream: must be"),
+            ("issuer: https://a.example\nfhir-server: {upstream: https://x, path: /fhir/}", "fhir-server.path"),
+            (minimal + "\ndatabase: mysql:x", "line 4: database: must be `sqlite:PATH`"),
+            (
+                minimal + "\nlifetimes: {access-token: 86400}",
+                "lifetimes.access-token: must be a whole number from 30 to 3600"
+            ),
+            (minimal + "\ntls-terminated-by-proxy: yes", "must be `true` or `false`"),
+            (minimal + "\npanels: {Nurse/x: [a]}", "panels.Nurse/x"),
+            ("a: [", "line 2"),
+            (minimal + "\nusers:\n  - login: a", "users[0].password-file: is required"),
+        ])
+    func `a mistake is refused and named with its place`(yaml: String, message: String) {
+        let error = #expect(throws: ConfigurationError.self) { try read(yaml) }
+
+        #expect(error?.description.contains(message) == true, "\(error?.description ?? "no error")")
+    }
+
+    @Test(
+        .verifies("house@client-program-no-default"),
+        arguments: [
+            ("    program: patient-access\n", "", "program: is required"),
+            ("program: patient-access", "program: general", "`general` needs"),
+            ("program: patient-access", "program: research", "must be one of"),
+            ("kind: public", "kind: asymmetric", "keys-file: is required"),
+            ("kind: public", "kind: symmetric", "secret-file: is required"),
+            ("    kind: public\n", "", "kind: is required"),
+            ("[authorization_code]", "[implicit]", "grant-types: may hold"),
+            ("[authorization_code]", "[client_credentials]", "kind: must be `asymmetric`"),
+            ("[https://shelf.example.org/callback]", "[]", "redirect-uris: is required"),
+            ("patient/Condition.rs", "patient/Condition.sr", "is not a scope that can grant anything"),
+            ("id: shelf", "id: shelf\n    color: red", "clients[0].color: unknown key"),
+            ("id: shelf", "id: shelf\n    profile: smart-1.0", "profile-until: is required"),
+            (
+                "id: shelf", "id: shelf\n    profile: smart-1.0\n    profile-until: 2027-12-31",
+                "a `public` client cannot"
+            ),
+        ])
+    func `a client that is not fully described is refused`(part: String, replacement: String, message: String) {
+        let yaml = Self.client.replacing(part, with: replacement)
+
+        let error = #expect(throws: ConfigurationError.self) { try read(yaml) }
+
+        #expect(error?.description.contains(message) == true, "\(error?.description ?? "no error")")
+    }
+
+    @Test func `two clients cannot have one id`() throws {
+        let entry = Self.client.split(separator: "clients:\n")[1]
+
+        let error = #expect(throws: ConfigurationError.self) { try read(Self.client + entry) }
+
+        #expect(error?.description.contains("`shelf` stands there twice") == true)
+    }
+
+    @Test func `every mistake is named in one run`() {
+        let error = #expect(throws: ConfigurationError.self) { try read("one: 1\ntwo: 2") }
+
+        #expect(error?.problems.count == 4)
+    }
+
+    @Test func `a client is read as it was written`() throws {
+        let client = try #require(try read(Self.client).clients.first)
+
+        #expect(client.id == "shelf")
+        #expect(client.program == .patientAccess)
+        #expect(client.kind == .public)
+        #expect(client.redirectURIs == ["https://shelf.example.org/callback"])
+        #expect(client.scopes == "launch/patient openid patient/Condition.rs")
+    }
+
+    @Test func `flags override the environment, which overrides the file`() throws {
+        let file = Self.minimal + "\nlisteners: {public: {port: 1}, admin: {port: 1}, demo: {port: 1}}"
+        let source = ConfigurationSource(
+            yaml: file,
+            environment: ["CHAPERONE_LISTENERS_ADMIN_PORT": "2", "CHAPERONE_LISTENERS_DEMO_PORT": "2", "HOME": "/x"],
+            flags: [(key: "listeners.demo.port", value: "3")])
+
+        let listeners = try Configuration(settings: try source.settings(), isDemo: false).listeners
+
+        #expect([listeners.public.port, listeners.admin.port, listeners.demo.port] == [1, 2, 3])
+    }
+
+    @Test func `a misspelt variable is refused`() {
+        let source = ConfigurationSource(yaml: nil, environment: ["CHAPERONE_LISTENERS_ADMIN_PROT": "2"])
+
+        let error = #expect(throws: ConfigurationError.self) { try source.settings() }
+
+        #expect(error?.description.contains("environment variable CHAPERONE_LISTENERS_ADMIN_PROT") == true)
+    }
+
+    @Test(arguments: ConfigurationSource.scalarKeys)
+    func `each key that can be overridden is one that the configuration knows`(key: String) throws {
+        var settings = try Setting(yaml: Self.minimal)
+        settings.override(key.split(separator: ".").map(String.init)[...], with: "?", origin: .flag(key))
+
+        do throws(ConfigurationError) {
+            _ = try Configuration(settings: settings, isDemo: false)
+        } catch {
+            #expect(!error.problems.contains { $0.message.hasPrefix("unknown key") })
+        }
+    }
+
+    @Test func `the demo needs no file`() throws {
+        let configuration = try read("", isDemo: true)
+
+        #expect(configuration.issuer.text == "http://localhost:8080")
+        #expect(configuration.listeners.admin.port == 8081)
+    }
+}
+
+extension String {
+    fileprivate func replacing(_ part: String, with replacement: String) -> String {
+        split(separator: part, omittingEmptySubsequences: false).joined(separator: replacement)
+    }
+}
