@@ -32,6 +32,8 @@ public enum WithholdReason: String, Hashable, Sendable, CaseIterable {
     case unreadable = "unreadable"
     /// It was not reached through anything that is released.
     case unconnected = "unconnected"
+    /// A body that would change whose the stored resource is.
+    case changesIdentity = "changes-identity"
     /// A body that refers to what the token cannot see.
     case referenceNotVisible = "reference-not-visible"
     /// A body whose references have a form that two servers could read differently.

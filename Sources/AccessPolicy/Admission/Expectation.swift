@@ -30,20 +30,35 @@ struct Expectation {
     }
 }
 
-/// What an update may not change about whose a resource is.
+/// What an update may not change about whose a resource is: nothing, unless what is stored and what replaces it both
+/// name the boundary's own patients and nobody else (enforcer digest row 14).
 struct Replacement {
-    let rule: ReleaseRule
+    private let rule: ReleaseRule
+    private let body: ResourceView?
 
-    /// Whether the body names the same people as the stored version, or both name none but the boundary's own.
-    func keepsIdentity(of stored: ResourceView, in body: ResourceView) -> Bool {
+    init(_ permit: Permit) {
+        rule = permit.rule
+        if case .update = permit.request.interaction, case .resource(let view) = permit.request.body {
+            body = view
+        } else {
+            body = nil
+        }
+    }
+
+    /// Whether the body names the same people as the stored version; true where nothing is replaced.
+    func keepsIdentity(of stored: ResourceView) -> Bool {
+        guard let body else { return true }
+        let isUnlimited = rule.grants.contains {
+            $0.isEveryone && $0.grants(.update, on: stored.type, types: rule.policy.types)
+        }
+        if isUnlimited { return true }
         if stored.type == .patient {
             // A changed link or identifier could make the record be taken for somebody else's.
             return ["link", "identifier"].allSatisfy {
                 stored.node[$0].map { JSONValue($0) } == body.node[$0].map { JSONValue($0) }
             }
         }
-        let typeRule = rule.policy.types[stored.type]
-        return typeRule.membership.allSatisfy { parameter in
+        return rule.policy.types[stored.type].membership.allSatisfy { parameter in
             guard let before = people(stored, parameter), let after = people(body, parameter) else { return false }
             return before == after || (isOwn(before) && isOwn(after))
         }

@@ -2,9 +2,9 @@ public import FHIRCore
 
 /// Judges one resource under a permit: whether it may pass in its role, and with what cut out.
 ///
-/// Pure and total. It judges the resource's own elements and never that a search or a URL has led to it. It does not
-/// look at other resources: see ``admitReplacement(_:of:under:visible:)`` for an update and ``admitAnswer(_:under:pageLink:)``
-/// for what only a whole answer can tell.
+/// Pure and total. It judges the resource's own elements and never that a search or a URL has led to it. What only a
+/// whole answer can tell is for ``admitAnswer(_:under:pageLink:)``. The stored version of an update is withheld also
+/// when the body that the permit carries would change whose the resource is.
 ///
 /// - Parameter visible: for a body, the resources that it refers to and that were looked up and admitted.
 public func admit(
@@ -26,6 +26,7 @@ public func admit(
     switch judge.judge(resource, letters: permit.letters(for: role)) {
     case .fails(let reason): return .withhold(reason)
     case .passes(let edits, _):
+        if role == .stored, !Replacement(permit).keepsIdentity(of: resource) { return .withhold(.changesIdentity) }
         let bytes = OutgoingResource(resource, permit.rule).bytes(edits)
         return edits.isEmpty ? .release(Released(bytes: bytes)) : .redact(Released(bytes: bytes), edits: edits.count)
     }
@@ -33,21 +34,14 @@ public func admit(
 
 /// Judges the body of an update against the version that it replaces.
 ///
-/// Both must pass on their own; moreover the body changes nothing that says whose the resource is, unless both name
-/// the boundary's own patient and nobody else (enforcer digest row 14).
+/// Both must pass on their own. That the body changes nothing that says whose the resource is, is part of the stored
+/// version's admission, since the permit carries the body (enforcer digest row 14).
 public func admitReplacement(
     _ body: ResourceView, of stored: ResourceView, under permit: Permit, visible: Set<InstanceKey> = []
 ) -> Admission {
-    if case .withhold = admit(stored, as: .stored, under: permit) { return .withhold(.outsideBoundary) }
-    let admission = admit(body, as: .submitted, under: permit, visible: visible)
-    guard admission.released != nil else { return admission }
-    let unlimited = permit.rule.grants.contains {
-        $0.isEveryone && $0.grants(.update, on: body.type, types: permit.rule.policy.types)
-    }
-    if !unlimited, !Replacement(rule: permit.rule).keepsIdentity(of: stored, in: body) {
-        return .withhold(.outsideBoundary)
-    }
-    return admission
+    if case .withhold(let reason) = admit(stored, as: .stored, under: permit) { return .withhold(reason) }
+    guard case .resource(let carried) = permit.request.body, carried == body else { return .withhold(.unexpected) }
+    return admit(body, as: .submitted, under: permit, visible: visible)
 }
 
 extension Permit {

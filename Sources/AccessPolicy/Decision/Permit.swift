@@ -61,11 +61,13 @@ public struct Permit: Sendable {
 
     /// The refusal that a withheld resource leads to, where it is what the whole request is about.
     public func denial(for reason: WithholdReason, as role: ResourceRole) -> Denial {
+        // The stored version has passed by then; it is the client's own body that is refused.
+        if reason == .changesIdentity { return Denial(.bodyOutsideBoundary) }
         guard role == .submitted else { return Denial(.notFound) }
         switch reason {
         case .unexpected, .unreadable: return Denial(.bodyInvalid)
         case .referenceNotVisible, .referenceForm: return Denial(.referenceNotVisible)
-        case .notGranted, .outsideConstraint, .outsideBoundary, .otherPatients, .unconnected:
+        case .notGranted, .outsideConstraint, .outsideBoundary, .otherPatients, .unconnected, .changesIdentity:
             return Denial(.bodyOutsideBoundary)
         }
     }

@@ -16,14 +16,12 @@ public struct ServerPolicy: Hashable, Sendable {
     public let maxIncludes: Int
     /// The most patients that are written into one upstream query; larger panels are checked on the answer alone.
     public let maxPatientsInQuery: Int
-    /// Whether `PUT` to a free id may create in `system/` context. In `patient/` and `user/` context it never does.
-    public let systemMayCreateByUpdate: Bool
 
     /// Makes a policy; slashes at the end of the bases are dropped.
     public init(
         publicBase: String, upstreamBase: String, types: TypeTable,
         supportedParameters: [ResourceType: Set<String>]? = nil, maxCount: Int = 1_000, maxIncludes: Int = 8,
-        maxPatientsInQuery: Int = 50, systemMayCreateByUpdate: Bool = false
+        maxPatientsInQuery: Int = 50
     ) {
         self.publicBase = ServerPolicy.trimmed(publicBase)
         self.upstreamBase = ServerPolicy.trimmed(upstreamBase)
@@ -32,7 +30,6 @@ public struct ServerPolicy: Hashable, Sendable {
         self.maxCount = max(1, maxCount)
         self.maxIncludes = max(0, maxIncludes)
         self.maxPatientsInQuery = max(1, maxPatientsInQuery)
-        self.systemMayCreateByUpdate = systemMayCreateByUpdate
     }
 
     /// The parameter that a client may search a type by, if R4 defines it and the server supports it.

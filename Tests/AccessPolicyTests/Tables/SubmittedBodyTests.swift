@@ -154,9 +154,11 @@ import Testing
         let permit = try Exchange.permit("PUT /Patient/pA", .pw, body: body)
 
         let changed = admitReplacement(try Exchange.view(body), of: try Exchange.view(stored), under: permit)
-        let same = admitReplacement(try Exchange.view(stored), of: try Exchange.view(stored), under: permit)
+        let unchanged = try Exchange.permit("PUT /Patient/pA", .pw, body: stored)
+        let same = admitReplacement(try Exchange.view(stored), of: try Exchange.view(stored), under: unchanged)
 
         #expect(changed.released == nil)
+        #expect(permit.denial(for: .changesIdentity, as: .stored).status == 403)
         #expect(same.released != nil)
     }
 }
