@@ -1,4 +1,5 @@
 import FHIRCore
+import NIOHTTP1
 import RequirementTraits
 import Testing
 
@@ -33,6 +34,28 @@ import Testing
 
         #expect(foreign.status == 404)
         #expect(foreign.body == nobody.body)
+    }
+
+    @Test(arguments: [
+        ("GET", "?_type=Patient", ""), ("POST", "", #"{"resourceType":"Bundle","type":"batch"}"#),
+        ("POST", "", #"{"resourceType":"Bundle","type":"transaction"}"#), ("GET", "/_history", ""),
+        ("GET", "/Patient/patient-b/$everything", ""), ("GET", "/Patient/patient-b/*", ""),
+    ])
+    func `what reaches beyond one type is refused and the server goes on`(
+        method: String, path: String, body: String
+    ) async throws {
+        let token = try await TestApp(server: server).launch()
+
+        let answer = try await Browser().send(
+            HTTPMethod(rawValue: method), server.fhir + path,
+            headers: [
+                ("authorization", "Bearer \(token["access_token"]?.string ?? "")"),
+                ("content-type", "application/fhir+json"),
+            ], body: body.isEmpty ? nil : body)
+
+        #expect((400...499).contains(answer.status))
+        #expect(try answer.json()["resourceType"]?.string == "OperationOutcome")
+        #expect(try await Browser().get(server.issuer + "/health/ready").status == 200)
     }
 
     @Test(.verifies("oauth-attack@R-28")) func `every redirect of a launch is 303`() async throws {
