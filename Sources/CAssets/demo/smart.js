@@ -118,7 +118,9 @@ export async function fhir(path, { method = "GET", body, accessToken = session()
 /// The plain words of an OperationOutcome, or of whatever came.
 export function explanation({ resource, text }) {
   if (resource?.resourceType === "OperationOutcome") {
-    return resource.issue.map((issue) => [issue.code, issue.details?.text, issue.diagnostics].filter(Boolean).join(": ")).join("; ");
+    const issues = resource.issue.map((issue) =>
+      [issue.code, issue.details?.text ?? issue.details?.coding?.[0]?.code, issue.diagnostics].filter(Boolean).join(" · "));
+    return `OperationOutcome: ${issues.join("; ")}`;
   }
   return resource ? resource.resourceType ?? "an answer" : text.slice(0, 300);
 }
