@@ -43,7 +43,7 @@ public struct GrantedAccess: Hashable, Sendable {
         // A claim that is no scope list at all is not searched for parts that might be one.
         let parsed = (try? ScopeSet(parsing: scopeText)) ?? ScopeSet([])
         self.init(
-            clientID: clientID, subject: subject, scopes: parsed.scopes.compactMap { HeldScope($0.text) },
+            clientID: clientID, subject: subject, scopes: parsed.scopes.compactMap { HeldScope($0) },
             launch: launch, program: program, grantID: grantID, tokenID: tokenID, issuedAt: issuedAt,
             expiresAt: expiresAt)
     }

@@ -7,8 +7,13 @@ public struct HeldScope: Hashable, Sendable {
 
     /// Parses the text; nil when it is not a resource scope, and then it grants nothing.
     public init?(_ text: String) {
-        guard case .resource(let scope) = Scope(parsing: text) else { return nil }
-        self.text = text
-        self.scope = scope
+        self.init(Scope(parsing: text))
+    }
+
+    /// The scope as parsed already; nil when it is not a resource scope.
+    init?(_ scope: Scope) {
+        guard case .resource(let resource) = scope else { return nil }
+        text = scope.text
+        self.scope = resource
     }
 }
