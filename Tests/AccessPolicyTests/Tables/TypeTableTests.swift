@@ -4,8 +4,7 @@ import Testing
 
 /// The table of types is total, and agrees with the published compartment.
 @Suite struct TypeTableTests {
-    let table: TypeTable
-    init() throws { table = try TypeTable.r4() }
+    let table = Exchange.policy.types
 
     @Test func `there are 146 types and each has a rule`() {
         #expect(ResourceType.allCases.count == 146)
