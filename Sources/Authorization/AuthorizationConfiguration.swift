@@ -20,7 +20,10 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var shortestPassword = 8
     /// The scopes that discovery names.
     public var scopesSupported = AuthorizationConfiguration.usualScopes
+    /// Tries for one account from one address.
     public var accountThrottle = ThrottlePolicy.account
+    /// Tries for one account from all addresses together.
+    public var accountAnywhereThrottle = ThrottlePolicy.accountAnywhere
     public var sourceThrottle = ThrottlePolicy.source
     public var guessThrottle = ThrottlePolicy.guesses
 

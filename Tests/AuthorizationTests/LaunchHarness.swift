@@ -25,7 +25,7 @@ final class LaunchHarness: Sendable {
 
     init(
         store: InMemoryAuthorizationStore = InMemoryAuthorizationStore(), clock: ManualClock = ManualClock(),
-        seed: UInt64 = 7, isFresh: Bool = true
+        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil
     ) async throws {
         self.clock = clock
         self.store = store
@@ -35,9 +35,11 @@ final class LaunchHarness: Sendable {
         var configuration = AuthorizationConfiguration(
             issuer: Self.issuer, fhirBases: [Self.fhirBase, "https://as.example/other"])
         configuration.shortestPassword = 4
+        let links = LocalMemberDirectory(links: store, panels: try Self.panels())
+        directory?.follow(links)
         server = try await AuthorizationServer.start(
-            configuration: configuration, stores: store.stores,
-            directory: LocalMemberDirectory(links: store, panels: try Self.panels()), sealer: try SharedKeys.sealer(),
+            configuration: configuration, stores: store.stores, directory: directory ?? links,
+            sealer: try SharedKeys.sealer(),
             clock: clock.clock, random: SeededRandom(seed: seed).source,
             passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64), record: { try await log.record($0) })
         guard isFresh else { return }
@@ -225,6 +227,19 @@ final class LaunchHarness: Sendable {
     /// Whether the enforcer would refuse the token for revocation.
     func isRefused(_ response: TokenResponse) throws -> Bool {
         server.revocationState.refuses(try access(response).grantedAccess())
+    }
+}
+
+/// Stands for a directory outside the server, which can change its mind without telling. A class for its state.
+final class DirectoryDouble: MemberDirectory {
+    private let links = Mutex<LocalMemberDirectory?>(nil)
+
+    func follow(_ directory: LocalMemberDirectory) { links.withLock { $0 = directory } }
+    /// From now on nobody is known.
+    func forget() { links.withLock { $0 = nil } }
+
+    func member(for subject: SubjectID) async throws -> Member? {
+        try await links.withLock { $0 }?.member(for: subject)
     }
 }
 

@@ -232,6 +232,56 @@ import Testing
         #expect(try await harness.decide(foreign, session: session).location != nil)
     }
 
+    @Test(.verifies("oauth-attack@U-10"))
+    func `who signs in second in a browser does not finish what the first one began`() async throws {
+        let harness = try await LaunchHarness()
+        let first = try await harness.begin()
+        let second = try await harness.begin(session: first.newCookie)
+        let asAnna = await harness.server.interaction.login(
+            transaction: try #require(first.login).transaction, username: "anna", password: Secret("pass-anna"),
+            session: first.newCookie, from: harness.source)
+        let page = try #require(asAnna.consent)
+        let asParent = await harness.server.interaction.login(
+            transaction: try #require(second.login).transaction, username: "parent", password: Secret("pass-parent"),
+            session: asAnna.newCookie, from: harness.source)
+        let session = try #require(asParent.newCookie)
+        #expect(asParent.patientChoice != nil)
+        let shown = await harness.server.interaction.show(transaction: page.transaction, session: session)
+        #expect(shown.shownError != nil)
+        #expect(try await harness.decide(page, session: session).shownError != nil)
+    }
+
+    @Test(.verifies("oauth-attack@T-11"))
+    func `a link undone during a launch leaves no launch, and no code after the consent`() async throws {
+        let harness = try await LaunchHarness()
+        let anna = try #require(try await harness.store.user(named: "anna"))
+        let (page, session) = try await harness.reachConsent()
+        let code = try await harness.launch()
+        _ = try await harness.server.access.unlink(anna.subject, by: "steward", from: harness.source)
+        #expect(try await harness.decide(page, session: session).shownError != nil)
+        #expect(try await harness.exchange(code).face == "400 invalid_grant")
+    }
+
+    @Test(.verifies("oauth-attack@T-11"), arguments: [true, false])
+    func `the directory is asked again before a code is made and before it is redeemed`(
+        _ hasCode: Bool
+    ) async throws {
+        let directory = DirectoryDouble()
+        let harness = try await LaunchHarness(directory: directory)
+        let (page, session) = try await harness.reachConsent()
+        if hasCode {
+            let code = try #require(try await harness.decide(page, session: session).redirectParameters?["code"])
+            directory.forget()
+            #expect(try await harness.exchange(code).face == "400 invalid_grant")
+            #expect(harness.log.kinds.contains(.revoke))
+        } else {
+            directory.forget()
+            let answer = try await harness.decide(page, session: session)
+            #expect(answer.redirectParameters?["error"] == "access_denied")
+            #expect(answer.redirectParameters?["code"] == nil)
+        }
+    }
+
     @Test func `a launch that took too long is over`() async throws {
         let harness = try await LaunchHarness()
         let (page, session) = try await harness.reachConsent()

@@ -41,8 +41,8 @@ import Testing
     @Test(.verifies("oauth-attack@U-20"), arguments: ["anna", "nobody"])
     func `after five wrong tries an account waits, whether or not it exists`(_ username: String) async throws {
         let harness = try await LaunchHarness()
-        for index in 0..<5 {
-            let answer = try await attempt(harness, username, "wrong", address: "192.0.2.\(index)")
+        for _ in 0..<5 {
+            let answer = try await attempt(harness, username, "wrong", address: "192.0.2.9")
             #expect(answer.login?.problem == .wrongCredentials)
         }
         let closed = try await attempt(harness, username, "pass-anna", address: "192.0.2.9")
@@ -50,6 +50,25 @@ import Testing
         harness.clock.advance(seconds: 30)
         let open = try await attempt(harness, username, "pass-anna", address: "192.0.2.9")
         #expect((open.consent != nil) == (username == "anna"))
+    }
+
+    @Test(.verifies("oauth-attack@U-20"))
+    func `nobody is locked out by tries from elsewhere, and many sources together still cannot guess`() async throws {
+        let harness = try await LaunchHarness()
+        for index in 0..<50 { _ = try await attempt(harness, "anna", "wrong", address: "192.0.2.\(index)") }
+        #expect(try await attempt(harness, "anna", "pass-anna", address: "198.51.100.1").consent != nil)
+        for index in 0..<150 { _ = try await attempt(harness, "anna", "wrong", address: "203.0.113.\(index)") }
+        let closed = try await attempt(harness, "anna", "pass-anna", address: "198.51.100.1")
+        #expect(closed.login?.problem == .tooManyAttempts(retryAfter: 30))
+    }
+
+    @Test(.verifies("oauth-attack@U-20"))
+    func `an invisible suffix does not open an account that waits`() async throws {
+        let harness = try await LaunchHarness()
+        for suffix in ["\0", "\0x", "\u{200B}", "\n"] {
+            let answer = try await attempt(harness, "anna" + suffix, "pass-anna")
+            #expect(answer.login?.problem == .wrongCredentials)
+        }
     }
 
     @Test(.verifies("oauth-attack@U-20"))

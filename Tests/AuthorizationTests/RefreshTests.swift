@@ -175,6 +175,16 @@ import Testing
         #expect(try await harness.refresh(first).face == "400 invalid_grant")
     }
 
+    @Test(.verifies("oauth-attack@T-11"))
+    func `who lost offline access refreshes no more`() async throws {
+        let harness = try await LaunchHarness()
+        let (_, first) = try await granted(harness)
+        var client = try #require(try await harness.store.client(ClientID("app")))
+        client.approvedScopes = try ScopeSet(parsing: "patient/Patient.r launch/patient")
+        #expect(try await harness.server.clients.reconcile(client, from: harness.source) == .changed)
+        #expect(try await harness.refresh(first).face == "400 invalid_grant")
+    }
+
     @Test func `a lowered ceiling shows at the next refresh`() async throws {
         let harness = try await LaunchHarness()
         let (_, first) = try await granted(harness)

@@ -48,10 +48,7 @@ public struct AccountRegistry: Sendable {
 
     /// Makes an account with its link, if it has one; nil when the name is taken.
     public func add(_ new: NewAccount, from source: RequestSource) async throws -> UserAccount? {
-        let name = new.username.unicodeScalars
-        guard (1...64).contains(name.count), name.allSatisfy(Self.isVisible) else {
-            throw AccountFailure.unusableUsername
-        }
+        guard UserAccount.isUsableName(new.username) else { throw AccountFailure.unusableUsername }
         try checkPassword(new.password)
         let account = UserAccount(
             subject: SubjectID(random.identifier()), username: new.username,
@@ -111,13 +108,6 @@ public struct AccountRegistry: Sendable {
         let length = password.reveal().unicodeScalars.count
         guard length >= shortestPassword, password.reveal().utf8.count <= PasswordHasher.longestPassword else {
             throw .unusablePassword
-        }
-    }
-
-    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
-        default: true
         }
     }
 }

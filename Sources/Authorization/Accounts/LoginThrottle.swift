@@ -9,7 +9,12 @@ public struct ThrottleKey: Hashable, Sendable {
 
     private init(_ kind: String, _ value: String) { text = "\(kind):\(SecretHash(of: Secret(value)).text)" }
 
-    /// Attempts on one account name, whether or not there is such an account, so that its existence does not show.
+    /// Attempts on one account name from one network address, whether or not there is such an account, so that its
+    /// existence does not show. Together with the address, so that nobody can lock somebody else out from afar.
+    public static func account(_ username: String, from address: String) -> ThrottleKey {
+        .init("account-source", "\(address)\n\(username)")
+    }
+    /// Attempts on one account name from anywhere.
     public static func account(_ username: String) -> ThrottleKey { .init("account", username) }
     /// Attempts to sign in from one network address.
     public static func loginSource(_ address: String) -> ThrottleKey { .init("login-source", address) }
@@ -36,8 +41,11 @@ public struct ThrottlePolicy: Hashable, Sendable {
         self.longestWait = longestWait
     }
 
-    /// Five tries for an account, then 30 s, doubling up to a quarter of an hour.
+    /// Five tries for an account from one address, then 30 s, doubling up to a quarter of an hour.
     public static let account = ThrottlePolicy(free: 5, window: 3600, firstWait: 30, longestWait: 900)
+    /// Two hundred tries for an account from all addresses together, then one every 30 s: many addresses cannot guess a
+    /// password, and cannot keep its owner out for long either.
+    public static let accountAnywhere = ThrottlePolicy(free: 200, window: 3600, firstWait: 30, longestWait: 30)
     /// Fifty tries from one address, then 30 s, doubling up to a quarter of an hour.
     public static let source = ThrottlePolicy(free: 50, window: 3600, firstWait: 30, longestWait: 900)
     /// A hundred unknown codes or tokens from one address.

@@ -1,4 +1,5 @@
 public import AccessPolicy
+internal import OAuthCore
 
 /// What a local account may do beside signing in to apps.
 public enum UserRole: String, CaseIterable, Hashable, Sendable {
@@ -29,6 +30,12 @@ public struct UserAccount: Hashable, Sendable {
         self.roles = roles
         self.isDisabled = isDisabled
         self.createdAt = createdAt
+    }
+
+    /// Whether an account may have this name: 1 to 64 characters that can be seen. Nobody can sign in by another one.
+    static func isUsableName(_ name: String) -> Bool {
+        let scalars = name.unicodeScalars
+        return (1...64).contains(scalars.count) && scalars.allSatisfy(\.isVisible)
     }
 }
 

@@ -22,16 +22,21 @@ extension InteractionEndpoint {
             else { throw Self.notYours }
             let step = try await self.loaded(handle, begun, maker)
             guard case .awaitingLogin = begun.state else {
-                return InteractionAnswer(
-                    try await self.perform(begun.current(for: visitor.id, at: self.parts.clock.now()), step))
+                let due = begun.current(for: LaunchVisitor(visitor), at: self.parts.clock.now())
+                return InteractionAnswer(try await self.show(due, step))
             }
             switch try await self.authenticate(username, password, replacing: visitor.id, maker) {
             case .failure(let problem):
                 return InteractionAnswer(.page(.login(step.loginPage(problem: problem))))
             case .success(let entry):
-                guard let moved = try await self.parts.stores.transactions.transaction(id) else { throw Self.notYours }
-                let outcome = try await self.enter(step.with(moved), entry.session)
-                return InteractionAnswer(outcome, session: entry.instruction)
+                // The browser learns its new session whatever becomes of the launch: the old one is gone.
+                let answer = await self.guarded(source) { _ in
+                    guard let moved = try await self.parts.stores.transactions.transaction(id) else {
+                        throw Self.notYours
+                    }
+                    return InteractionAnswer(try await self.enter(step.with(moved), entry.session))
+                }
+                return InteractionAnswer(answer.outcome, session: entry.instruction)
             }
         }
     }
@@ -108,14 +113,15 @@ extension InteractionEndpoint {
 
     /// Goes on with a launch for whoever is signed in in the session, if somebody is.
     func enter(_ step: Step, _ session: BrowserSession) async throws -> InteractionOutcome {
+        let visitor = LaunchVisitor(session)
         guard let signIn = session.signIn,
             let account = try await parts.stores.users.user(signIn.subject), !account.isDisabled
-        else { return try await perform(step.transaction.current(for: session.id, at: parts.clock.now()), step) }
+        else { return try await show(step.transaction.current(for: visitor, at: parts.clock.now()), step) }
         let member = try await parts.directory.member(for: account.subject)
         let signedIn = SignedInMember(
             subject: account.subject, authenticatedAt: signIn.authenticatedAt, fhirUser: member?.fhirUser,
             selection: member?.selection ?? .among([]))
-        return try await advance(step, by: .signedIn(signedIn), from: session.id)
+        return try await advance(step, by: .signedIn(signedIn), from: visitor)
     }
 
     // MARK: - passwords
@@ -137,42 +143,63 @@ extension InteractionEndpoint {
         _ username: String, _ password: Secret, replacing old: SessionID, _ maker: RecordMaker
     ) async throws -> Authentication {
         let now = parts.clock.now()
+        let address = maker.source.address
+        let pair = ThrottleKey.account(username, from: address)
         let account = ThrottleKey.account(username)
-        let source = ThrottleKey.loginSource(maker.source.address)
-        let verdict = try await parts.stores.throttle.admit(
-            [account: parts.configuration.accountThrottle, source: parts.configuration.sourceThrottle], at: now)
-        if case .closed(let until) = verdict {
+        let source = ThrottleKey.loginSource(address)
+        // A name that no account can have is nobody's, and is counted for its source alone. It does not reach the store,
+        // where it might be cut short to somebody's.
+        let isUsable = UserAccount.isUsableName(username)
+        var attempts = [source: parts.configuration.sourceThrottle]
+        if isUsable {
+            attempts[pair] = parts.configuration.accountThrottle
+            attempts[account] = parts.configuration.accountAnywhereThrottle
+        }
+        if case .closed(let until) = try await parts.stores.throttle.admit(attempts, at: now) {
             // Counted and not recorded one by one, so that nobody can fill the disk; the attempts before it are.
             return .failure(.tooManyAttempts(retryAfter: max(until - now, 1)))
         }
-        let user = try await parts.stores.users.user(named: username)
+        let found = isUsable ? try await parts.stores.users.user(named: username) : nil
+        let user = found.flatMap { $0.username.utf8.elementsEqual(username.utf8) ? $0 : nil }
         let matches: Bool
         do { matches = try await parts.hasher.verify(password, against: user?.passwordHash) } catch PasswordHashingError
             .busy
         {
+            // Nothing was tried, so nothing counts.
+            try await parts.stores.throttle.giveBack(all: [], one: Array(attempts.keys))
             return .failure(.busy)
         }
         guard matches, let user, !user.isDisabled else {
-            // The record says what the answer may not. It does not hold the name that was typed unless it is a known
-            // one: people type passwords into that field.
             let reason = user == nil ? "unknown-user" : matches ? "disabled" : "wrong-password"
-            try await parts.audit.note(
-                maker.record(.loginFailed, subject: user?.subject, outcome: .refused(reason: reason)))
-            return .failure(.wrongCredentials)
+            return try await refuseLogin(reason, user?.subject, maker)
         }
-        try await parts.stores.throttle.succeed(cleared: account, forgiven: [source])
+        try await parts.stores.throttle.giveBack(all: [pair], one: [account, source])
         let value = parts.random.secret()
         let session = BrowserSession(
             id: SessionID(presented: value),
             signIn: .init(subject: user.subject, authenticatedAt: parts.clock.now()), createdAt: now,
             expiresAt: now + parts.configuration.sessionLifetime, lastSeenAt: parts.clock.now())
         // A new id at login: what was planted in the browser before is worth nothing now.
-        guard
-            try await parts.stores.sessions.replace(
-                old, by: session, record: maker.record(.login, subject: user.subject))
-        else { throw Self.notYours }
+        switch try await parts.stores.sessions.replace(
+            old, by: session, verified: user.passwordHash, record: maker.record(.login, subject: user.subject))
+        {
+        case .replaced: break
+        case .sessionGone: throw Self.notYours
+        // Verifying takes a while, in which an operator may have acted.
+        case .accountChanged: return try await refuseLogin("changed-meanwhile", user.subject, maker)
+        }
         try await parts.audit.flush()
         return .success(
             Entry(account: user, session: session, instruction: .set(value, expiresAt: session.expiresAt)))
+    }
+
+    /// Records a failed login. The record says why, which the answer may not. It does not hold the name that was typed
+    /// unless it is a known one: people type passwords into that field.
+    private func refuseLogin(
+        _ reason: String, _ subject: SubjectID?, _ maker: RecordMaker
+    ) async throws -> Authentication {
+        try await parts.audit.note(
+            maker.record(.loginFailed, subject: subject, outcome: .refused(reason: reason)))
+        return .failure(.wrongCredentials)
     }
 }

@@ -12,7 +12,7 @@ public struct InteractionEndpoint: Sendable {
     public func show(transaction handle: Secret, session cookie: Secret?) async -> InteractionAnswer {
         await guarded(RequestSource(address: "")) { maker in
             try await self.step(handle, cookie, maker) { step, visitor in
-                try await self.perform(step.transaction.current(for: visitor.id, at: self.parts.clock.now()), step)
+                try await self.show(step.transaction.current(for: visitor, at: self.parts.clock.now()), step)
             }
         }
     }
@@ -24,10 +24,10 @@ public struct InteractionEndpoint: Sendable {
         await guarded(source) { maker in
             try await self.step(handle, cookie, maker) { step, visitor in
                 guard let patient = ResourceID(patient) else {
-                    let due = step.transaction.current(for: visitor.id, at: self.parts.clock.now())
-                    return try await self.perform(due, step, hasProblem: true)
+                    let due = step.transaction.current(for: visitor, at: self.parts.clock.now())
+                    return try await self.show(due, step, hasProblem: true)
                 }
-                return try await self.advance(step, by: .patientChosen(patient), from: visitor.id)
+                return try await self.advance(step, by: .patientChosen(patient), from: visitor)
             }
         }
     }
@@ -42,7 +42,7 @@ public struct InteractionEndpoint: Sendable {
                 let offer = ConsentOffer(of: step.transaction.request.scopes)
                 let event: AuthorizationTransaction.Event =
                     form["decision"] == "allow" ? .allowed(offer.chosen(in: form)) : .declined
-                return try await self.advance(step, by: event, from: visitor.id)
+                return try await self.advance(step, by: event, from: visitor)
             }
         }
     }
@@ -53,7 +53,7 @@ public struct InteractionEndpoint: Sendable {
     ) async -> InteractionAnswer {
         await guarded(source) { maker in
             try await self.step(handle, cookie, maker) { step, visitor in
-                try await self.advance(step, by: .declined, from: visitor.id)
+                try await self.advance(step, by: .declined, from: visitor)
             }
         }
     }
@@ -76,14 +76,14 @@ public struct InteractionEndpoint: Sendable {
     /// visitor's own.
     func step(
         _ handle: Secret, _ cookie: Secret?, _ maker: RecordMaker,
-        _ work: (Step, BrowserSession) async throws -> InteractionOutcome
+        _ work: (Step, LaunchVisitor) async throws -> InteractionOutcome
     ) async throws -> InteractionAnswer {
         guard let visitor = try await liveSession(cookie),
             let transaction = try await parts.stores.transactions.transaction(TransactionID(presented: handle)),
             transaction.session == visitor.id
         else { throw Self.notYours }
         let step = try await loaded(handle, transaction, maker)
-        return InteractionAnswer(try await work(step, visitor))
+        return InteractionAnswer(try await work(step, LaunchVisitor(visitor)))
     }
 
     func loaded(
@@ -107,40 +107,56 @@ public struct InteractionEndpoint: Sendable {
     /// Gives the machine an event, stores what became of it, and performs its answer. Who loses a race between two
     /// submissions of one form gets the page that is due then.
     func advance(
-        _ step: Step, by event: AuthorizationTransaction.Event, from visitor: SessionID
+        _ step: Step, by event: AuthorizationTransaction.Event, from visitor: LaunchVisitor
     ) async throws -> InteractionOutcome {
+        let now = parts.clock.now()
         var moved = step
-        let action = moved.transaction.handle(event, from: visitor, at: parts.clock.now())
-        guard moved.transaction.revision != step.transaction.revision else {
-            if case .patientChosen = event { return try await perform(action, step, hasProblem: true) }
-            return try await perform(action, step)
-        }
-        // The code's own transaction closes the launch; every other move is stored here.
-        if case .issueCode(let approval) = action { return try await issueCode(approval, moved) }
-        guard try await parts.stores.transactions.update(moved.transaction) else {
-            guard let now = try await parts.stores.transactions.transaction(step.transaction.id) else {
-                throw Self.notYours
-            }
-            return try await perform(now.current(for: visitor, at: parts.clock.now()), step.with(now))
-        }
-        return try await perform(action, moved)
-    }
-
-    func perform(
-        _ action: AuthorizationTransaction.Action, _ step: Step, hasProblem: Bool = false
-    ) async throws -> InteractionOutcome {
+        let action = moved.transaction.handle(event, from: visitor, at: now)
         switch action {
-        case .askLogin:
-            return .page(.login(step.loginPage(problem: nil)))
-        case .askPatient(let selection):
-            return .page(.choosePatient(page(for: selection, step, hasProblem: hasProblem)))
-        case .askConsent(let offer, let member, let launch):
-            return .page(.consent(try await page(for: offer, member, launch, step)))
-        case .issueCode(let approval): return try await issueCode(approval, step)
+        case .show(let due):
+            guard moved.transaction.revision != step.transaction.revision else {
+                if case .patientChosen = event { return try await show(due, step, hasProblem: true) }
+                return try await show(due, step)
+            }
+            guard try await parts.stores.transactions.update(moved.transaction) else {
+                return try await overtaken(step, visitor)
+            }
+            return try await show(due, moved)
         case .refuse(let error):
+            guard try await parts.stores.transactions.update(moved.transaction) else {
+                return try await overtaken(step, visitor)
+            }
             return try await outcome(
                 .sentToClient(error, step.redirect, state: step.transaction.request.state), for: step.client,
                 step.maker)
+        case .issueCode(let approval):
+            // Between login and consent the account or its link may have ended.
+            guard try await parts.persons.finding(for: approval.member.subject, in: approval.launch) == .good else {
+                return try await advance(step, by: .memberLost, from: visitor)
+            }
+            // The code's own transaction closes the launch.
+            return try await issueCode(approval, moved)
+        }
+    }
+
+    /// The page that is due after somebody else moved the launch first.
+    private func overtaken(_ step: Step, _ visitor: LaunchVisitor) async throws -> InteractionOutcome {
+        guard let latest = try await parts.stores.transactions.transaction(step.transaction.id) else {
+            throw Self.notYours
+        }
+        return try await show(latest.current(for: visitor, at: parts.clock.now()), step.with(latest))
+    }
+
+    func show(
+        _ due: AuthorizationTransaction.Due, _ step: Step, hasProblem: Bool = false
+    ) async throws -> InteractionOutcome {
+        switch due {
+        case .login:
+            return .page(.login(step.loginPage(problem: nil)))
+        case .patientChoice(let selection):
+            return .page(.choosePatient(page(for: selection, step, hasProblem: hasProblem)))
+        case .consent(let offer, let member, let launch):
+            return .page(.consent(try await page(for: offer, member, launch, step)))
         case .notYours, .over: throw Self.notYours
         }
     }

@@ -21,7 +21,7 @@ struct AuthorizationCodeGrant: GrantHandler {
         guard let grant = try await parts.stores.grants.grant(code.grantID), grant.isAlive(at: call.now) else {
             throw invalid("the grant has ended")
         }
-        try await checkPerson(of: grant)
+        try await parts.demandPerson(of: grant, call)
         let scopes = try ScopePolicy.forRefresh(asked: nil, granted: grant.scopes, client: call.client)
         let (family, refreshToken) = openFamily(for: grant, scopes, call)
         let tokenID = TokenID(parts.random.identifier())
@@ -68,13 +68,6 @@ struct AuthorizationCodeGrant: GrantHandler {
                 detail: "the code was spoilt")
             _ = try await parts.stores.codes.burn(code.hash, at: call.now, record: record)
             throw invalid("code_verifier does not belong to the challenge")
-        }
-    }
-
-    private func checkPerson(of grant: Grant) async throws {
-        guard let subject = grant.subject else { return }
-        guard let account = try await parts.stores.users.user(subject), !account.isDisabled else {
-            throw invalid("the account is disabled")
         }
     }
 

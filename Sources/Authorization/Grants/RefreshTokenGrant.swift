@@ -6,7 +6,7 @@ internal import OAuthCore
 struct RefreshTokenGrant: GrantHandler {
     let parts: ServerParts
 
-    /// The order is fixed: known → owner → reuse → expiry → grant → person → member → scope → write.
+    /// The order is fixed: known → owner → reuse → expiry → grant → offline access → person → scope → write.
     func authorize(_ call: AuthenticatedCall) async throws -> Issue {
         guard case .refreshToken(let secret, let asked) = call.request else {
             throw OAuthError(.unsupportedGrantType)
@@ -27,7 +27,11 @@ struct RefreshTokenGrant: GrantHandler {
         guard let grant = try await parts.stores.grants.grant(family.grantID), grant.isAlive(at: call.now) else {
             throw invalid("the grant has ended")
         }
-        try await checkPerson(of: grant, call)
+        // What lasts needs lasting consent and lasting approval (decision 17).
+        guard grant.scopes.intersection(call.client.approvedScopes).contains(.offlineAccess) else {
+            throw invalid("offline access is no longer approved")
+        }
+        try await parts.demandPerson(of: grant, call)
         let scopes = try ScopePolicy.forRefresh(asked: asked, granted: grant.scopes, client: call.client)
         let tokenID = TokenID(parts.random.identifier())
         let record = call.maker.record(.refresh, grant: grant, token: tokenID, scopes: scopes)
@@ -47,25 +51,6 @@ struct RefreshTokenGrant: GrantHandler {
                 .refreshReplayed, client: family.clientID, grant: grant,
                 outcome: .refused(reason: RevocationReason.refreshReuse.rawValue)))
         throw invalid("a replaced refresh token came again; its grant was revoked")
-    }
-
-    /// The account must still be good, and the directory must still let the person act for the patient (decision 23).
-    private func checkPerson(of grant: Grant, _ call: AuthenticatedCall) async throws {
-        guard let subject = grant.subject else { return }
-        guard let account = try await parts.stores.users.user(subject), !account.isDisabled else {
-            throw invalid("the account is disabled")
-        }
-        guard grant.launch.patient != nil || grant.launch.fhirUser != nil else { return }
-        let member = try await parts.directory.member(for: subject)
-        let isSamePerson = member?.fhirUser == grant.launch.fhirUser
-        let mayAct = grant.launch.patient.map { member?.selection.allows($0) ?? false } ?? true
-        guard isSamePerson, mayAct else {
-            _ = try await parts.access.revoke(
-                .grant(grant.id), because: .memberChanged,
-                record: call.maker.record(
-                    .revoke, grant: grant, outcome: .succeeded, detail: RevocationReason.memberChanged.rawValue))
-            throw invalid("the person may no longer act for the patient; the grant was revoked")
-        }
     }
 
     /// The token that the client keeps from now on. Of parallel callers one moves the family; the others find that it

@@ -67,10 +67,23 @@ public struct SignedInMember: Hashable, Sendable {
     }
 }
 
+/// Who comes with an event: a browser session and the person who is signed in in it.
+public struct LaunchVisitor: Hashable, Sendable {
+    public let session: SessionID
+    /// Nil while nobody is signed in.
+    public let subject: SubjectID?
+
+    public init(_ session: BrowserSession) {
+        self.session = session.id
+        subject = session.signIn?.subject
+    }
+}
+
 /// One launch on its way to a code, as a machine: login, context, consent, end.
 ///
 /// It performs nothing. Each return of the browser is an event; the answer is the next page or the end. The machine is
-/// bound to the browser session that began it and refuses events from any other.
+/// bound to the browser session that began it and, from the login on, to the person who signed in; it refuses events
+/// from any other.
 public struct AuthorizationTransaction: Hashable, Sendable {
     public let id: TransactionID
     /// The browser session that the launch belongs to. A login moves it to the new session.
@@ -102,17 +115,25 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         /// The person allows these parts of the offer, named by their scope texts.
         case allowed(Set<String>)
         case declined
+        /// The account or its link has changed since the login, so that it may no longer hold what it would be given.
+        case memberLost
     }
 
     /// What the driver does next.
     public enum Action: Hashable, Sendable {
-        case askLogin
-        case askPatient(PatientSelection)
-        case askConsent(ConsentOffer, SignedInMember, LaunchContext)
+        case show(Due)
         case issueCode(Approval)
         /// The end without a code: this goes to the client.
         case refuse(OAuthError)
-        /// The event came from another browser session, or too late: nothing was changed and nothing may be shown.
+    }
+
+    /// What is to be shown.
+    public enum Due: Hashable, Sendable {
+        case login
+        case patientChoice(PatientSelection)
+        case consent(ConsentOffer, SignedInMember, LaunchContext)
+        /// It is another browser session's or another person's launch, or it is too late: nothing was changed and nothing
+        /// may be shown.
         case notYours
         /// The launch has ended already.
         case over
@@ -132,42 +153,62 @@ public struct AuthorizationTransaction: Hashable, Sendable {
     }
 
     /// The page that belongs to the present state, for a reload or an event that does not fit.
-    public func current(for visitor: SessionID, at now: Int64) -> Action {
-        guard visitor == session, now < expiresAt else { return .notYours }
+    public func current(for visitor: LaunchVisitor, at now: Int64) -> Due {
+        guard isOpen(to: visitor, at: now) else { return .notYours }
         switch state {
-        case .awaitingLogin: return .askLogin
-        case .awaitingContext(let member): return .askPatient(member.selection)
+        case .awaitingLogin: return .login
+        case .awaitingContext(let member): return .patientChoice(member.selection)
         case .awaitingConsent(let member, let launch):
-            return .askConsent(ConsentOffer(of: request.scopes), member, launch)
+            return .consent(ConsentOffer(of: request.scopes), member, launch)
         case .closed: return .over
+        }
+    }
+
+    /// Whether the launch is this visitor's: its browser session's, and from the login on also the person's who signed in
+    /// (U-10).
+    private func isOpen(to visitor: LaunchVisitor, at now: Int64) -> Bool {
+        guard visitor.session == session, now < expiresAt else { return false }
+        switch state {
+        case .awaitingLogin, .closed: return true
+        case .awaitingContext(let member), .awaitingConsent(let member, _): return visitor.subject == member.subject
         }
     }
 
     /// Takes one event. An event that does not fit the state (a page of yesterday, a double click) changes nothing and
     /// is answered with the page that is due.
-    public mutating func handle(_ event: Event, from visitor: SessionID, at now: Int64) -> Action {
-        guard visitor == session, now < expiresAt else { return .notYours }
+    public mutating func handle(_ event: Event, from visitor: LaunchVisitor, at now: Int64) -> Action {
+        guard isOpen(to: visitor, at: now) else { return .show(.notYours) }
         switch (state, event) {
-        case (.awaitingLogin, .signedIn(let member)): return signIn(member)
+        case (.awaitingLogin, .signedIn(let member)):
+            // INVARIANT: nobody enters a launch but the person of the visitor's session.
+            guard visitor.subject == member.subject else { return .show(.notYours) }
+            return signIn(member)
         case (.awaitingContext(let member), .patientChosen(let patient)): return choose(patient, by: member)
         case (.awaitingConsent(let member, let launch), .allowed(let chosen)):
             return allow(chosen, by: member, in: launch)
         case (.awaitingLogin, .declined), (.awaitingContext, .declined), (.awaitingConsent, .declined):
             return close(.denied, OAuthError(.accessDenied, detail: "the person declined"))
-        case (.closed, _): return .over
-        case (.awaitingLogin, _), (.awaitingContext, _), (.awaitingConsent, _): return current(for: visitor, at: now)
+        case (.awaitingContext, .memberLost), (.awaitingConsent, .memberLost):
+            return close(
+                .failed, OAuthError(.accessDenied, detail: "the person may no longer act for the patient"))
+        case (.closed, _): return .show(.over)
+        case (.awaitingLogin, _), (.awaitingContext, _), (.awaitingConsent, _):
+            return .show(current(for: visitor, at: now))
         }
     }
 
+    /// Whether the launch may follow the browser into the session that a login makes: only while nobody has entered it.
+    /// What one person began is not left lying for the next one (U-10).
+    public var followsLogin: Bool { state == .awaitingLogin }
+
     /// Follows the browser into the session that its login made.
-    public mutating func move(from old: SessionID, to new: SessionID) {
-        guard session == old else { return }
+    public mutating func move(to new: SessionID) {
         session = new
         revision += 1
     }
 
     private mutating func signIn(_ member: SignedInMember) -> Action {
-        if let limit = request.loginNotBefore, member.authenticatedAt < limit { return .askLogin }
+        if let limit = request.loginNotBefore, member.authenticatedAt < limit { return .show(.login) }
         if let expected = request.expectedSubject, expected != member.subject {
             // L-10: a launch that was made for somebody else.
             return close(
@@ -186,13 +227,13 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         case .among(let patients) where patients.count == 1:
             return askConsent(of: member, in: context(for: member, patient: patients[0].id))
         case .among, .anyPatient:
-            return advance(to: .awaitingContext(member), .askPatient(member.selection))
+            return advance(to: .awaitingContext(member), .show(.patientChoice(member.selection)))
         }
     }
 
     private mutating func choose(_ patient: ResourceID, by member: SignedInMember) -> Action {
         // The choice is checked here and not only offered: the form can carry anything.
-        guard member.selection.allows(patient) else { return .askPatient(member.selection) }
+        guard member.selection.allows(patient) else { return .show(.patientChoice(member.selection)) }
         return askConsent(of: member, in: context(for: member, patient: patient))
     }
 
@@ -215,7 +256,7 @@ public struct AuthorizationTransaction: Hashable, Sendable {
 
     private mutating func askConsent(of member: SignedInMember, in launch: LaunchContext) -> Action {
         advance(
-            to: .awaitingConsent(member, launch), .askConsent(ConsentOffer(of: request.scopes), member, launch))
+            to: .awaitingConsent(member, launch), .show(.consent(ConsentOffer(of: request.scopes), member, launch)))
     }
 
     private mutating func close(_ closing: Closing, _ error: OAuthError) -> Action {

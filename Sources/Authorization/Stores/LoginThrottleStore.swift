@@ -5,6 +5,6 @@
 public protocol LoginThrottleStore: Sendable {
     /// Counts one attempt under each of the keys, unless one of them is closed; then nothing is counted.
     func admit(_ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64) async throws -> ThrottleVerdict
-    /// Takes the attempts of the keys back: the whole count of `cleared`, one of each of `forgiven`.
-    func succeed(cleared: ThrottleKey, forgiven: [ThrottleKey]) async throws
+    /// Takes attempts back: the whole counts of some keys, and one attempt of each of others.
+    func giveBack(all cleared: [ThrottleKey], one forgiven: [ThrottleKey]) async throws
 }

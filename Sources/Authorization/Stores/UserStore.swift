@@ -26,7 +26,7 @@ public protocol MemberLinkStore: Sendable {
     func link(for subject: SubjectID) async throws -> MemberLink?
     /// Links the subject for the first time; false when it is linked already or has no account.
     func insert(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool
-    /// Undoes a link and ends the subject's grants with `.memberChanged`; nil when there was none.
+    /// Undoes a link, ends the subject's grants with `.memberChanged` and its launches; nil when there was none.
     func remove(
         linkOf subject: SubjectID, at now: Int64, record: AuthorizationRecord
     ) async throws -> RevocationOutcome?

@@ -60,7 +60,7 @@ extension StoreContract {
             let source = ThrottleKey.loginSource("10.0.0.1")
             #expect(try await stores.throttle.admit([account: policy, source: policy], at: Sample.now) == .admitted)
             #expect(try await stores.throttle.admit([account: policy, source: policy], at: Sample.now) == .admitted)
-            try await stores.throttle.succeed(cleared: account, forgiven: [source])
+            try await stores.throttle.giveBack(all: [account], one: [source])
             #expect(try await stores.throttle.admit([account: policy, source: policy], at: Sample.now) == .admitted)
             let closed = ThrottleVerdict.closed(until: Sample.now + 10)
             #expect(try await stores.throttle.admit([source: policy], at: Sample.now) == closed)

@@ -53,6 +53,23 @@ extension StoreContract {
             #expect(try await stores.memberLinks.link(for: Sample.subject) == Sample.link())
             #expect(try await stores.users.users() == [Sample.account()])
         },
+        StoreContract("a name is found by all of its bytes, also after a NUL") { stores async throws in
+            try await Sample.populate(stores)
+            #expect(try await stores.users.user(named: "anna\0x") == nil)
+            #expect(try await stores.users.user(SubjectID(Sample.subject.text + "\0")) == nil)
+        },
+        StoreContract("undoing a link ends the person's open launches and no other") { stores async throws in
+            try await Sample.populate(stores)
+            let own = Sample.session("own", signedIn: true)
+            let other = Sample.session("other")
+            for session in [own, other] { try await stores.sessions.insert(session) }
+            let ownLaunch = try Sample.transaction("own", session: own)
+            let otherLaunch = try Sample.transaction("other", session: other)
+            for launch in [ownLaunch, otherLaunch] { try await stores.transactions.insert(launch) }
+            _ = try await stores.memberLinks.remove(linkOf: Sample.subject, at: Sample.now, record: Sample.record())
+            #expect(try await stores.transactions.transaction(ownLaunch.id) == nil)
+            #expect(try await stores.transactions.transaction(otherLaunch.id) == otherLaunch)
+        },
         StoreContract("a username and a subject are given once") { stores async throws in
             try await Sample.populate(stores)
             let sameName = Sample.account(SubjectID("other"))

@@ -17,25 +17,54 @@ extension StoreContract {
             session.lastSeenAt = Sample.now + 5
             #expect(try await stores.sessions.session(session.id) == session)
         },
-        StoreContract("a login replaces the session and takes its launches along") { stores async throws in
+        StoreContract("a login replaces the session and takes along what nobody has entered") { stores async throws in
             try await Sample.populate(stores)
-            let old = Sample.session("old")
+            let old = Sample.session("old", signedIn: true)
             let new = Sample.session("new", signedIn: true)
             try await stores.sessions.insert(old)
             let begun = try Sample.transaction(session: old)
-            try await stores.transactions.insert(begun)
-            #expect(try await stores.sessions.replace(old.id, by: new, record: Sample.record()))
+            let entered = try Sample.transaction("entered", session: old)
+            for launch in [begun, entered] { try await stores.transactions.insert(launch) }
+            #expect(try await stores.transactions.update(try Sample.moved(entered, in: old)))
+            #expect(
+                try await stores.sessions.replace(
+                    old.id, by: new, verified: Sample.account().passwordHash, record: Sample.record()) == .replaced)
             #expect(try await stores.sessions.session(old.id) == nil)
             #expect(try await stores.sessions.session(new.id) == new)
             let moved = try await stores.transactions.transaction(begun.id)
             #expect(moved?.session == new.id)
             #expect(moved?.revision == begun.revision + 1)
+            #expect(try await stores.transactions.transaction(entered.id) == nil)
+        },
+        StoreContract("a password changed or an account disabled after the check makes no session") {
+            stores async throws in
+            try await Sample.populate(stores)
+            let old = Sample.session("old")
+            let new = Sample.session("new", signedIn: true)
+            try await stores.sessions.insert(old)
+            let verified = Sample.account().passwordHash
+            let other = PasswordHash(encoded: "$argon2id$other")
+            #expect(
+                try await stores.sessions.replace(old.id, by: new, verified: other, record: Sample.record())
+                    == .accountChanged)
+            _ = try await stores.revocations.revoke(
+                .user(Sample.subject), because: .accountDisabled, at: Sample.now, record: Sample.record())
+            let rows = try await Sample.outboxCount(stores)
+            #expect(
+                try await stores.sessions.replace(old.id, by: new, verified: verified, record: Sample.record())
+                    == .accountChanged)
+            #expect(try await stores.sessions.session(old.id) == old)
+            #expect(try await stores.sessions.session(new.id) == nil)
+            #expect(try await Sample.outboxCount(stores) == rows)
         },
         StoreContract("a session that is gone is not replaced") { stores async throws in
             try await Sample.populate(stores)
             let old = Sample.session("old")
             let new = Sample.session("new", signedIn: true)
-            #expect(try await !stores.sessions.replace(old.id, by: new, record: Sample.record()))
+            #expect(
+                try await stores.sessions.replace(
+                    old.id, by: new, verified: Sample.account().passwordHash, record: Sample.record())
+                    == .sessionGone)
             #expect(try await stores.sessions.session(new.id) == nil)
             #expect(try await Sample.outboxCount(stores) == 2)
         },
@@ -51,7 +80,7 @@ extension StoreContract {
         },
         StoreContract("a launch comes back in every state") { stores async throws in
             try await Sample.populate(stores)
-            let session = Sample.session("s")
+            let session = Sample.session("s", signedIn: true)
             try await stores.sessions.insert(session)
             let linked = try Sample.link().patients
             for selection in [PatientSelection.anyPatient, .among(linked)] {
@@ -62,7 +91,7 @@ extension StoreContract {
                     .signedIn(try Sample.member(selection)), .patientChosen(linked[0].id), .declined,
                 ]
                 for event in events {
-                    _ = launch.handle(event, from: session.id, at: Sample.now)
+                    _ = launch.handle(event, from: LaunchVisitor(session), at: Sample.now)
                     #expect(try await stores.transactions.update(launch))
                     #expect(try await stores.transactions.transaction(launch.id) == launch)
                 }
@@ -70,11 +99,11 @@ extension StoreContract {
         },
         StoreContract("of two moves of one launch one wins") { stores async throws in
             try await Sample.populate(stores)
-            let session = Sample.session("s")
+            let session = Sample.session("s", signedIn: true)
             try await stores.sessions.insert(session)
             let begun = try Sample.transaction(session: session)
             try await stores.transactions.insert(begun)
-            let moved = try Sample.moved(begun)
+            let moved = try Sample.moved(begun, in: session)
             let wins = try await race(16) { _ in try await stores.transactions.update(moved) }
             #expect(wins.filter { $0 }.count == 1)
         },

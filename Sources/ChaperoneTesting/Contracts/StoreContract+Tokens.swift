@@ -15,7 +15,8 @@ extension StoreContract {
         },
         StoreContract("a launch that has moved on gives no second code") { stores async throws in
             try await Sample.issueCode(stores)
-            let closing = try Sample.moved(try Sample.transaction(session: Sample.session("s")))
+            let session = Sample.session("s", signedIn: true)
+            let closing = try Sample.moved(try Sample.transaction(session: session), in: session)
             #expect(
                 try await !stores.codes.issue(
                     Sample.code("second", grant: "g2"), for: try Sample.grant("g2"), closing: closing,
@@ -33,7 +34,8 @@ extension StoreContract {
                 .client(Sample.client), because: .clientSuspended, at: Sample.now, record: Sample.record())
             #expect(
                 try await !stores.codes.issue(
-                    Sample.code(), for: try Sample.grant(), closing: try Sample.moved(begun), record: Sample.record()))
+                    Sample.code(), for: try Sample.grant(), closing: try Sample.moved(begun, in: session),
+                    record: Sample.record()))
             #expect(try await stores.grants.grant(GrantID("g")) == nil)
             #expect(try await stores.transactions.transaction(begun.id) == begun)
             let service = try Sample.grant("b", subject: nil)

@@ -129,13 +129,16 @@ enum Sample {
         let begun = try transaction(session: session)
         try await stores.transactions.insert(begun)
         #expect(
-            try await stores.codes.issue(code(), for: try grant(), closing: try moved(begun), record: record()))
+            try await stores.codes.issue(
+                code(), for: try grant(), closing: try moved(begun, in: session), record: record()))
     }
 
     /// The transaction after one event.
-    static func moved(_ begun: AuthorizationTransaction) throws -> AuthorizationTransaction {
+    static func moved(
+        _ begun: AuthorizationTransaction, in signedIn: BrowserSession
+    ) throws -> AuthorizationTransaction {
         var next = begun
-        _ = next.handle(.signedIn(try member(.anyPatient)), from: begun.session, at: now)
+        _ = next.handle(.signedIn(try member(.anyPatient)), from: LaunchVisitor(signedIn), at: now)
         return next
     }
 

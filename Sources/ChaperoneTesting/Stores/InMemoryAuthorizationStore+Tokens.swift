@@ -234,9 +234,13 @@ extension InMemoryAuthorizationStore.State {
     }
 
     mutating func endSessions(of subject: SubjectID) {
-        let ended = sessions.values.filter { $0.signIn?.subject == subject }.map(\.id)
-        for id in ended { sessions[id] = nil }
-        transactions = transactions.filter { !ended.contains($0.value.session) }
+        endLaunches(of: subject)
+        sessions = sessions.filter { $0.value.signIn?.subject != subject }
+    }
+
+    mutating func endLaunches(of subject: SubjectID) {
+        let own = Set(sessions.values.filter { $0.signIn?.subject == subject }.map(\.id))
+        transactions = transactions.filter { !own.contains($0.value.session) }
     }
 
     mutating func revocation(

@@ -134,6 +134,7 @@ extension InMemoryAuthorizationStore: MemberLinkStore {
     ) async throws -> RevocationOutcome? {
         state.withLock { state in
             guard state.links.removeValue(forKey: subject) != nil else { return nil }
+            state.endLaunches(of: subject)
             state.outbox.append(record)
             return RevocationOutcome(
                 entries: state.endGrants(because: .memberChanged, at: now) { $0.subject == subject })
@@ -151,9 +152,9 @@ extension InMemoryAuthorizationStore: LoginThrottleStore {
         }
     }
 
-    public func succeed(cleared: ThrottleKey, forgiven: [ThrottleKey]) async throws {
+    public func giveBack(all cleared: [ThrottleKey], one forgiven: [ThrottleKey]) async throws {
         state.withLock { state in
-            state.throttle[cleared] = nil
+            for key in cleared { state.throttle[key] = nil }
             for key in forgiven { state.throttle[key]?.forgive() }
         }
     }
@@ -165,14 +166,24 @@ extension InMemoryAuthorizationStore: SessionStore {
     public func insert(_ session: BrowserSession) async throws { state.withLock { $0.sessions[session.id] = session } }
 
     public func replace(
-        _ old: SessionID, by new: BrowserSession, record: AuthorizationRecord
-    ) async throws -> Bool {
+        _ old: SessionID, by new: BrowserSession, verified: PasswordHash, record: AuthorizationRecord
+    ) async throws -> SessionReplacement {
         state.withLock { state in
-            guard state.sessions.removeValue(forKey: old) != nil else { return false }
+            guard state.sessions[old] != nil else { return .sessionGone }
+            guard let account = new.signIn.flatMap({ state.users[$0.subject] }), !account.isDisabled,
+                account.passwordHash == verified
+            else { return .accountChanged }
+            state.sessions[old] = nil
             state.sessions[new.id] = new
-            for id in state.transactions.keys { state.transactions[id]?.move(from: old, to: new.id) }
+            for (id, launch) in state.transactions where launch.session == old {
+                if launch.followsLogin {
+                    state.transactions[id]?.move(to: new.id)
+                } else {
+                    state.transactions[id] = nil
+                }
+            }
             state.outbox.append(record)
-            return true
+            return .replaced
         }
     }
 

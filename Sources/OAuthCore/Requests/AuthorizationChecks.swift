@@ -65,6 +65,9 @@ enum AuthorizationChecks {
     static func limited(_ name: String, of form: FormParameters, to maxBytes: Int) throws(OAuthError) -> String? {
         guard let text = form[name] else { return nil }
         guard text.utf8.count <= maxBytes else { throw OAuthError(.invalidRequest, "\(name) is too long") }
+        guard text.unicodeScalars.allSatisfy(\.isVisible) else {
+            throw OAuthError(.invalidRequest, "\(name) holds a control character")
+        }
         return text
     }
 }

@@ -35,19 +35,32 @@ struct SQLiteSessionStore: SessionStore {
     }
 
     func replace(
-        _ old: SessionID, by new: BrowserSession, record: AuthorizationRecord
-    ) async throws -> Bool {
+        _ old: SessionID, by new: BrowserSession, verified: PasswordHash, record: AuthorizationRecord
+    ) async throws -> SessionReplacement {
         try await pool.write { database in
             let exists = try Bool.fetchOne(
                 database, sql: "SELECT EXISTS (SELECT 1 FROM session WHERE id = ?)", arguments: [old.hash.blob])
-            guard exists == true else { return false }
+            guard exists == true else { return .sessionGone }
+            let isGood = try Bool.fetchOne(
+                database,
+                sql: """
+                    SELECT EXISTS (SELECT 1 FROM user_account
+                        WHERE subject = ? AND is_disabled = 0 AND password_hash = ?)
+                    """, arguments: [new.signIn?.subject.text, verified.encoded])
+            guard isGood == true else { return .accountChanged }
             try Self.insert(new, in: database)
-            try database.execute(
-                sql: "UPDATE launch SET session = ?, revision = revision + 1 WHERE session = ?",
-                arguments: [new.id.hash.blob, old.hash.blob])
+            let launches = try Row.fetchAll(
+                database, sql: "SELECT * FROM launch WHERE session = ?", arguments: [old.hash.blob]
+            ).map { try AuthorizationTransaction($0) }
+            for launch in launches where launch.followsLogin {
+                try database.execute(
+                    sql: "UPDATE launch SET session = ?, revision = revision + 1 WHERE id = ?",
+                    arguments: [new.id.hash.blob, launch.id.hash.blob])
+            }
+            // What stayed behind ends with the old session.
             try database.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [old.hash.blob])
             try SQLiteAuditOutbox.insert(record, in: database)
-            return true
+            return .replaced
         }
     }
 

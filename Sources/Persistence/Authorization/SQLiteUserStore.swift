@@ -9,11 +9,14 @@ struct SQLiteUserStore: UserStore {
     let pool: DatabasePool
 
     func user(named username: String) async throws -> UserAccount? {
-        try await first(sql: "SELECT * FROM user_account WHERE username = ?", username)
+        // SQLite takes a text only up to its first NUL, so what was found is compared with what was asked for.
+        let found = try await first(sql: "SELECT * FROM user_account WHERE username = ?", username)
+        return found.flatMap { $0.username.utf8.elementsEqual(username.utf8) ? $0 : nil }
     }
 
     func user(_ subject: SubjectID) async throws -> UserAccount? {
-        try await first(sql: "SELECT * FROM user_account WHERE subject = ?", subject.text)
+        let found = try await first(sql: "SELECT * FROM user_account WHERE subject = ?", subject.text)
+        return found.flatMap { $0.subject.text.utf8.elementsEqual(subject.text.utf8) ? $0 : nil }
     }
 
     private func first(sql: String, _ key: String) async throws -> UserAccount? {
@@ -137,6 +140,10 @@ struct SQLiteMemberLinkStore: MemberLinkStore {
         try await pool.write { database in
             try database.execute(sql: "DELETE FROM member_link WHERE subject = ?", arguments: [subject.text])
             guard database.changesCount == 1 else { return nil }
+            // Whoever is in the middle of a launch begins again as who they are then.
+            try database.execute(
+                sql: "DELETE FROM launch WHERE session IN (SELECT id FROM session WHERE subject = ?)",
+                arguments: [subject.text])
             let entries = try SQLiteRevocationStore.endGrants(
                 where: "subject = ?", subject.text, because: .memberChanged, at: now, in: database)
             try SQLiteAuditOutbox.insert(record, in: database)
@@ -166,9 +173,11 @@ struct SQLiteLoginThrottleStore: LoginThrottleStore {
         }
     }
 
-    func succeed(cleared: ThrottleKey, forgiven: [ThrottleKey]) async throws {
+    func giveBack(all cleared: [ThrottleKey], one forgiven: [ThrottleKey]) async throws {
         try await pool.write { database in
-            try database.execute(sql: "DELETE FROM login_throttle WHERE key = ?", arguments: [cleared.text])
+            for key in cleared {
+                try database.execute(sql: "DELETE FROM login_throttle WHERE key = ?", arguments: [key.text])
+            }
             for key in forgiven {
                 guard var count = try Self.count(of: key, in: database) else { continue }
                 count.forgive()
