@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import Synchronization
 
 /// Where a completion runs: a closure that takes work and runs it, for example on an event loop.
 ///
@@ -87,6 +88,30 @@ public final class AuditRecorder: Sendable {
     public func recordOnce(_ record: AuthorizationRecord) async throws(AuditFailure) {
         let statement = AuditStatement(event: .authorization(record.bounded()), phase: .whole)
         _ = try await write(statement, once: true).get()
+    }
+
+    /// Writes records of steps of authorization in their order, each unless one with its id is there. All are handed to
+    /// the writer at once, so that they share its commits. Throws the first failure; the others may have been written.
+    public func recordOnce(_ records: [AuthorizationRecord]) async throws(AuditFailure) {
+        guard !records.isEmpty else { return }
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<Void, AuditFailure>, Never>) in
+            let gathering = Mutex((left: records.count, failure: AuditFailure?.none))
+            for record in records {
+                let statement = AuditStatement(event: .authorization(record.bounded()), phase: .whole)
+                writer.submit(statement, once: true) { outcome in
+                    let end: Result<Void, AuditFailure>? = gathering.withLock { state in
+                        state.left -= 1
+                        if case .failure(let failure) = outcome, state.failure == nil { state.failure = failure }
+                        guard state.left == 0 else { return nil }
+                        if let failure = state.failure { return .failure(failure) }
+                        return .success(())
+                    }
+                    if let end { continuation.resume(returning: end) }
+                }
+            }
+        }
+        try result.get()
     }
 
     /// Writes the whole record of an access.

@@ -46,8 +46,10 @@ public actor AuditTrail {
 
     private func drain() async throws {
         defer { running = nil }
+        // To the newest row of this moment and no further: others may add rows faster than these are written.
+        guard let newest = try await outbox.newest() else { return }
         while true {
-            let rows = try await outbox.pending(limit: 64)
+            let rows = try await outbox.pending(through: newest, limit: 64)
             guard !rows.isEmpty else { return }
             try await record(rows)
             try await outbox.acknowledge(rows.map(\.id))

@@ -26,6 +26,8 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var accountAnywhereThrottle = ThrottlePolicy.accountAnywhere
     public var sourceThrottle = ThrottlePolicy.source
     public var guessThrottle = ThrottlePolicy.guesses
+    /// How much unproved requests may make the server write.
+    public var budget = BudgetLimits()
 
     public init(issuer: String, fhirBases: [String]) {
         self.issuer = issuer

@@ -28,13 +28,13 @@ public struct AuthorizationServer: Sendable {
         let audit = AuditTrail(outbox: stores.outbox, record: record)
         let keys = try await ServerKeys.load(from: stores.keys, sealer: sealer, clock: clock, random: random)
         let state = RevocationState()
-        state.apply(try await stores.revocations.revocations(after: 0), at: clock.now())
         try await audit.flush()
         let access = AccessRevoker(stores: stores, state: state, audit: audit, clock: clock, random: random)
+        try await access.catchUp()
         let parts = ServerParts(
             configuration: configuration, stores: stores, directory: directory, clock: clock, random: random,
             hasher: try PasswordHasher(parameters: passwordCost, random: random.bytes), audit: audit, access: access,
-            keys: keys)
+            keys: keys, budget: StepBudget(configuration.budget))
         return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
     }
 
@@ -42,7 +42,7 @@ public struct AuthorizationServer: Sendable {
         let interaction = InteractionEndpoint(parts: parts)
         let authenticator = ClientAuthenticator(
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
-            keyFetch: keyFetch, clock: parts.clock)
+            keyFetch: keyFetch, throttle: parts.stores.throttle, clock: parts.clock)
         self.interaction = interaction
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
         token = TokenEndpoint(
@@ -63,8 +63,9 @@ public struct AuthorizationServer: Sendable {
         clock = parts.clock
     }
 
-    /// Removes what has expired; to be called every few minutes.
+    /// Removes what has expired, and learns of revocations that another process made; to be called every few minutes.
     public func sweep() async throws -> Int {
+        try await access.catchUp()
         revocationState.forget(at: clock.now())
         return try await stores.sweep.sweep(at: clock.now())
     }

@@ -11,6 +11,7 @@ struct ServerParts: Sendable {
     let audit: AuditTrail
     let access: AccessRevoker
     let keys: ServerKeys
+    let budget: StepBudget
 
     func records(for source: RequestSource) -> RecordMaker {
         RecordMaker(clock: clock, random: random, source: source)

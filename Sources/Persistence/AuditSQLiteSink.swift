@@ -1,6 +1,5 @@
 public import AccessPolicy
 public import Audit
-internal import Foundation
 internal import GRDB
 
 /// Keeps the audit log in a SQLite file of its own.
@@ -19,6 +18,9 @@ public struct AuditSQLiteSink: AuditSink {
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
         configuration.label = "audit"
+        do throws(PrivateDatabaseFile.Failure) { try PrivateDatabaseFile.prepare(path) } catch {
+            throw AuditFailure.notWritten(detail: error.description)
+        }
         pool = try DatabasePool(path: path, configuration: configuration)
         try pool.writeWithoutTransaction { database in
             // After opening, for setting up WAL sets NORMAL.
@@ -27,7 +29,6 @@ public struct AuditSQLiteSink: AuditSink {
                 try String.fetchOne(database, sql: "PRAGMA journal_mode") == "wal"
             else { throw AuditFailure.notWritten(detail: "the database does not keep writes durable") }
         }
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
         try AuditSchema.migrator.migrate(pool)
         reader = AuditSQLiteReader(pool)
     }

@@ -68,7 +68,7 @@ final class LaunchHarness: Sendable {
             let account = NewAccount(
                 username: name, password: Secret("pass-\(name)"), displayName: name.uppercased(),
                 fhirUser: try user.map { try #require(InstanceKey($0)) }, patients: patients)
-            #expect(try await server.accounts.add(account, from: source) != nil)
+            #expect(try await server.accounts.add(account, by: "test", from: source) != nil)
         }
     }
 

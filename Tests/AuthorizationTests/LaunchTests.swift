@@ -87,14 +87,49 @@ import Testing
         // What happened is told as soon as the log works again.
         harness.log.empty()
         try await harness.server.audit.flush()
-        #expect(harness.log.kinds.suffix(3) == [.consent, .token, .authorizationRefused])
+        #expect(harness.log.kinds.suffix(2) == [.consent, .authorizationRefused])
         #expect(Set(harness.log.records.map(\.id)).count == harness.log.records.count)
+        // No state has moved without its record: the code is still good.
+        #expect(try await harness.exchange(code).response != nil)
+    }
+
+    @Test func `once the audit log is known to fail no refresh token is replaced`() async throws {
+        let harness = try await LaunchHarness()
+        let response = try #require(try await harness.exchange(try await harness.launch()).response)
+        let token = try #require(response.refreshToken).reveal()
+        harness.log.fill()
+        #expect(try await harness.begin(["scope": "junk"]).isUnavailable)
+        #expect(try await harness.refresh(token).face == "503 temporarily_unavailable")
+        harness.log.empty()
+        harness.clock.advance(seconds: 60)
+        #expect(try await harness.refresh(token).response != nil)
+        #expect(try !harness.isRefused(response))
     }
 
     @Test func `refusals without end fill no disk`() async throws {
         let harness = try await LaunchHarness()
-        for _ in 0..<120 { _ = try await harness.begin(["client_id": "nobody"]) }
-        #expect(harness.log.kinds.filter { $0 == .authorizationRefused }.count == 100)
+        var last: InteractionAnswer?
+        for _ in 0..<520 { last = try await harness.begin(["client_id": "nobody"]) }
+        #expect(last?.shownError?.code == .temporarilyUnavailable)
+        #expect(harness.log.kinds.filter { $0 == .authorizationRefused }.count == 500)
+        #expect(try await harness.exchange("unknown").isTooMany)
+        harness.clock.advance(seconds: 1)
+        #expect(try await harness.begin(["client_id": "nobody"]).shownError?.code == .invalidRequest)
+        #expect(harness.log.records.last?.detail?.contains("21 refusals before this one") == true)
+    }
+
+    @Test func `launches without end fill no disk, and other sources go on`() async throws {
+        let harness = try await LaunchHarness()
+        for _ in 0..<300 { _ = try await harness.begin() }
+        let refused = try await harness.begin()
+        #expect(refused.newCookie == nil)
+        #expect(refused.redirectParameters?["error"] == "temporarily_unavailable")
+        let form = try LaunchHarness.form(try LaunchHarness.parameters())
+        let other = await harness.server.authorization.begin(
+            form, session: nil, from: RequestSource(address: "198.51.100.7"))
+        #expect(other.login != nil)
+        harness.clock.advance(seconds: 1)
+        #expect(try await harness.begin().login != nil)
     }
 
     @Test func `who may act for several chooses, and only among those`() async throws {

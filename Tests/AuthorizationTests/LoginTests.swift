@@ -138,7 +138,8 @@ import Testing
         let harness = try await LaunchHarness()
         let (_, session) = try await harness.reachConsent()
         let anna = try #require(try await harness.store.user(named: "anna"))
-        try await harness.server.accounts.setPassword(Secret("changed"), of: anna.subject, from: harness.source)
+        try await harness.server.accounts.setPassword(
+            Secret("changed"), of: anna.subject, by: "admin", from: harness.source)
         #expect(try await harness.server.interaction.signedIn(session: session) == nil)
         #expect(try await attempt(harness, "anna", "pass-anna").login?.problem == .wrongCredentials)
         #expect(try await attempt(harness, "anna", "changed").consent != nil)
@@ -153,11 +154,12 @@ import Testing
         for (name, password, failure) in cases {
             await #expect(throws: failure) {
                 try await harness.server.accounts.add(
-                    NewAccount(username: name, password: Secret(password), displayName: ""), from: harness.source)
+                    NewAccount(username: name, password: Secret(password), displayName: ""), by: "test",
+                    from: harness.source)
             }
         }
         let taken = NewAccount(username: "anna", password: Secret("long enough"), displayName: "")
-        #expect(try await harness.server.accounts.add(taken, from: harness.source) == nil)
+        #expect(try await harness.server.accounts.add(taken, by: "test", from: harness.source) == nil)
     }
 }
 

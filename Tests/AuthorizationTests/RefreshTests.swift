@@ -171,7 +171,7 @@ import Testing
         _ = try await harness.server.accounts.disable(anna.subject, by: "admin", from: harness.source)
         #expect(try harness.isRefused(response))
         #expect(try await harness.refresh(first).face == "400 invalid_grant")
-        try await harness.server.accounts.enable(anna.subject, from: harness.source)
+        try await harness.server.accounts.enable(anna.subject, by: "admin", from: harness.source)
         #expect(try await harness.refresh(first).face == "400 invalid_grant")
     }
 

@@ -90,10 +90,37 @@ import Testing
             .grant(grant), because: .administrator, by: "admin", from: harness.source)
         let restarted = try await LaunchHarness(store: harness.store, clock: harness.clock, seed: 9, isFresh: false)
         #expect(try restarted.isRefused(response))
-        #expect(restarted.server.revocationState.isRevoked(grant))
         #expect(restarted.server.revocationState.sequence == harness.server.revocationState.sequence)
         let refresh = try #require(response.refreshToken).reveal()
         #expect(try await restarted.refresh(refresh).face == "400 invalid_grant")
+    }
+
+    @Test(.verifies("oauth-attack@G-06"))
+    func `who finds an access ended already finds it ended in memory too`() async throws {
+        let harness = try await LaunchHarness()
+        let response = try await response(harness)
+        let grant = try harness.access(response).access.grantID
+        // The store knows; the process that wrote it fell over before it told anybody.
+        let record = AuthorizationRecord(id: DecisionID("r"), kind: .revoke, outcome: .succeeded, at: 0)
+        _ = try await harness.store.revoke(
+            .grant(grant), because: .administrator, at: harness.clock.now, record: record)
+        #expect(try !harness.isRefused(response))
+        let outcome = try await harness.server.access.revoke(
+            .grant(grant), because: .administrator, by: "admin", from: harness.source)
+        #expect(outcome == nil)
+        #expect(try harness.isRefused(response))
+    }
+
+    @Test(.verifies("oauth-attack@A-27"))
+    func `secrets are not guessed here either`() async throws {
+        let harness = try await LaunchHarness()
+        for index in 0..<100 {
+            let basic = LaunchHarness.basic("confidential", "guess-\(index)")
+            #expect(try await revoke(harness, "x", client: nil, authorization: basic).error?.code == .invalidClient)
+        }
+        let right = LaunchHarness.basic("confidential", "confidential-secret")
+        #expect(try await revoke(harness, "x", client: nil, authorization: right).isTooMany)
+        #expect(try await harness.refresh("x", client: "confidential", authorization: right).isTooMany)
     }
 
     @Test func `keys and refresh tokens survive a restart`() async throws {
@@ -156,6 +183,7 @@ import Testing
 }
 
 extension RevocationAnswer {
+    var isTooMany: Bool { if case .tooManyRequests = self { true } else { false } }
     var isDone: Bool { if case .done = self { true } else { false } }
     var error: OAuthError? { if case .refused(let error) = self { error } else { nil } }
 }

@@ -11,7 +11,7 @@ import Testing
 
         let bytes = Array(error.summary.utf8)
         #expect(bytes.allSatisfy { (0x20...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C })
-        #expect(error.detail == text)
+        #expect(error.detail.unicodeScalars.allSatisfy { $0.isVisible })
         #expect(try JSONValue(parsing: error.json)["error_description"]?.string == error.summary)
     }
 
@@ -69,5 +69,10 @@ import Testing
             challenge.headerValue
                 == "Bearer realm=\"r\", error=\"insufficient_scope\", error_description=\"no\", scope=\"patient/Observation.rs x?,y=?z??\""
         )
+    }
+
+    @Test func `no detail begins a line of its own in the log`() {
+        let error = OAuthError(.invalidRequest, detail: "a\r\nb\u{1B}[2J\u{202E}\u{2028}\0 ä")
+        #expect(error.detail == "a\\u{d}\\u{a}b\\u{1b}[2J\\u{202e}\\u{2028}\\u{0} ä")
     }
 }

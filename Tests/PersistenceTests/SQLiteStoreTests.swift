@@ -26,12 +26,23 @@ import Testing
         try again.close()
     }
 
-    @Test func `nobody but the owner can read the file`() throws {
+    @Test(arguments: ["", "-wal", "-shm"])
+    func `nobody but the owner can read any of the files, also those of an older release`(_ suffix: String) throws {
+        func mode(_ name: String) throws -> Int? {
+            try FileManager.default.attributesOfItem(atPath: folder.path(name + suffix))[.posixPermissions] as? Int
+        }
         let folder = try TemporaryFolder()
         let database = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
-        let mode = try FileManager.default.attributesOfItem(atPath: folder.path("a.db"))[.posixPermissions]
-        #expect(mode as? Int == 0o600)
+        let sink = try AuditSQLiteSink(path: folder.path("audit.db"))
+        #expect(try mode("a.db") == 0o600)
+        #expect(try mode("audit.db") == 0o600)
+        // While it is open, so that the other two files are there.
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: folder.path("a.db" + suffix))
+        let again = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
+        #expect(try mode("a.db") == 0o600)
+        try again.close()
         try database.close()
+        withExtendedLifetime(sink) {}
     }
 
     @Test func `a database from a newer release is refused`() throws {

@@ -35,7 +35,7 @@ public struct NewAccount: Sendable {
     }
 }
 
-/// Makes and changes local accounts and their links to FHIR identities.
+/// Makes and changes local accounts and their links to FHIR identities. `actor` is who wanted it, for the record.
 public struct AccountRegistry: Sendable {
     let stores: AuthorizationStores
     let hasher: PasswordHasher
@@ -47,7 +47,7 @@ public struct AccountRegistry: Sendable {
     let shortestPassword: Int
 
     /// Makes an account with its link, if it has one; nil when the name is taken.
-    public func add(_ new: NewAccount, from source: RequestSource) async throws -> UserAccount? {
+    public func add(_ new: NewAccount, by actor: String, from source: RequestSource) async throws -> UserAccount? {
         guard UserAccount.isUsableName(new.username) else { throw AccountFailure.unusableUsername }
         try checkPassword(new.password)
         let account = UserAccount(
@@ -57,15 +57,16 @@ public struct AccountRegistry: Sendable {
         let link = new.fhirUser.map { MemberLink(subject: account.subject, fhirUser: $0, patients: new.patients) }
         let record = maker(source).record(
             .userChanged, subject: account.subject,
-            detail: "created `\(new.username)`" + (link.map { ", \(Self.words(for: $0))" } ?? ""))
+            detail: "created `\(new.username)`" + (link.map { ", \(Self.words(for: $0))" } ?? "") + ", by \(actor)")
         guard try await stores.users.insert(account, link: link, record: record) else { return nil }
         try await audit.flush()
         return account
     }
 
     /// Says who an account is in FHIR, and for which patients it may act; false when it is linked already.
-    public func link(_ link: MemberLink, from source: RequestSource) async throws -> Bool {
-        let record = maker(source).record(.userChanged, subject: link.subject, detail: Self.words(for: link))
+    public func link(_ link: MemberLink, by actor: String, from source: RequestSource) async throws -> Bool {
+        let record = maker(source).record(
+            .userChanged, subject: link.subject, detail: "\(Self.words(for: link)), by \(actor)")
         guard try await stores.memberLinks.insert(link, record: record) else { return false }
         try await audit.flush()
         return true
@@ -76,10 +77,12 @@ public struct AccountRegistry: Sendable {
     }
 
     /// Sets a password and ends the account's sessions.
-    public func setPassword(_ password: Secret, of subject: SubjectID, from source: RequestSource) async throws {
+    public func setPassword(
+        _ password: Secret, of subject: SubjectID, by actor: String, from source: RequestSource
+    ) async throws {
         try checkPassword(password)
         let hash = try await hasher.hash(password)
-        let record = maker(source).record(.userChanged, subject: subject, detail: "password set")
+        let record = maker(source).record(.userChanged, subject: subject, detail: "password set by \(actor)")
         guard try await stores.users.setPassword(hash, of: subject, record: record) else {
             throw AccountFailure.notFound
         }
@@ -94,8 +97,8 @@ public struct AccountRegistry: Sendable {
     }
 
     /// Lets a disabled account sign in again; its ended grants stay ended.
-    public func enable(_ subject: SubjectID, from source: RequestSource) async throws {
-        let record = maker(source).record(.userChanged, subject: subject, detail: "enabled")
+    public func enable(_ subject: SubjectID, by actor: String, from source: RequestSource) async throws {
+        let record = maker(source).record(.userChanged, subject: subject, detail: "enabled by \(actor)")
         guard try await stores.users.enable(subject, record: record) else { throw AccountFailure.notFound }
         try await audit.flush()
     }

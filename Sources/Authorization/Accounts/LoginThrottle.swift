@@ -18,8 +18,8 @@ public struct ThrottleKey: Hashable, Sendable {
     public static func account(_ username: String) -> ThrottleKey { .init("account", username) }
     /// Attempts to sign in from one network address.
     public static func loginSource(_ address: String) -> ThrottleKey { .init("login-source", address) }
-    /// Refused authorization requests from one network address, of which only so many are recorded.
-    public static func refusalSource(_ address: String) -> ThrottleKey { .init("refusal-source", address) }
+    /// Client secrets presented from one network address.
+    public static func secretSource(_ address: String) -> ThrottleKey { .init("secret-source", address) }
     /// Unknown codes and tokens presented from one network address.
     public static func guessSource(_ address: String) -> ThrottleKey { .init("guess-source", address) }
 }

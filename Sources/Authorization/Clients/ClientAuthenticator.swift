@@ -21,11 +21,15 @@ struct ClientAuthenticator: Sendable {
     let clients: any ClientStore
     let replayCache: any ReplayCache
     let keyFetch: ClientKeyFetch
+    let throttle: any LoginThrottleStore
     let clock: Clock
 
     /// The active client behind the request, proved by the one method that it is registered for. Every failure is
-    /// `invalid_client` with the same public text.
-    func authenticate(_ form: FormParameters, authorization header: String?) async throws -> ClientRegistration {
+    /// `invalid_client` with the same public text, but for a secret that comes from where too many were wrong: that one
+    /// is not looked at, and `TooManyGuesses` is thrown.
+    func authenticate(
+        _ form: FormParameters, authorization header: String?, from source: RequestSource
+    ) async throws -> ClientRegistration {
         let presented = try PresentedClient(authorizationHeader: header, form: form)
         guard let client = try await clients.client(presented.clientID) else {
             throw refused("client is not known")
@@ -37,13 +41,24 @@ struct ClientAuthenticator: Sendable {
         switch presented {
         case .unauthenticated: break
         case .secret(_, let secret, _):
-            guard let hash = client.secretHash, hash.matches(secret) else { throw refused("wrong secret") }
+            try await check(secret, of: client, from: source)
         case .assertion(_, let jwt): try await check(jwt, of: client)
         }
         return client
     }
 
     private func refused(_ detail: String) -> OAuthError { OAuthError(.invalidClient, detail: detail) }
+
+    /// Compares a secret after counting the attempt, so that parallel guesses cannot all pass on one old count.
+    private func check(_ secret: Secret, of client: ClientRegistration, from source: RequestSource) async throws {
+        let key = ThrottleKey.secretSource(source.address)
+        let now = clock.now()
+        if case .closed(let until) = try await throttle.admit([key: configuration.guessThrottle], at: now) {
+            throw TooManyGuesses(retryAfter: max(until - now, 1))
+        }
+        guard let hash = client.secretHash, hash.matches(secret) else { throw refused("wrong secret") }
+        try await throttle.giveBack(all: [], one: [key])
+    }
 
     private func check(_ jwt: UnverifiedJWT, of client: ClientRegistration) async throws {
         let keys: JWKSet
@@ -74,4 +89,9 @@ struct ClientAuthenticator: Sendable {
         case .issuer: [configuration.issuer]
         }
     }
+}
+
+/// That nothing of the kind is looked at from there for a while.
+struct TooManyGuesses: Error, Hashable {
+    let retryAfter: Int64
 }

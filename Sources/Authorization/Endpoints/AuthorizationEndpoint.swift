@@ -89,6 +89,9 @@ public struct AuthorizationEndpoint: Sendable {
         _ cookie: Secret?, _ maker: RecordMaker
     ) async throws(AuthorizationFailure) -> InteractionAnswer {
         do {
+            guard parts.budget.mayBegin(from: maker.source.address, at: parts.clock.now()) else {
+                throw InteractionEndpoint.tooMany
+            }
             let visit = try await interaction.visit(cookie)
             if request.prompts.contains(.none) {
                 // Consent is asked every time, so nothing can be granted without a page.

@@ -27,8 +27,8 @@ public enum InteractionOutcome: Sendable {
     case redirect(ClientRedirect)
     /// An error page, because there is no redirect that could be trusted.
     case shownToUser(OAuthError)
-    /// 503: a store or the audit log failed. Nothing was given.
-    case unavailable
+    /// 503: a store or the audit log failed. Nothing was given. The cause is for the log.
+    case unavailable(cause: String)
 }
 
 /// An answer on its way to a client, by way of the browser.

@@ -37,27 +37,45 @@ extension InteractionEndpoint {
         }
     }
 
-    /// Records a refused request. Anybody can send such requests without end, so from one source only as many are
-    /// recorded as the throttle lets through.
+    /// Records a refused request, if the budget lets it; otherwise throws that it is too much, for no refusal is told
+    /// that is neither recorded nor counted.
     private func note(_ error: OAuthError, client: ClientID?, _ maker: RecordMaker) async throws {
-        let key = ThrottleKey.refusalSource(maker.source.address)
-        let verdict = try await parts.stores.throttle.admit(
-            [key: parts.configuration.guessThrottle], at: parts.clock.now())
-        guard verdict == .admitted else { return }
-        try await parts.audit.note(
-            maker.record(
-                .authorizationRefused, client: client, outcome: .refused(reason: error.code.rawValue),
-                detail: error.detail))
+        guard
+            let record = parts.refusal(
+                .authorizationRefused, error.code.rawValue, client: client, detail: error.detail, maker)
+        else { throw Self.tooMany }
+        try await parts.audit.note(record)
     }
+
+    static let tooMany = OAuthError(.temporarilyUnavailable, "too many requests; please try again in a while")
 
     /// A failure that is for the person's eyes only, recorded.
     func refuse(_ error: OAuthError, client: ClientID?, _ maker: RecordMaker) async -> InteractionAnswer {
+        guard error != Self.tooMany else { return InteractionAnswer(.shownToUser(error)) }
         do {
             try await note(error, client: client, maker)
             return InteractionAnswer(.shownToUser(error))
+        } catch let error as OAuthError {
+            return InteractionAnswer(.shownToUser(error))
         } catch {
             // Not even a refusal leaves without its record.
-            return InteractionAnswer(.unavailable)
+            return InteractionAnswer(.unavailable(cause: "\(error)"))
         }
+    }
+}
+
+extension ServerParts {
+    /// The record of a refusal of somebody who has proved nothing; nil when the budget for such records is used up. It
+    /// tells how many before it were not recorded.
+    func refusal(
+        _ kind: AuthorizationRecord.Kind, _ reason: String, client: ClientID? = nil, subject: SubjectID? = nil,
+        detail: String? = nil, _ maker: RecordMaker
+    ) -> AuthorizationRecord? {
+        guard case .recorded(let unrecorded) = budget.takeRefusal(at: clock.now()) else { return nil }
+        let count = unrecorded > 0 ? "\(unrecorded) refusals before this one were not recorded one by one" : nil
+        let text = [detail, count].compactMap { $0 }.joined(separator: "; ")
+        return maker.record(
+            kind, client: client, subject: subject, outcome: .refused(reason: reason),
+            detail: text.isEmpty ? nil : text)
     }
 }

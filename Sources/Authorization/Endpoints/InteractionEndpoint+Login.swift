@@ -6,7 +6,8 @@ public import OAuthCore
 public enum SignInAnswer: Sendable {
     case signedIn(UserAccount, SessionInstruction)
     case refused(LoginProblem)
-    case unavailable
+    /// A store or the audit log failed, or the session was gone. The cause is for the log.
+    case unavailable(cause: String)
 }
 
 extension InteractionEndpoint {
@@ -53,7 +54,7 @@ extension InteractionEndpoint {
             case .success(let entry): return .signedIn(entry.account, entry.instruction)
             }
         } catch {
-            return .unavailable
+            return .unavailable(cause: "\(error)")
         }
     }
 
@@ -67,7 +68,7 @@ extension InteractionEndpoint {
             }
             return InteractionAnswer(.shownToUser(Self.notYours), session: .clear)
         } catch {
-            return InteractionAnswer(.unavailable)
+            return InteractionAnswer(.unavailable(cause: "\(error)"))
         }
     }
 
@@ -157,6 +158,7 @@ extension InteractionEndpoint {
         }
         if case .closed(let until) = try await parts.stores.throttle.admit(attempts, at: now) {
             // Counted and not recorded one by one, so that nobody can fill the disk; the attempts before it are.
+            parts.budget.countUnrecorded()
             return .failure(.tooManyAttempts(retryAfter: max(until - now, 1)))
         }
         let found = isUsable ? try await parts.stores.users.user(named: username) : nil
@@ -198,8 +200,10 @@ extension InteractionEndpoint {
     private func refuseLogin(
         _ reason: String, _ subject: SubjectID?, _ maker: RecordMaker
     ) async throws -> Authentication {
-        try await parts.audit.note(
-            maker.record(.loginFailed, subject: subject, outcome: .refused(reason: reason)))
+        guard let record = parts.refusal(.loginFailed, reason, subject: subject, maker) else {
+            return .failure(.tooManyAttempts(retryAfter: 1))
+        }
+        try await parts.audit.note(record)
         return .failure(.wrongCredentials)
     }
 }

@@ -68,7 +68,7 @@ public struct InteractionEndpoint: Sendable {
         do { return try await work(maker) } catch let error as OAuthError {
             return await refuse(error, client: nil, maker)
         } catch {
-            return InteractionAnswer(.unavailable)
+            return InteractionAnswer(.unavailable(cause: "\(error)"))
         }
     }
 

@@ -7,6 +7,8 @@ public enum RevocationAnswer: Sendable {
     /// 200: the token is worth nothing now, whether or not it was before.
     case done
     case refused(OAuthError)
+    /// 429 after too many wrong secrets from one source, or too many refusals altogether.
+    case tooManyRequests(retryAfter: Int64)
 }
 
 /// Where a client gives tokens back (RFC 7009). A refresh token takes its whole grant along, an access token only
@@ -20,7 +22,7 @@ public struct RevocationEndpoint: Sendable {
     ) async -> RevocationAnswer {
         let maker = parts.records(for: source)
         do {
-            let client = try await authenticator.authenticate(form, authorization: header)
+            let client = try await authenticator.authenticate(form, authorization: header, from: source)
             guard let token = form["token"] else { throw OAuthError(.invalidRequest, "token is missing") }
             // RFC 7009 §2.1: the hint only saves time; the two kinds cannot be mistaken for each other.
             if let presented = PresentedRefreshToken(token) {
@@ -29,6 +31,9 @@ public struct RevocationEndpoint: Sendable {
                 try await revoke(accessToken: token, of: client, maker)
             }
             return .done
+        } catch let guesses as TooManyGuesses {
+            parts.budget.countUnrecorded()
+            return .tooManyRequests(retryAfter: guesses.retryAfter)
         } catch let error as OAuthError {
             return await refusal(error, maker)
         } catch {
@@ -37,9 +42,11 @@ public struct RevocationEndpoint: Sendable {
     }
 
     private func refusal(_ error: OAuthError, _ maker: RecordMaker) async -> RevocationAnswer {
+        guard let record = parts.refusal(.revoke, error.code.rawValue, detail: error.detail, maker) else {
+            return .tooManyRequests(retryAfter: 1)
+        }
         do {
-            try await parts.audit.note(
-                maker.record(.revoke, outcome: .refused(reason: error.code.rawValue), detail: error.detail))
+            try await parts.audit.note(record)
             return .refused(error)
         } catch {
             return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))

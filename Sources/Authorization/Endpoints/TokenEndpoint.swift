@@ -26,20 +26,22 @@ public struct TokenEndpoint: Sendable {
         var client: ClientID?
         do {
             // 1. Who: the client proves itself.
-            let registration = try await authenticator.authenticate(form, authorization: header)
+            let registration = try await authenticator.authenticate(form, authorization: header, from: source)
             client = registration.id
             // 2. What: the request is read, and the grant type must be the client's.
             let request = try TokenRequest(parsing: form)
             guard registration.metadata.grantTypes.contains(request.grantType) else {
                 throw OAuthError(.unauthorizedClient)
             }
-            // 3. The grant's own checks, the scopes, and the one write that wins.
+            // 3. The log must work before state moves: a client that is not told what became of its token would lose it.
+            try await parts.audit.flush()
+            // 4. The grant's own checks, the scopes, and the one write that wins.
             let call = AuthenticatedCall(
                 client: registration, request: request, maker: maker, now: parts.clock.now())
             let issue = try await handler(for: request.grantType).authorize(call)
-            // 4. The tokens.
+            // 5. The tokens.
             let response = try issuer.response(for: issue, at: call.now)
-            // 5. The record, before the answer.
+            // 6. The record, before the answer.
             try await parts.audit.flush()
             return .issued(response)
         } catch {
@@ -55,19 +57,28 @@ public struct TokenEndpoint: Sendable {
         }
     }
 
-    /// The failure as the client may know it. Guesses are counted; refusals are recorded before they are told.
+    /// The failure as the client may know it. Guesses are counted, and refusals are recorded before they are told. That
+    /// a store or the audit log failed is told without a record: it is the record that there is no place for.
     private func refusal(_ error: any Error, _ client: ClientID?, _ maker: RecordMaker) async -> TokenAnswer {
         do {
             switch error {
             case let unknown as UnknownArtefact:
-                return try await refuse(
-                    OAuthError(.invalidGrant, detail: "unknown \(unknown.what)"), isGuess: true, client, maker)
+                let now = parts.clock.now()
+                let key = ThrottleKey.guessSource(maker.source.address)
+                let verdict = try await parts.stores.throttle.admit([key: parts.configuration.guessThrottle], at: now)
+                if case .closed(let until) = verdict {
+                    parts.budget.countUnrecorded()
+                    return .tooManyRequests(retryAfter: max(until - now, 1))
+                }
+                return try await refuse(OAuthError(.invalidGrant, detail: "unknown \(unknown.what)"), client, maker)
+            case let guesses as TooManyGuesses:
+                parts.budget.countUnrecorded()
+                return .tooManyRequests(retryAfter: guesses.retryAfter)
             case let error as OAuthError:
-                return try await refuse(error, isGuess: error.code == .invalidClient, client, maker)
+                return try await refuse(error, client, maker)
             case let error as JOSEError:
-                return try await refuse(
-                    OAuthError(.serverError, detail: "signing: \(error.detail)"), isGuess: false, client, maker)
-            // A store or the audit log failed: nothing was given, and the client may try again.
+                return try await refuse(OAuthError(.serverError, detail: "signing: \(error.detail)"), client, maker)
+            // Nothing was given, and the client may try again.
             default: return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
             }
         } catch {
@@ -75,19 +86,12 @@ public struct TokenEndpoint: Sendable {
         }
     }
 
-    private func refuse(
-        _ error: OAuthError, isGuess: Bool, _ client: ClientID?, _ maker: RecordMaker
-    ) async throws -> TokenAnswer {
-        if isGuess {
-            let key = ThrottleKey.guessSource(maker.source.address)
-            let now = parts.clock.now()
-            let verdict = try await parts.stores.throttle.admit([key: parts.configuration.guessThrottle], at: now)
-            // What is throttled is counted and not recorded one by one, so that nobody can fill the disk.
-            if case .closed(let until) = verdict { return .tooManyRequests(retryAfter: max(until - now, 1)) }
-        }
-        try await parts.audit.note(
-            maker.record(
-                .tokenRefused, client: client, outcome: .refused(reason: error.code.rawValue), detail: error.detail))
+    private func refuse(_ error: OAuthError, _ client: ClientID?, _ maker: RecordMaker) async throws -> TokenAnswer {
+        guard
+            let record = parts.refusal(
+                .tokenRefused, error.code.rawValue, client: client, detail: error.detail, maker)
+        else { return .tooManyRequests(retryAfter: 1) }
+        try await parts.audit.note(record)
         return .refused(error)
     }
 }

@@ -34,22 +34,29 @@ public struct AccessRevoker: Sendable {
     ) async throws -> RevocationOutcome? {
         let record = RecordMaker(clock: clock, random: random, source: source)
             .record(.userChanged, subject: subject, detail: "link removed by \(actor)")
-        let now = clock.now()
-        let outcome = try await stores.memberLinks.remove(linkOf: subject, at: now, record: record)
-        return try await settle(outcome, at: now)
+        return try await settle(
+            try await stores.memberLinks.remove(linkOf: subject, at: clock.now(), record: record))
     }
 
     func revoke(
         _ target: RevocationTarget, because reason: RevocationReason, record: AuthorizationRecord
     ) async throws -> RevocationOutcome? {
-        let now = clock.now()
-        let outcome = try await stores.revocations.revoke(target, because: reason, at: now, record: record)
-        return try await settle(outcome, at: now)
+        try await settle(
+            try await stores.revocations.revoke(target, because: reason, at: clock.now(), record: record))
     }
 
-    private func settle(_ outcome: RevocationOutcome?, at now: Int64) async throws -> RevocationOutcome? {
-        if let outcome { state.apply(outcome.entries, at: now) }
+    /// Also when nothing was done: what ended the access before may not have reached this process's memory yet.
+    private func settle(_ outcome: RevocationOutcome?) async throws -> RevocationOutcome? {
+        try await catchUp()
         try await audit.flush()
         return outcome
+    }
+
+    /// Takes into this process's memory every revocation that stands in the store.
+    ///
+    /// INVARIANT: memory is filled from the store in the order of the sequence and in no other way, so that its latest
+    /// number means that all before it are there too.
+    func catchUp() async throws {
+        state.apply(try await stores.revocations.revocations(after: state.sequence), at: clock.now())
     }
 }

@@ -22,11 +22,8 @@ public final class RevocationState: Sendable {
 
     public init() {}
 
-    /// The number of the latest revocation; a cached answer is good only while it stands still.
+    /// The number of the latest revocation that was taken in.
     public var sequence: Int64 { state.withLock { $0.sequence } }
-
-    /// Whether the grant was revoked.
-    public func isRevoked(_ grant: GrantID) -> Bool { state.withLock { $0.grants[grant] != nil } }
 
     /// Whether this access must be refused: its grant or token was revoked, or it was issued no later than its client or
     /// person was cut off.

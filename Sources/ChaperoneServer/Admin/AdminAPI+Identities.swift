@@ -50,7 +50,7 @@ extension AdminAPI {
         let wanted = try Self.newAccount(request.body)
         do {
             let source = RequestSource(address: request.sourceAddress)
-            guard let account = try await accounts.add(wanted, from: source) else {
+            guard let account = try await accounts.add(wanted, by: request.actor.name, from: source) else {
                 throw Problem(409, "there is an account with that name")
             }
             return Self.row(account, try await stores.memberLinks.link(for: account.subject))

@@ -28,6 +28,7 @@ struct TokenRoutes: Sendable {
                 switch answer {
                 case .done: return Self.finished(Response(status: .ok))
                 case .refused(let error): return refusal(error, context)
+                case .tooManyRequests(let seconds): return Self.tooMany(seconds)
                 }
             }
         }
@@ -48,12 +49,16 @@ struct TokenRoutes: Sendable {
             return refusal(error, context)
         case .tooManyRequests(let seconds):
             metrics.count(Metrics.tokens, "too_many_requests")
-            var response = Answers.bytes(
-                OAuthError(.temporarilyUnavailable, "too many attempts").json, "application/json",
-                status: .tooManyRequests)
-            response.headers[.retryAfter] = "\(seconds)"
-            return Self.finished(response)
+            return Self.tooMany(seconds)
         }
+    }
+
+    private static func tooMany(_ seconds: Int64) -> Response {
+        var response = Answers.bytes(
+            OAuthError(.temporarilyUnavailable, "too many attempts").json, "application/json",
+            status: .tooManyRequests)
+        response.headers[.retryAfter] = "\(seconds)"
+        return finished(response)
     }
 
     private func refusal(_ error: OAuthError, _ context: SideContext) -> Response {

@@ -86,7 +86,7 @@ struct ConfiguredIdentities {
         _ = try await server.accounts.add(
             NewAccount(
                 username: user.login, password: Secret(password), displayName: user.name, roles: Self.roles(user),
-                fhirUser: fhirUser, patients: patients), from: Self.source)
+                fhirUser: fhirUser, patients: patients), by: "configuration", from: Self.source)
     }
 
     private static func roles(_ user: ConfiguredUser) -> Set<UserRole> {

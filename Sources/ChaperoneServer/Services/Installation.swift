@@ -46,7 +46,7 @@ public struct Installation: Sendable {
             directory: LocalMemberDirectory(
                 links: database.stores.memberLinks, panels: configuration.practitionerPanels),
             sealer: sealer, clock: clock, random: random
-        ) { records in for record in records { try await recorder.recordOnce(record) } }
+        ) { records in try await recorder.recordOnce(records) }
         try await ConfiguredIdentities(configuration: configuration, server: server).apply()
         self.configuration = configuration
         self.clock = clock

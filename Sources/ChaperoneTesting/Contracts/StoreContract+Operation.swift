@@ -77,6 +77,23 @@ extension StoreContract {
             _ = try await stores.sweep.sweep(at: Sample.now + 1_000_000)
             #expect(try await stores.outbox.pending(limit: 9).count == 2)
         },
+        StoreContract("audit rows are read up to a number, and numbers only grow") { stores async throws in
+            #expect(try await stores.outbox.newest() == nil)
+            let records = [Sample.record(.login, id: "a"), Sample.record(.code, id: "b")]
+            try await stores.outbox.append(records[0])
+            let first = try #require(try await stores.outbox.newest())
+            try await stores.outbox.append(records[1])
+            let second = try #require(try await stores.outbox.newest())
+            #expect(second > first)
+            #expect(try await stores.outbox.pending(through: first, limit: 9) == [records[0]])
+            try await stores.outbox.acknowledge([records[0].id])
+            #expect(try await stores.outbox.pending(through: first, limit: 9).isEmpty)
+            #expect(try await stores.outbox.pending(through: second, limit: 9) == [records[1]])
+            try await stores.outbox.acknowledge([records[1].id])
+            try await stores.outbox.append(Sample.record(.token, id: "c"))
+            let third = try #require(try await stores.outbox.newest())
+            #expect(third > second)
+        },
         StoreContract("sweeping removes what is over and nothing else") { stores async throws in
             try await Sample.issueCode(stores)
             #expect(try await stores.grants.insert(try Sample.grant("b", subject: nil), record: Sample.record()))

@@ -183,13 +183,25 @@ extension InMemoryAuthorizationStore: KeyStore {
 extension InMemoryAuthorizationStore: AuditOutbox {
     public func append(_ record: AuthorizationRecord) async throws { state.withLock { $0.outbox.append(record) } }
 
-    public func pending(limit: Int) async throws -> [AuthorizationRecord] {
-        state.withLock { Array($0.outbox.prefix(limit)) }
+    public func newest() async throws -> Int64? {
+        state.withLock { $0.outbox.isEmpty ? nil : $0.outboxStart + Int64($0.outbox.count) }
+    }
+
+    public func pending(through number: Int64, limit: Int) async throws -> [AuthorizationRecord] {
+        state.withLock { state in
+            let due = max(0, min(number - state.outboxStart, Int64(state.outbox.count)))
+            return Array(state.outbox.prefix(Int(due)).prefix(limit))
+        }
     }
 
     public func acknowledge(_ records: [DecisionID]) async throws {
         let ids = Set(records)
-        state.withLock { state in state.outbox.removeAll { ids.contains($0.id) } }
+        state.withLock { state in
+            let before = state.outbox.count
+            state.outbox.removeAll { ids.contains($0.id) }
+            // Rows go from the front, so that a row keeps its number.
+            state.outboxStart += Int64(before - state.outbox.count)
+        }
     }
 }
 

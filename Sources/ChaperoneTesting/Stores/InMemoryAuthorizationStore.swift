@@ -22,6 +22,8 @@ public final class InMemoryAuthorizationStore: Sendable {
         var replays: [ReplayKey: Int64] = [:]
         var keys: [StoredKey] = []
         var outbox: [AuthorizationRecord] = []
+        /// The number of the row before the first one of `outbox`.
+        var outboxStart: Int64 = 0
     }
 
     struct ReplayKey: Hashable {

@@ -4,7 +4,8 @@ public struct OAuthError: Error, Hashable, Sendable {
     public let code: Code
     /// The public text, `error_description`; the same for causes that an attacker should not tell apart.
     public let summary: String
-    /// The text for the log; never holds a secret.
+    /// The text for the log; never holds a secret. What cannot be seen in it is written out, so that nobody can begin a
+    /// line of their own.
     public let detail: String
 
     /// Makes an error. Characters that `error_description` may not carry are replaced in the summary
@@ -14,7 +15,18 @@ public struct OAuthError: Error, Hashable, Sendable {
         self.code = code
         self.summary = String(
             String.UnicodeScalarView(summary.unicodeScalars.prefix(300).map { Self.isAllowed($0) ? $0 : "?" }))
-        self.detail = detail ?? summary
+        self.detail = Self.visible(detail ?? summary)
+    }
+
+    private static func visible(_ text: String) -> String {
+        guard !text.unicodeScalars.allSatisfy(\.isVisible) else { return text }
+        return text.unicodeScalars.reduce(into: "") { result, scalar in
+            if scalar.isVisible {
+                result.unicodeScalars.append(scalar)
+            } else {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            }
+        }
     }
 
     private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {

@@ -19,10 +19,15 @@ struct SQLiteAuditOutbox: AuditOutbox {
         try await pool.write { try Self.insert(record, in: $0) }
     }
 
-    func pending(limit: Int) async throws -> [AuthorizationRecord] {
+    func newest() async throws -> Int64? {
+        try await pool.read { try Int64.fetchOne($0, sql: "SELECT max(sequence) FROM audit_outbox") }
+    }
+
+    func pending(through number: Int64, limit: Int) async throws -> [AuthorizationRecord] {
         try await pool.read { database in
             try Data.fetchAll(
-                database, sql: "SELECT body FROM audit_outbox ORDER BY sequence LIMIT ?", arguments: [limit]
+                database, sql: "SELECT body FROM audit_outbox WHERE sequence <= ? ORDER BY sequence LIMIT ?",
+                arguments: [number, limit]
             ).map { try AuthorizationRecord(JSONValue(blob: $0)) }
         }
     }

@@ -1,5 +1,4 @@
 public import Authorization
-internal import Foundation
 internal import GRDB
 
 /// Why a database of ours is not opened.
@@ -22,8 +21,8 @@ public struct SQLiteAuthorizationDatabase: Sendable {
         configuration.busyMode = .timeout(5)
         configuration.foreignKeysEnabled = true
         configuration.label = "authorization"
+        try PrivateDatabaseFile.prepare(path)
         pool = try DatabasePool(path: path, configuration: configuration)
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
         let migrator = AuthorizationSchema.migrator
         guard try !pool.read(migrator.hasBeenSuperseded) else { throw DatabaseRefusal.newer }
         try migrator.migrate(pool)

@@ -1,0 +1,99 @@
+internal import Synchronization
+
+/// How much people and programs that have proved nothing may make this server write (decision 15).
+///
+/// Two buckets: launches begun by one source, each of which is a row for half an hour, and refusals, each of which is an
+/// audit row for ever. What is beyond is answered as too much, and counted; the count goes into the next recorded
+/// refusal. In memory, because a count in the database would be the very write that is to be saved; a restart fills the
+/// buckets. A class because all endpoints share it; the lock is `state`.
+final class StepBudget: Sendable {
+    /// What a bucket holds, and how fast it fills.
+    struct Bucket: Hashable {
+        var tokens: Double
+        var filledAt: Int64
+
+        /// Takes one, if there is one.
+        mutating func take(_ limit: BudgetLimits.Rate, at now: Int64) -> Bool {
+            if now > filledAt {
+                tokens = min(limit.burst, tokens + Double(now - filledAt) * limit.perSecond)
+                filledAt = now
+            }
+            guard tokens >= 1 else { return false }
+            tokens -= 1
+            return true
+        }
+    }
+
+    /// What is to be done with a refusal.
+    enum Verdict: Hashable {
+        /// Record it, with the number of those before it that were not.
+        case recorded(unrecordedBefore: Int)
+        case throttled
+    }
+
+    private struct State {
+        var refusals: Bucket?
+        var unrecorded = 0
+        var sources: [String: Bucket] = [:]
+    }
+
+    /// The most sources that are told apart; the others share one bucket.
+    static let capacity = 10_000
+
+    private let limits: BudgetLimits
+    private let state = Mutex(State())
+
+    init(_ limits: BudgetLimits) { self.limits = limits }
+
+    /// Whether a source may begin a launch.
+    func mayBegin(from address: String, at now: Int64) -> Bool {
+        state.withLock { state in
+            let limit = limits.launches
+            if state.sources[address] == nil, state.sources.count >= Self.capacity {
+                // A bucket that has had time to fill is as good as a new one.
+                let age = Int64(limit.burst / limit.perSecond)
+                state.sources = state.sources.filter { now - $0.value.filledAt < age }
+            }
+            let key = state.sources[address] == nil && state.sources.count >= Self.capacity ? "" : address
+            return state.sources[key, default: Bucket(tokens: limit.burst, filledAt: now)].take(limit, at: now)
+        }
+    }
+
+    /// Takes one refusal from the budget.
+    func takeRefusal(at now: Int64) -> Verdict {
+        state.withLock { state in
+            var bucket = state.refusals ?? Bucket(tokens: limits.refusals.burst, filledAt: now)
+            let isIn = bucket.take(limits.refusals, at: now)
+            state.refusals = bucket
+            guard isIn else {
+                state.unrecorded += 1
+                return .throttled
+            }
+            defer { state.unrecorded = 0 }
+            return .recorded(unrecordedBefore: state.unrecorded)
+        }
+    }
+
+    /// Counts a refusal that is not recorded for a reason of its own, such as a closed account.
+    func countUnrecorded() { state.withLock { $0.unrecorded += 1 } }
+}
+
+/// The sizes of a budget.
+public struct BudgetLimits: Hashable, Sendable {
+    /// So many at once, and so many a second in the long run.
+    public struct Rate: Hashable, Sendable {
+        public let burst: Double
+        public let perSecond: Double
+        public init(burst: Double, perSecond: Double) {
+            self.burst = max(burst, 1)
+            self.perSecond = max(perSecond, 0.001)
+        }
+    }
+
+    /// Launches begun from one network address.
+    public var launches = Rate(burst: 300, perSecond: 10)
+    /// Recorded refusals of requests that proved nothing, over all sources.
+    public var refusals = Rate(burst: 500, perSecond: 5)
+
+    public init() {}
+}
