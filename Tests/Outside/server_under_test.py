@@ -123,11 +123,12 @@ class ChaperoneUnderTest:
 
     def stop(self):
         """Asks the server to end and checks that it ends cleanly."""
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            code = self.process.wait(timeout=30)
-            if code != 0:
-                raise AssertionError(f"the server ended with {code}; see {self.log.name}")
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server had ended by itself with {self.process.returncode}; see {self.log.name}")
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=30)
+        if code != 0:
+            raise AssertionError(f"the server ended with {code}; see {self.log.name}")
         self.clean_up()
 
     def kill(self):
