@@ -36,7 +36,7 @@ def load_catalogue():
 
 def function_name(name):
     """A test's name as the xUnit report and the trait log both spell it."""
-    return re.sub(r"[`\\]", "", name).split("(")[0].strip()
+    return re.sub(r"[`\\]", "", re.sub(r"\([^()]*\)$", "", name)).strip()
 
 
 def load_outcomes(results):
@@ -55,8 +55,8 @@ def load_log(results):
     log = results / "requirements.tsv"
     for line in log.read_text().splitlines() if log.exists() else []:
         test, _, requirement = line.rpartition("\t")
-        parts = test.split("/")
-        name = function_name(parts[-2] if len(parts) > 1 and ".swift:" in parts[-1] else parts[-1])
+        # `Module.Suite/function()/File.swift:1:2`; a function's name in backticks may hold slashes itself.
+        name = function_name(re.sub(r"^[^/`]*(?:/\w+)*/(?=[`\w])", "", re.sub(r"/[^/]*\.swift:\d+:\d+$", "", test)))
         shown.setdefault(requirement, set()).add(name)
     return shown
 

@@ -3,7 +3,7 @@ import json
 import unittest
 
 from requirements_log import verifies
-from server_under_test import ChaperoneUnderTest
+from server_under_test import ChaperoneUnderTest, request
 from smart_client import App
 
 SCOPE = "openid fhirUser launch/patient offline_access patient/*.rs"
@@ -81,3 +81,10 @@ class MembersApp(unittest.TestCase):
         answer = app.get("Patient/patient-a")
         self.assertEqual(answer.status, 401)
         self.assertIn("Bearer", answer.headers["WWW-Authenticate"])
+
+    @verifies("oauth-attack@R-33")
+    def test_no_script_of_another_origin_may_use_the_authorization_endpoint(self):
+        for method in ("OPTIONS", "GET"):
+            answer = request(self.server.issuer, method, "/oauth/authorize", headers={
+                "Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"})
+            self.assertIsNone(answer.headers["Access-Control-Allow-Origin"])
