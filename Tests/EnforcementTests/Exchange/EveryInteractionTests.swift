@@ -32,7 +32,7 @@ import Testing
         let catalogue = try AttackCatalogue.shared.get()
         let harness = try GatewayHarness(upstream: catalogue.store(.lenient).upstream)
         let type = method == "PATCH" ? "application/json-patch+json" : "application/fhir+json"
-        for name in ["P", "Pw", "S", "N"] {
+        for name in ["P", "Pw", "Gw", "N"] {
             let token = try #require(try catalogue.token(name, from: harness))
 
             let answer = await harness.send(
