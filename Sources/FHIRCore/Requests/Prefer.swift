@@ -15,8 +15,6 @@ public struct Prefer: Hashable, Sendable {
     public var answer: Return?
     /// `handling`.
     public var handling: Handling?
-    /// `respond-async`.
-    public var respondAsync = false
 
     /// No preference.
     public init() {}
@@ -31,7 +29,6 @@ public struct Prefer: Hashable, Sendable {
             switch name {
             case "return": answer = answer ?? Return(rawValue: value)
             case "handling": handling = handling ?? Handling(rawValue: value)
-            case "respond-async": respondAsync = true
             default: break
             }
         }

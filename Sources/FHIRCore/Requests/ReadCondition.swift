@@ -4,9 +4,6 @@ public struct ReadCondition: Hashable, Sendable {
     public var ifNoneMatch: [VersionID] = []
     /// Whether `If-None-Match` was `*`.
     public var ifNoneMatchAny = false
-    /// The text of `If-Modified-Since`; nil also when `If-None-Match` was there, which counts instead
-    /// (RFC 9110 §13.1.3).
-    public var ifModifiedSince: String?
 
     /// No condition.
     public init() {}
@@ -23,21 +20,10 @@ public struct ReadCondition: Hashable, Sendable {
             .searchCompartment, .operation, .page:
             return
         }
-        guard let text = headers.ifNoneMatch else {
-            ifModifiedSince = headers.ifModifiedSince
-            return
-        }
+        // `If-Modified-Since` is not evaluated, as RFC 9110 §13.1.3 allows: a whole answer is never wrong.
+        guard let text = headers.ifNoneMatch else { return }
         let tags = text.split(separator: ",").map(HeaderText.trimmed)
         ifNoneMatchAny = tags == ["*"]
         ifNoneMatch = tags.compactMap(EntityTag.version)
-    }
-}
-
-/// The entity tags of FHIR: `W/"version"` (R4 http.html), read leniently as to weakness.
-enum EntityTag {
-    static func version(_ text: Substring) -> VersionID? {
-        let quoted = text.hasPrefix("W/") ? text.dropFirst(2) : text
-        guard quoted.utf8.count >= 2, quoted.first == "\"", quoted.last == "\"" else { return nil }
-        return VersionID(quoted.dropFirst().dropLast())
     }
 }

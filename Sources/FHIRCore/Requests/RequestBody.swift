@@ -80,9 +80,7 @@ enum RequestBodyReader {
         guard type == nil || view.type == type else {
             throw .invalid("`resourceType` in the body is not the type that the path names")
         }
-        if PrimitiveCompanion.hasMisplaced(in: document) {
-            throw .invalid("the body has an underscore member that is not the companion of a primitive")
-        }
+        if let fault = MemberNames.fault(in: document) ?? ContainedList.fault(in: view) { throw .invalid(fault) }
         return view
     }
 }

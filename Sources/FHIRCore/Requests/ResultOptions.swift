@@ -16,8 +16,6 @@ public struct ResultOptions: Hashable, Sendable {
 
     /// The form of the answer.
     public var format: Format = .json
-    /// `_pretty`.
-    public var isPretty = false
     /// `_summary`, if it was there.
     public var summary: Summary?
     /// The names in `_elements`; empty when it was not there.
@@ -52,7 +50,6 @@ public struct ResultOptions: Hashable, Sendable {
             guard term.rawValue == "true" || term.rawValue == "false" else {
                 throw .invalid("`_pretty` is `true` or `false`")
             }
-            isPretty = term.rawValue == "true"
         case "_summary":
             guard let value = Summary(rawValue: term.rawValue) else {
                 throw .invalid("`_summary` has a value that FHIR R4 does not know")

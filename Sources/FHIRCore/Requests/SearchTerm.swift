@@ -103,14 +103,4 @@ public enum SearchValue {
         if isPending { result.append(backslash) }
         return String(result)
     }
-
-    /// The text with a backslash before each of FHIR's separators.
-    public static func escaped(_ text: String) -> String {
-        var result = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars {
-            if isSpecial(scalar) { result.append(backslash) }
-            result.append(scalar)
-        }
-        return String(result)
-    }
 }

@@ -53,7 +53,7 @@ public struct ElementExpression: Hashable, Sendable {
         case .member(let name): nodes.flatMap { values(of: $0[name]) }
         case .anyMember(let names): nodes.flatMap { node in names.flatMap { values(of: node[$0]) } }
         case .index(let place): place < nodes.count ? [nodes[place]] : []
-        case .referenceTo(let type): nodes.filter { mayPoint($0, at: type, in: resource) }
+        case .referenceTo(let type): references(nodes, to: type, in: resource)
         case .whereEqual(let name, let text): nodes.filter { $0[name]?.equals(text) == true }
         }
     }
@@ -68,17 +68,30 @@ public struct ElementExpression: Hashable, Sendable {
         }
     }
 
+    private static func references(
+        _ nodes: [JSONNode], to type: ResourceType, in resource: ResourceView
+    ) -> [JSONNode] {
+        var contained: [String: String] = [:]
+        for element in resource.node["contained"]?.elements ?? [] {
+            // Of two with one id the first is meant, here as wherever `contained` is read.
+            guard let id = element["id"]?.string, contained[id] == nil else { continue }
+            contained[id] = element["resourceType"]?.string
+        }
+        return nodes.filter { mayPoint($0, at: type, contained: contained) }
+    }
+
     /// `resolve() is Type` without resolving: false only when everything that is said of the target's type is
     /// something else. A reference of unknown type stays, and whoever compares it finds that it names nobody.
-    private static func mayPoint(_ node: JSONNode, at type: ResourceType, in resource: ResourceView) -> Bool {
+    private static func mayPoint(
+        _ node: JSONNode, at type: ResourceType, contained: [String: String]
+    ) -> Bool {
         let declared = node["type"]?.string
         guard let text = node["reference"]?.string else { return declared == nil || declared == type.rawValue }
         switch LiteralReference(text) {
         case .relative(let key, _), .absolute(_, let key, _):
             return key.type == type || declared == type.rawValue
         case .fragment(let id):
-            let target = resource.node["contained"]?.elements.first { $0["id"]?.equals(id) == true }
-            guard let name = target?["resourceType"]?.string else { return true }
+            guard let name = contained[id] else { return true }
             return name == type.rawValue || declared == type.rawValue
         case .urn, .conditional, .other:
             return declared == nil || declared == type.rawValue

@@ -50,10 +50,9 @@ import Testing
         let tags = try Ask.canonical(
             "GET", "/Patient/pA", [("If-None-Match", "W/\"1\", \"2\""), ("If-Modified-Since", "x")])
         #expect(tags.readCondition.ifNoneMatch.map(\.text) == ["1", "2"])
-        #expect(tags.readCondition.ifModifiedSince == nil)
         #expect(try Ask.canonical("GET", "/Patient/pA", [("If-None-Match", "*")]).readCondition.ifNoneMatchAny)
         let date = try Ask.canonical("GET", "/Patient/pA", [("If-Modified-Since", "Mon, 01 Jan 2024 00:00:00 GMT")])
-        #expect(date.readCondition.ifModifiedSince == "Mon, 01 Jan 2024 00:00:00 GMT")
+        #expect(date.readCondition == ReadCondition())
         #expect(try Ask.canonical("GET", "/Patient", [("If-None-Match", "*")]).readCondition == ReadCondition())
     }
 
@@ -62,7 +61,6 @@ import Testing
             parsing: "return=minimal, handling=\"lenient\"; x=1 , respond-async, foo=bar, return=representation")
         #expect(prefer.answer == .minimal)
         #expect(prefer.handling == .lenient)
-        #expect(prefer.respondAsync)
         #expect(Prefer(parsing: "return=all, handling=") == Prefer())
         #expect(Prefer(parsing: "return=OperationOutcome").answer == .operationOutcome)
     }
@@ -121,7 +119,6 @@ import Testing
         #expect(request.query.encoded == "code=1")
         #expect(request.options.summary == .count)
         #expect(request.options.elements == ["code", "value.unit"])
-        #expect(request.options.isPretty)
     }
 }
 
