@@ -48,8 +48,9 @@ struct Replacement {
     /// Whether the body names the same people as the stored version; true where nothing is replaced.
     func keepsIdentity(of stored: ResourceView) -> Bool {
         guard let body else { return true }
-        let isUnlimited = rule.grants.contains {
-            $0.isEveryone && $0.grants(.update, on: stored.type, types: rule.policy.types)
+        // One and the same grant for every patient has to admit both sides.
+        let isUnlimited = rule.deciding.contains { grant in
+            grant.isEveryone && (grant.scope.constraint.map { $0.matches(stored) && $0.matches(body) } ?? true)
         }
         if isUnlimited { return true }
         if stored.type == .patient {
@@ -72,7 +73,7 @@ struct Replacement {
 
     private func isOwn(_ people: Set<InstanceKey>) -> Bool {
         people.allSatisfy { key in
-            rule.grants.contains { $0.boundary.contains(key.id) }
+            rule.deciding.contains { $0.boundary.contains(key.id) }
         }
     }
 }

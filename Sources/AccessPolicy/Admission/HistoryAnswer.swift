@@ -17,7 +17,6 @@ struct HistoryAnswer {
 
     func admit(_ pageLink: (String) -> String?) -> AnswerAdmission {
         var builder = ReleaseBuilder(permit, document: bundle.node.document)
-        let judge = Judge(permit.rule)
         var entries: [(resource: [UInt8]?, members: [JSONMemberValue])] = []
         for entry in bundle.entries {
             guard let node = entry.resource else {
@@ -29,16 +28,17 @@ struct HistoryAnswer {
                 builder.note("an entry of a history is of another resource")
                 continue
             }
-            switch judge.judge(view, letters: permit.letters(for: .version)) {
+            switch permit.judgement(of: view, as: .version) {
             case .fails(let reason): builder.withhold(reason)
-            case .passes(let edits, let scopes):
-                let bytes = builder.release(view, edits: edits, by: scopes, isProjected: true)
+            case .passes(let redaction, let scopes):
+                let bytes = builder.release(view, redaction, by: scopes, isProjected: true)
                 entries.append((bytes, version(view, entry)))
             }
         }
-        let next = PageLink.next(bundle, permit.rule, &builder, pageLink)
-        var envelope = BundleEnvelope(
-            type: "history", total: nil, links: [selfLink] + (next.map { [("next", $0)] } ?? []))
+        guard let next = NextPage(of: bundle, permit.rule).linked(pageLink) else {
+            return .refuse(Denial(.upstreamUnverifiable))
+        }
+        var envelope = BundleEnvelope(type: "history", total: nil, links: [selfLink] + next)
         for entry in entries {
             envelope.add(fullURL: "\(base)/\(key)", resource: entry.resource, members: entry.members)
         }
@@ -59,7 +59,7 @@ struct HistoryAnswer {
             "url": .string(isCreate ? key.type.rawValue : key.description),
         ]
         var response = [JSONMemberValue("status", .string(isCreate ? "201" : "200"))]
-        if let version = view.versionID { response.append(JSONMemberValue("etag", .string("W/\"\(version.text)\""))) }
+        if let version = view.versionID { response.append(JSONMemberValue("etag", .string(EntityTag.text(version)))) }
         if let date = view.lastUpdated { response.append(JSONMemberValue("lastModified", .string(date))) }
         return [JSONMemberValue("request", request), JSONMemberValue("response", .object(response))]
     }

@@ -50,13 +50,13 @@ extension ResourceView {
         return tags.insertion(firstElement: tag)
     }
 
-    /// The resources in `contained`, or nil when one of them is none.
+    /// The resources in `contained`; nil when one of them is none, or contains others itself (FHIR R4, dom-2).
     var containedResources: [ResourceView]? {
         guard let list = node["contained"] else { return [] }
         guard list.kind == .array else { return nil }
         var result: [ResourceView] = []
         for element in list.elements {
-            guard let view = try? ResourceView(element) else { return nil }
+            guard let view = try? ResourceView(element), element["contained"] == nil else { return nil }
             result.append(view)
         }
         return result

@@ -2,8 +2,8 @@ internal import FHIRCore
 
 /// What the judge says about a resource before anything is cut: whether it passes, by which grants, with which edits.
 enum Judgement: Sendable {
-    /// It passes by these grants after these edits.
-    case passes(edits: [ByteEdit], by: [HeldScope])
+    /// It passes by these grants after this has gone from it.
+    case passes(Redaction, by: [HeldScope])
     /// It does not pass.
     case fails(WithholdReason)
 }
@@ -13,9 +13,9 @@ struct Judge: Sendable {
     let grants: [EffectiveGrant]
     let policy: ServerPolicy
 
-    init(_ rule: ReleaseRule) {
-        grants = rule.grants
-        policy = rule.policy
+    init(grants: [EffectiveGrant], policy: ServerPolicy) {
+        self.grants = grants
+        self.policy = policy
     }
 
     var forms: ReferenceForms {
@@ -29,47 +29,49 @@ struct Judge: Sendable {
         _ resource: ResourceView, letters: Permissions, released: Set<InstanceKey> = []
     ) -> Judgement {
         var reason = WithholdReason.notGranted
-        var best: [ByteEdit]?
+        var best: Redaction?
         var scopes: [HeldScope] = []
         for grant in grants where grant.grants(letters, on: resource.type, types: policy.types) {
             if let constraint = grant.scope.constraint, !constraint.matches(resource) {
                 reason = max(reason, .outsideConstraint)
                 continue
             }
-            switch boundaryEdits(resource, grant.boundary, released) {
-            case .success(let edits):
+            switch redaction(of: resource, for: grant.boundary, released) {
+            case .success(let found):
                 scopes.append(grant.held)
-                if best == nil || edits.count < (best?.count ?? 0) { best = edits }
+                if best.map({ found.count < $0.count }) ?? true { best = found }
             case .failure(let failure):
                 reason = max(reason, failure.reason)
             }
         }
         guard let best else { return .fails(reason) }
-        return .passes(edits: best, by: scopes)
+        return .passes(best, by: scopes)
     }
 
     struct Failure: Error { let reason: WithholdReason }
 
     /// What must be cut for the resource to be inside one boundary, or why it is outside.
-    private func boundaryEdits(
-        _ resource: ResourceView, _ boundary: PatientPanel, _ released: Set<InstanceKey>
-    ) -> Result<[ByteEdit], Failure> {
+    private func redaction(
+        of resource: ResourceView, for boundary: PatientPanel, _ released: Set<InstanceKey>
+    ) -> Result<Redaction, Failure> {
         let panel: Set<ResourceID>
         switch boundary {
         case .none: return .failure(Failure(reason: .outsideBoundary))
-        case .everyone: return .success([])
+        case .everyone: return .success(.none)
         case .patients(let patients): panel = patients
         }
         let rule = policy.types[resource.type]
+        let multiPatient = MultiPatient(panel: panel, policy: policy, forms: forms)
         switch rule.typeClass {
-        case .shared, .conformance: return .success([])
+        // It is nobody's; what it contains may still be somebody's.
+        case .shared, .conformance: return multiPatient.redaction(of: resource, .allow)
         case .restricted: return .failure(Failure(reason: .outsideBoundary))
         case .compartment: break
         }
         guard isMember(resource, of: panel, rule, released) else {
             return .failure(Failure(reason: .outsideBoundary))
         }
-        return MultiPatient(panel: panel, policy: policy, forms: forms).edits(resource, rule)
+        return multiPatient.redaction(of: resource, rule.multiPatient)
     }
 
     /// Member(R, p), strict: the subject element names a patient of the panel.
@@ -102,8 +104,8 @@ struct Judge: Sendable {
 
     /// b.7: at least one target is visible, and every target that belongs to a patient is.
     ///
-    /// A target is visible when it is a patient of the panel or released in the same Bundle. Beside a patient of the
-    /// panel other clinical targets cannot be told without a look-up and are taken to be that patient's.
+    /// A target is visible when it is a patient of the panel or released in the same Bundle; beside a patient of the
+    /// panel another clinical target could still be somebody else's.
     private func isProvenance(
         _ resource: ResourceView, visibleIn panel: Set<ResourceID>, _ released: Set<InstanceKey>
     ) -> Bool {
@@ -114,9 +116,10 @@ struct Judge: Sendable {
         guard keys.count == targets.count else { return false }
         let patients = keys.filter { $0.type == .patient }
         guard patients.allSatisfy({ panel.contains($0.id) }) else { return false }
-        if !patients.isEmpty { return true }
-        let clinical = keys.filter { policy.types[$0.type].typeClass != .shared }
-        return !clinical.isEmpty && clinical.allSatisfy(released.contains)
+        let clinical = keys.filter {
+            $0.type != .patient && ![.shared, .conformance].contains(policy.types[$0.type].typeClass)
+        }
+        return !(patients.isEmpty && clinical.isEmpty) && clinical.allSatisfy(released.contains)
     }
 }
 

@@ -1,56 +1,45 @@
 internal import FHIRCore
 
-/// A resource on its way to a client: addresses of the upstream made ours, everything else byte for byte.
+/// A resource on its way to a client: what was judged is cut, what was not asked for is left out, addresses of the
+/// upstream become ours, and everything else stays byte for byte.
 struct OutgoingResource {
     private let resource: ResourceView
-    private let rule: ReleaseRule
-    private let mayNameUpstream: Bool
+    private let addresses: AddressMap?
 
-    init(_ resource: ResourceView, _ rule: ReleaseRule, mayNameUpstream: Bool = true) {
+    /// - Parameter addresses: nil where the upstream is not named anywhere in the document.
+    init(_ resource: ResourceView, _ addresses: AddressMap?) {
         self.resource = resource
-        self.rule = rule
-        self.mayNameUpstream = mayNameUpstream
+        self.addresses = addresses
     }
 
-    /// The bytes after these edits.
-    func bytes(_ edits: [ByteEdit]) -> [UInt8] {
-        let all = edits + (mayNameUpstream ? addressEdits() : [])
+    /// The bytes after a redaction and a projection.
+    func bytes(_ redaction: Redaction, _ projection: Projection = .whole) -> [UInt8] {
         let node = resource.node
-        guard !all.isEmpty else { return Array(node.bytes) }
-        return applying(all, to: node.document.bytes, in: node.range)
+        // One place for all cuts of members, so that no two of them meet.
+        var edits = node.cut { member in
+            (redaction.cutsNarrative && (member.isNamed("text") || member.isNamed("_text")))
+                || !projection.keeps(member)
+        }
+        edits += redaction.edits
+        if !edits.isEmpty { edits.append(resource.subsetMark) }
+        if let addresses { edits += addressEdits(addresses) }
+        guard !edits.isEmpty else { return Array(node.bytes) }
+        return applying(edits, to: node.document.bytes, in: node.range)
     }
 
-    /// Replaces what begins with the upstream's base in the members that carry addresses of resources.
-    private func addressEdits() -> [ByteEdit] {
-        let policy = rule.policy
-        guard policy.upstreamBase != policy.publicBase else { return [] }
+    private func addressEdits(_ addresses: AddressMap) -> [ByteEdit] {
         var edits: [ByteEdit] = []
         var pending = [resource.node]
         while let node = pending.popLast() {
             switch node.kind {
             case .array: pending.append(contentsOf: node.elements)
-            case .object:
-                for member in node.members {
-                    guard member.value.kind == .string else {
-                        pending.append(member.value)
-                        continue
-                    }
-                    guard OutgoingResource.carriesAddress(member), let text = member.value.string,
-                        case .absolute(let base, let key, let version) = LiteralReference(text),
-                        base == policy.upstreamBase
-                    else { continue }
-                    let suffix = version.map { "/_history/\($0.text)" } ?? ""
-                    let address = JSONValue.string("\(policy.publicBase)/\(key)\(suffix)")
-                    edits.append(ByteEdit(range: member.value.range, replacement: address.serialized))
-                }
-            case .string, .number, .bool, .null: break
+            case .object: pending.append(contentsOf: node.members.map(\.value))
+            case .string:
+                guard let text = node.string, let ours = addresses.rewritten(text) else { continue }
+                edits.append(ByteEdit(range: node.range, replacement: JSONValue.string(ours).serialized))
+            case .number, .bool, .null: break
             }
         }
         return edits
-    }
-
-    /// `Reference.reference`, `Attachment.url`, `fullUrl` of a stored Bundle, and elements of type url or uri.
-    private static func carriesAddress(_ member: JSONMember) -> Bool {
-        ["reference", "url", "fullUrl", "uri", "valueUrl", "valueUri", "valueCanonical"].contains { member.isNamed($0) }
     }
 }

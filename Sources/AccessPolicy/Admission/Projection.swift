@@ -23,14 +23,14 @@ struct Projection: Hashable, Sendable {
         dropsNarrative = options.summary == .data
     }
 
-    /// The edits that make a resource its projection; the mark that it is a subset is not among them.
-    func edits(_ resource: ResourceView) -> [ByteEdit] {
-        guard kept != nil || dropsNarrative else { return [] }
-        return resource.node.cut { member in
-            if dropsNarrative, member.isNamed("text") { return true }
-            guard let kept else { return false }
-            let name = member.name
-            return !kept.contains(name.hasPrefix("_") ? String(name.dropFirst()) : name)
-        }
+    /// The projection that leaves a resource as it is.
+    static let whole = Projection(ResultOptions())
+
+    /// Whether a member stays.
+    func keeps(_ member: JSONMember) -> Bool {
+        if dropsNarrative, member.isNamed("text") || member.isNamed("_text") { return false }
+        guard let kept else { return true }
+        let name = member.name
+        return kept.contains(name.hasPrefix("_") ? String(name.dropFirst()) : name)
     }
 }

@@ -8,33 +8,24 @@ struct ReleaseBuilder {
     private(set) var determining: Set<HeldScope> = []
     private(set) var securityEvents: [String] = []
     private let projection: Projection
-    private let namesUpstream: Bool
+    private let addresses: AddressMap?
 
     var rule: ReleaseRule { permit.rule }
 
     init(_ permit: Permit, document: JSONDocument?) {
         self.permit = permit
         projection = Projection(permit.request.options)
-        namesUpstream = document.map { ReleaseBuilder.mayName(permit.rule.policy.upstreamBase, in: $0.bytes) } ?? false
+        addresses = document.flatMap { AddressMap(permit.rule.policy, for: $0.bytes) }
     }
 
     /// The bytes of an admitted resource.
     mutating func release(
-        _ resource: ResourceView, edits: [ByteEdit], by scopes: [HeldScope], isProjected: Bool
+        _ resource: ResourceView, _ redaction: Redaction, by scopes: [HeldScope], isProjected: Bool
     ) -> [UInt8] {
-        counts.add(resource.type, isRedacted: !edits.isEmpty)
+        counts.add(resource.type, isRedacted: !redaction.isEmpty)
         determining.formUnion(scopes)
         patients.formUnion(subjects(of: resource))
-        var all = edits
-        if isProjected {
-            let cuts = projection.edits(resource)
-            if !cuts.isEmpty {
-                all += cuts
-                // One mark is enough, and two would be two members of one name.
-                if edits.isEmpty { all.append(resource.subsetMark) }
-            }
-        }
-        return OutgoingResource(resource, rule, mayNameUpstream: namesUpstream).bytes(all)
+        return OutgoingResource(resource, addresses).bytes(redaction, isProjected ? projection : .whole)
     }
 
     mutating func withhold(_ reason: WithholdReason) { counts.withhold(reason) }
@@ -61,23 +52,5 @@ struct ReleaseBuilder {
                 .filter { $0.type == .patient }.map(\.id)
         case .securityContext, nil: return []
         }
-    }
-
-    /// Whether the base can stand anywhere in these bytes; a text with escapes may spell it in another way.
-    private static func mayName(_ base: String, in bytes: [UInt8]) -> Bool {
-        let host = Array(base.utf8.drop { $0 != UInt8(ascii: "/") }.drop { $0 == UInt8(ascii: "/") })
-        guard let first = host.first else { return true }
-        var index = bytes.startIndex
-        while index < bytes.endIndex {
-            let byte = bytes[index]
-            if byte == first, bytes[index...].starts(with: host) { return true }
-            if byte == UInt8(ascii: "\\"), index + 1 < bytes.endIndex,
-                bytes[index + 1] == UInt8(ascii: "/") || bytes[index + 1] == UInt8(ascii: "u")
-            {
-                return true
-            }
-            index += 1
-        }
-        return false
     }
 }

@@ -5,18 +5,20 @@ struct SearchAnswer {
     private let permit: Permit
     private let bundle: BundleView
     private let type: ResourceType
-    private let judge: Judge
     private var builder: ReleaseBuilder
     private var matches: [Entry] = []
     private var matched: Set<InstanceKey> = []
     private var candidates: [Entry] = []
-    private var isTotalTrusted: Bool
+    private var cameAlong: Set<InstanceKey> = []
+    /// Whether every entry was one that belongs into the answer.
+    private var isClean = true
+    private var hasHiddenMatches = false
 
     /// An entry that passed the judge.
     struct Entry {
         let key: InstanceKey
         let resource: ResourceView
-        var edits: [ByteEdit] = []
+        var redaction = Redaction.none
         var scopes: [HeldScope] = []
     }
 
@@ -24,9 +26,7 @@ struct SearchAnswer {
         self.permit = permit
         self.bundle = bundle
         self.type = type
-        judge = Judge(permit.rule)
         builder = ReleaseBuilder(permit, document: bundle.node.document)
-        isTotalTrusted = permit.narrowingIsExact
     }
 
     func admit(_ pageLink: (String) -> String?) -> AnswerAdmission {
@@ -38,23 +38,35 @@ struct SearchAnswer {
         for entry in bundle.entries { sort(entry) }
         if permit.rule.isCount { return countOnly() }
         let included = include()
-        var envelope = BundleEnvelope(type: "searchset", total: total, links: links(pageLink))
+        let next = NextPage(of: bundle, permit.rule)
+        // b.6: pages with gaps would tell how many rows are hidden; the first gap ends them, and the answer says so.
+        let isCut = next.exists && hasHiddenMatches
+        guard let nextLink = isCut ? [] : next.linked(pageLink) else { return .refuse(Denial(.upstreamUnverifiable)) }
+        var envelope = BundleEnvelope(type: "searchset", total: total(next), links: [selfLink] + nextLink)
         for entry in matches { add(entry, mode: "match", to: &envelope) }
         for entry in included { add(entry, mode: "include", to: &envelope) }
         if isMissingIncludes(among: matches + included) {
-            envelope.add(
-                fullURL: nil, resource: SearchAnswer.missingIncludes,
-                members: [JSONMemberValue("search", ["mode": "outcome"])])
+            add(outcome: "includes-withheld", code: "suppressed", to: &envelope)
         }
+        if isCut { add(outcome: "further-pages-withheld", code: "incomplete", to: &envelope) }
         return .release(builder.answer(bytes: envelope.finished()))
     }
 
     private mutating func add(_ entry: Entry, mode: String, to envelope: inout BundleEnvelope) {
         let bytes = builder.release(
-            entry.resource, edits: entry.edits, by: entry.scopes, isProjected: mode == "match")
+            entry.resource, entry.redaction, by: entry.scopes, isProjected: mode == "match")
         envelope.add(
             fullURL: "\(permit.rule.policy.publicBase)/\(entry.key)", resource: bytes,
             members: [JSONMemberValue("search", ["mode": .string(mode)])])
+    }
+
+    /// Adds an entry that says that something is missing: the same for every cause (decision 5).
+    private func add(outcome details: String, code: String, to envelope: inout BundleEnvelope) {
+        envelope.add(
+            fullURL: nil,
+            resource: OperationOutcome.json(
+                severity: "information", code: code, diagnostics: nil, details: details),
+            members: [JSONMemberValue("search", ["mode": "outcome"])])
     }
 
     // MARK: - entries
@@ -81,11 +93,12 @@ struct SearchAnswer {
         guard matched.insert(key).inserted else {
             return distrust(.unexpected, "a match stands in the answer twice")
         }
-        switch judge.judge(resource, letters: .search) {
-        case .passes(let edits, let scopes):
-            matches.append(Entry(key: key, resource: resource, edits: edits, scopes: scopes))
+        switch permit.judgement(of: resource, as: .match) {
+        case .passes(let redaction, let scopes):
+            matches.append(Entry(key: key, resource: resource, redaction: redaction, scopes: scopes))
         case .fails(let reason):
-            isTotalTrusted = false
+            isClean = false
+            hasHiddenMatches = true
             builder.withhold(reason)
             // b.6: under exact narrowing the upstream has ignored a parameter.
             if permit.narrowingIsExact { builder.note("a match is outside the search that was asked for") }
@@ -96,11 +109,15 @@ struct SearchAnswer {
         guard permit.rule.includes.contains(where: { $0.arriving.contains(resource.type) }) else {
             return distrust(.unexpected, "an entry came along that was not asked for")
         }
+        // Of two resources under one name neither may pass on the strength of the other.
+        guard cameAlong.insert(key).inserted else {
+            return distrust(.unexpected, "an entry came along twice")
+        }
         candidates.append(Entry(key: key, resource: resource))
     }
 
     private mutating func distrust(_ reason: WithholdReason, _ event: String) {
-        isTotalTrusted = false
+        isClean = false
         builder.withhold(reason)
         builder.note(event)
     }
@@ -109,38 +126,14 @@ struct SearchAnswer {
 
     /// The candidates that are admitted and hang on something that is released, in the upstream's order.
     private mutating func include() -> [Entry] {
-        guard !candidates.isEmpty else { return [] }
-        var connection = IncludeConnection(permit.rule, matches: matches)
-        var waiting = candidates
-        var taken: Set<InstanceKey> = []
-        var refused: [InstanceKey: WithholdReason] = [:]
-        var changed = true
-        while changed {
-            changed = false
-            for (place, entry) in waiting.enumerated() where !taken.contains(entry.key) {
-                guard connection.reaches(entry) else { continue }
-                switch judge.judge(entry.resource, letters: [.read, .search], released: connection.released) {
-                case .passes(let edits, let scopes):
-                    waiting[place].edits = edits
-                    waiting[place].scopes = scopes
-                    taken.insert(entry.key)
-                    connection.add(entry)
-                    changed = true
-                case .fails(let reason):
-                    refused[entry.key] = reason
-                }
-            }
+        let waiting = candidates.filter { !matched.contains($0.key) }
+        guard !waiting.isEmpty else { return [] }
+        let search = IncludeSearch(permit.rule, matches: matches, candidates: waiting)
+        return search.candidates.enumerated().compactMap { place, entry in
+            guard let reason = search.reasonToWithhold(place) else { return entry }
+            builder.withhold(reason)
+            return nil
         }
-        var result: [Entry] = []
-        var seen = Set(matches.map(\.key))
-        for entry in waiting {
-            guard taken.contains(entry.key) else {
-                builder.withhold(refused[entry.key] ?? .unconnected)
-                continue
-            }
-            if seen.insert(entry.key).inserted { result.append(entry) }
-        }
-        return result
     }
 
     /// Whether a released resource points, by an include that was asked for, at something that is not in the answer.
@@ -162,19 +155,20 @@ struct SearchAnswer {
         }
     }
 
-    /// The entry that says that something is missing: the same for every cause (decision 5).
-    private static let missingIncludes = OperationOutcome.json(
-        severity: "information", code: "suppressed", diagnostics: nil, details: "includes-withheld")
-
     // MARK: - totals and links
 
-    private var total: Int? {
-        guard isTotalTrusted, let total = bundle.total, total >= matches.count else { return nil }
-        return total
+    /// The upstream's total, where it counts what may be seen: because the upstream knows what limits it, or because
+    /// all that it counts stands here.
+    private func total(_ next: NextPage) -> Int? {
+        guard isClean, let total = bundle.total else { return nil }
+        if permit.rule.isCountable { return total >= matches.count ? total : nil }
+        return !next.exists && permit.continuation == nil && total == matches.count ? total : nil
     }
 
     private mutating func countOnly() -> AnswerAdmission {
-        guard isTotalTrusted, let total = bundle.total else { return .refuse(Denial(.upstreamUnverifiable)) }
+        guard isClean, permit.rule.isCountable, let total = bundle.total else {
+            return .refuse(Denial(.upstreamUnverifiable))
+        }
         let envelope = BundleEnvelope(type: "searchset", total: total, links: [selfLink])
         return .release(builder.answer(bytes: envelope.finished()))
     }
@@ -183,26 +177,5 @@ struct SearchAnswer {
         let query = permit.rule.publicQuery.encoded
         let path = "\(permit.rule.policy.publicBase)/\(type.rawValue)"
         return ("self", query.isEmpty ? path : "\(path)?\(query)")
-    }
-
-    private mutating func links(_ pageLink: (String) -> String?) -> [(relation: String, url: String)] {
-        guard let next = PageLink.next(bundle, permit.rule, &builder, pageLink) else { return [selfLink] }
-        return [selfLink, ("next", next)]
-    }
-}
-
-/// The one link of the upstream that is followed up.
-enum PageLink {
-    /// Our address for the next page; nil when there is none, or when the upstream's is not its own.
-    static func next(
-        _ bundle: BundleView, _ rule: ReleaseRule, _ builder: inout ReleaseBuilder, _ pageLink: (String) -> String?
-    ) -> String? {
-        let all = bundle.links.filter { $0.relation == "next" }
-        guard let upstream = all.first?.url else { return nil }
-        guard all.count == 1, rule.isUpstreamAddress(upstream) else {
-            builder.note("the next page is not below the upstream's base")
-            return nil
-        }
-        return pageLink(upstream)
     }
 }

@@ -10,14 +10,14 @@ struct SingleAnswer {
         guard let view = resource(of: answer), Expectation(permit).allows(view, as: role) else {
             return .refuse(Denial(.upstreamUnverifiable))
         }
-        switch Judge(permit.rule).judge(view, letters: permit.letters(for: role)) {
+        switch permit.judgement(of: view, as: role) {
         case .fails(let reason):
             return .refuse(permit.denial(for: reason, as: role))
-        case .passes(let edits, let scopes):
+        case .passes(let redaction, let scopes):
             var builder = ReleaseBuilder(permit, document: view.node.document)
-            let bytes = builder.release(view, edits: edits, by: scopes, isProjected: true)
+            let bytes = builder.release(view, redaction, by: scopes, isProjected: true)
             // A validator over what was cut would tell of changes that the client does not see (b.7).
-            guard edits.isEmpty else { return .release(builder.answer(bytes: bytes)) }
+            guard redaction.isEmpty else { return .release(builder.answer(bytes: bytes)) }
             let etag = AnswerHeaders.etag(view, answer.etag)
             let lastModified = AnswerHeaders.date(answer.lastModified)
             if isUnchanged(view, answer) {
@@ -36,7 +36,7 @@ struct SingleAnswer {
     private func isUnchanged(_ view: ResourceView, _ answer: UpstreamAnswer) -> Bool {
         let condition = permit.request.readCondition
         if condition.ifNoneMatchAny { return true }
-        guard let version = view.versionID ?? AnswerHeaders.version(answer.etag) else { return false }
+        guard let version = view.versionID ?? answer.etag.flatMap(EntityTag.version) else { return false }
         return condition.ifNoneMatch.contains(version)
     }
 }

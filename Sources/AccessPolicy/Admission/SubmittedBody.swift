@@ -22,7 +22,7 @@ struct SubmittedBody {
                 scopes.append(grant.held)
             }
         }
-        return scopes.isEmpty ? .fails(reason) : .passes(edits: [], by: scopes)
+        return scopes.isEmpty ? .fails(reason) : .passes(.none, by: scopes)
     }
 
     /// Why a body may not be written into one boundary; nil when it may.
@@ -36,8 +36,12 @@ struct SubmittedBody {
         let rule = policy.types[body.type]
         guard rule.typeClass == .compartment, let contained = body.containedResources else { return .outsideBoundary }
         if let failure = subjectFailure(body, rule, panel) { return failure }
+        // What would be hidden on its way out does not come in.
+        let multiPatient = MultiPatient(panel: panel, policy: policy, forms: forms)
+        guard !contained.contains(where: multiPatient.isForeign) else { return .outsideBoundary }
+        let ids = Set(contained.compactMap { $0.id?.text })
         let references = ([body] + contained).flatMap { $0.allReferences() }
-        let failures = references.compactMap { referenceFailure($0, panel, contained) }
+        let failures = references.compactMap { referenceFailure($0, panel, ids) }
         return failures.min()
     }
 
@@ -73,14 +77,14 @@ struct SubmittedBody {
     }
 
     private func referenceFailure(
-        _ value: ReferenceValue, _ panel: Set<ResourceID>, _ contained: [ResourceView]
+        _ value: ReferenceValue, _ panel: Set<ResourceID>, _ containedIDs: Set<String>
     ) -> WithholdReason? {
         switch value.literal {
         case nil:
             // An identifier alone may stand on elements that decide nothing; what says Patient may not.
             return value.declaredType == "Patient" ? .outsideBoundary : nil
         case .fragment(let id):
-            return id.isEmpty || contained.contains { $0.id?.text == id } ? nil : .referenceForm
+            return id.isEmpty || containedIDs.contains(id) ? nil : .referenceForm
         case .urn, .conditional, .other:
             return .referenceForm
         case .relative(let key, _), .absolute(_, let key, _):

@@ -21,11 +21,11 @@ struct WriteAnswer {
                 if echo.type != .operationOutcome { builder.note("the echo of a write is not what was written") }
             } else {
                 // Writing does not include reading (ATK-137): the echo needs a grant of its own.
-                switch Judge(permit.rule).judge(echo, letters: permit.letters(for: .answer)) {
+                switch permit.judgement(of: echo, as: .answer) {
                 case .fails(let reason): builder.withhold(reason)
-                case .passes(let edits, let scopes):
-                    isWhole = edits.isEmpty
-                    bytes = builder.release(echo, edits: edits, by: scopes, isProjected: false)
+                case .passes(let redaction, let scopes):
+                    isWhole = redaction.isEmpty
+                    bytes = builder.release(echo, redaction, by: scopes, isProjected: false)
                 }
             }
         }

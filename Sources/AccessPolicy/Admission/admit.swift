@@ -11,24 +11,17 @@ public func admit(
     _ resource: ResourceView, as role: ResourceRole, under permit: Permit, visible: Set<InstanceKey> = []
 ) -> Admission {
     guard Expectation(permit).allows(resource, as: role) else { return .withhold(.unexpected) }
-    let judge = Judge(permit.rule)
-    if role == .submitted {
-        let body = SubmittedBody(judge: judge, visible: visible)
-        switch body.judgement(resource, letter: permit.letters(for: role)) {
-        case .fails(let reason): return .withhold(reason)
-        case .passes:
-            guard case .create = permit.request.interaction else {
-                return .release(Released(bytes: body.rewritten(resource, dropsID: false)))
-            }
-            return .release(Released(bytes: body.rewritten(resource, dropsID: true)))
-        }
-    }
-    switch judge.judge(resource, letters: permit.letters(for: role)) {
+    switch permit.judgement(of: resource, as: role, visible: visible) {
     case .fails(let reason): return .withhold(reason)
-    case .passes(let edits, _):
+    case .passes where role == .submitted:
+        let body = SubmittedBody(judge: permit.rule.judge(for: role), visible: visible)
+        let isCreate = if case .create = permit.request.interaction { true } else { false }
+        return .release(Released(bytes: body.rewritten(resource, dropsID: isCreate)))
+    case .passes(let redaction, _):
         if role == .stored, !Replacement(permit).keepsIdentity(of: resource) { return .withhold(.changesIdentity) }
-        let bytes = OutgoingResource(resource, permit.rule).bytes(edits)
-        return edits.isEmpty ? .release(Released(bytes: bytes)) : .redact(Released(bytes: bytes), edits: edits.count)
+        let addresses = AddressMap(permit.rule.policy, for: resource.node.document.bytes)
+        let released = Released(bytes: OutgoingResource(resource, addresses).bytes(redaction))
+        return redaction.isEmpty ? .release(released) : .redact(released, edits: redaction.count)
     }
 }
 
@@ -45,10 +38,18 @@ public func admitReplacement(
 }
 
 extension Permit {
+    /// What the judge says of a resource in a role.
+    func judgement(of resource: ResourceView, as role: ResourceRole, visible: Set<InstanceKey> = []) -> Judgement {
+        let judge = rule.judge(for: role)
+        guard role == .submitted else { return judge.judge(resource, letters: letters(for: role)) }
+        return SubmittedBody(judge: judge, visible: visible).judgement(resource, letter: letters(for: role))
+    }
+
     /// The resources that must be looked up, and admitted as a match would be, before the body may be written.
     public func referencesToProve(in body: ResourceView) -> [InstanceKey] {
-        guard !rule.grants.contains(where: \.isEveryone) else { return [] }
-        return SubmittedBody(judge: Judge(rule), visible: []).referencesToProve(body)
+        let isFree = rule.deciding.contains { $0.isEveryone && ($0.scope.constraint?.matches(body) ?? true) }
+        guard !isFree else { return [] }
+        return SubmittedBody(judge: rule.judge(for: .submitted), visible: []).referencesToProve(body)
     }
 
     /// The letters, any one of which admits a resource in a role.

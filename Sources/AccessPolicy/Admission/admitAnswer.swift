@@ -74,15 +74,7 @@ enum UpstreamStatus {
 enum AnswerHeaders {
     /// `W/"version"` of a resource (FHIR R4 http.html), from the resource itself where it says one.
     static func etag(_ resource: ResourceView?, _ header: String?) -> String? {
-        if let version = resource?.versionID { return "W/\"\(version.text)\"" }
-        return version(header).map { "W/\"\($0.text)\"" }
-    }
-
-    static func version(_ header: String?) -> VersionID? {
-        guard let header else { return nil }
-        let text = header.hasPrefix("W/") ? header.dropFirst(2) : header[...]
-        guard text.utf8.count > 2, text.first == "\"", text.last == "\"" else { return nil }
-        return VersionID(text.dropFirst().dropLast())
+        (resource?.versionID ?? header.flatMap(EntityTag.version)).map(EntityTag.text)
     }
 
     /// An HTTP date has letters, digits, spaces, commas, colons and signs; nothing else goes out under its name.

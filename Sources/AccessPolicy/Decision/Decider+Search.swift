@@ -20,11 +20,15 @@ extension Decider {
         if request.options.summary == .count { plan.isCount = true }
         if let compartment { try add(compartment, of: type, usable, to: &plan) }
         let narrowing = SearchNarrowing(usable, on: type, plan: plan, policy: policy)
-        if plan.isCount, !narrowing.isExact {
-            // b.5: a count over rows that are not exactly the visible ones would count hidden rows.
+        if let obstacle = narrowing.obstacle {
+            let parameter = obstacle == .patientRequired ? policy.types[type].narrowingParameter : nil
+            throw Refused(obstacle, parameter: parameter)
+        }
+        if plan.isCount, !narrowing.isCountable {
+            // b.5: a count over rows that are not surely the visible ones would count hidden rows.
             throw Refused(.parameterNotSupported, parameter: "_summary")
         }
-        return permit(type, plan, narrowing)
+        return permit(type, plan, narrowing, by: usable)
     }
 
     private func isNarrowable(_ type: ResourceType) -> Bool {
@@ -51,8 +55,10 @@ extension Decider {
         }
     }
 
-    private func permit(_ type: ResourceType, _ plan: SearchPlan, _ narrowing: SearchNarrowing) -> Permit {
-        var terms = plan.terms + narrowing.patientTerms + narrowing.constraintTerms
+    private func permit(
+        _ type: ResourceType, _ plan: SearchPlan, _ narrowing: SearchNarrowing, by usable: [EffectiveGrant]
+    ) -> Permit {
+        var terms = narrowing.clientTerms + narrowing.patientTerms + narrowing.constraintTerms
         // The `self` link names patients only where the client already knows whom.
         var shown = plan.terms + (narrowing.showsPatients ? narrowing.patientTerms : []) + narrowing.constraintTerms
         if let sort = plan.sort {
@@ -62,8 +68,8 @@ extension Decider {
         if plan.isCount {
             terms.append(SearchTerm(name: "_summary", rawValue: "count"))
         } else {
-            // `_total` has no meaning that we could check unless the rows are exactly the visible ones.
-            if let total = plan.total, narrowing.isExact { terms.append(total) }
+            // `_total` has no meaning that we could check unless the rows are surely the visible ones.
+            if let total = plan.total, narrowing.isCountable { terms.append(total) }
             terms += plan.includeTerms
             if let count = plan.count {
                 terms.append(SearchTerm(name: "_count", rawValue: String(count)))
@@ -77,8 +83,8 @@ extension Decider {
             upstreamInteraction: .search(type), upstreamQuery: SearchQuery(terms),
             narrowingIsExact: narrowing.isExact, precondition: nil,
             rule: ReleaseRule(
-                grants: grants, policy: policy, includes: plan.includes, publicQuery: SearchQuery(shown),
-                isCount: plan.isCount))
+                grants: grants, deciding: usable, policy: policy, includes: plan.includes,
+                publicQuery: SearchQuery(shown), isCount: plan.isCount, isCountable: narrowing.isCountable))
     }
 
     /// What we apply to the answer ourselves.

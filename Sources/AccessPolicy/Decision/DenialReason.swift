@@ -27,6 +27,10 @@ public enum DenialReason: String, Hashable, Sendable, CaseIterable {
     case parameterNotSupported = "parameter-not-supported"
     /// A search parameter with a value that cannot be read.
     case parameterInvalid = "parameter-invalid"
+    /// The boundary holds more patients than one query can name, so the search has to name its own.
+    case patientRequired = "patient-required"
+    /// The limits of the scopes cannot be said in one query; a search by one of their own values can be.
+    case limitsNotExpressible = "limits-not-expressible"
     /// A body whose type or id is not that of the URL, or that is no resource.
     case bodyInvalid = "body-invalid"
     /// A body that belongs to nobody inside the boundary, or not to the granted constraint.
@@ -58,7 +62,8 @@ public enum DenialReason: String, Hashable, Sendable, CaseIterable {
         case .typeRefused, .otherPatientNamed, .operationNotSupported, .contextRefused: (403, "forbidden", true)
         case .notFound: (404, "not-found", false)
         case .versionConflict: (412, "conflict", false)
-        case .parameterNotSupported: (400, "not-supported", false)
+        case .parameterNotSupported, .limitsNotExpressible: (400, "not-supported", false)
+        case .patientRequired: (400, "required", false)
         case .formatNotSupported: (406, "not-supported", false)
         case .parameterInvalid, .bodyInvalid: (400, "invalid", false)
         case .bodyOutsideBoundary: (403, "forbidden", false)

@@ -62,6 +62,11 @@ struct IncludeGate {
             throw notSupported(term)
         }
         guard isGranted(source) else { return }
+        // Whatever points at a resource that is nobody's is everybody's, and nothing narrows it upstream.
+        let startsAt = iterates ? parameter.targets : [type]
+        guard startsAt.allSatisfy({ policy.types[$0].typeClass == .compartment }) || isGrantedForEveryone(source) else {
+            throw notSupported(term)
+        }
         plan.includes.append(
             Include(
                 source: source, parameter: parameter, arriving: [source], isReverse: true, iterates: iterates))
@@ -71,6 +76,10 @@ struct IncludeGate {
     /// b.5: the type that comes along needs a grant of its own, to read or to search.
     private func isGranted(_ type: ResourceType) -> Bool {
         grants.contains { $0.grants([.read, .search], on: type, types: policy.types) }
+    }
+
+    private func isGrantedForEveryone(_ type: ResourceType) -> Bool {
+        grants.contains { $0.isEveryone && $0.grants([.read, .search], on: type, types: policy.types) }
     }
 
     private func notSupported(_ term: SearchTerm) -> Refused {

@@ -14,7 +14,7 @@ struct ParameterGate {
     static let refusedNames: Set<String> = [
         "_contained", "_containedType", "_filter", "_query", "_list", "_score", "_text", "_content", "_type",
         "_method", "access_token", "_getpages", "_getpagesoffset", "_bundletype", "_cascade", "_expunge",
-        "hardDelete", "_offset", "ct", "_since", "_at", "_page", "_cursor", "_include:recurse",
+        "hardDelete", "_offset", "ct", "_since", "_at", "_page", "_cursor",
     ]
 
     /// Judges every term of a query.
@@ -229,9 +229,7 @@ struct ParameterGate {
             }
             guard policy.types[target].typeClass == .shared else { throw notSupported(term) }
             guard let end = policy.searchParameter(code, for: target) else { throw notSupported(term) }
-            var plain = SearchTerm(name: code, modifier: term.modifier, rawValue: term.rawValue)
-            plain = SearchTerm(name: plain.name, modifier: plain.modifier, rawValue: plain.rawValue)
-            try checkModifier(plain, end)
+            try checkModifier(SearchTerm(name: code, modifier: term.modifier, rawValue: term.rawValue), end)
         }
     }
 

@@ -2,8 +2,11 @@ internal import FHIRCore
 
 /// What a permit knows about which resources may pass: the grants, the server, and how the search was put.
 struct ReleaseRule: Sendable {
-    /// Every grant of the token inside its boundary, for whatever type comes by.
+    /// Every grant of the token inside its boundary, for whatever else comes along.
     let grants: [EffectiveGrant]
+    /// The grants that permit the request; no other one admits what it is about. Another grant with the same letter may
+    /// be one that a rule of the decision has set aside.
+    let deciding: [EffectiveGrant]
     /// The protected server.
     let policy: ServerPolicy
     /// The includes that were asked for and forwarded; resources of no other kind may come along.
@@ -12,6 +15,16 @@ struct ReleaseRule: Sendable {
     var publicQuery: SearchQuery = SearchQuery()
     /// Whether the answer is a count and nothing else.
     var isCount = false
+    /// Whether the upstream's total counts exactly what may be seen.
+    var isCountable = false
+
+    /// The judge of what comes in a role.
+    func judge(for role: ResourceRole) -> Judge {
+        switch role {
+        case .match, .version, .stored, .submitted: Judge(grants: deciding, policy: policy)
+        case .include, .answer: Judge(grants: grants, policy: policy)
+        }
+    }
 
     var forms: ReferenceForms {
         ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase)

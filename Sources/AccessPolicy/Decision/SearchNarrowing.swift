@@ -2,63 +2,151 @@ internal import FHIRCore
 
 /// How a search is limited to what may be seen (enforcer digest b.6).
 struct SearchNarrowing: Hashable, Sendable {
+    /// The client's own terms, without those that a constraint says more narrowly.
+    private(set) var clientTerms: [SearchTerm]
     /// Terms that say whose rows; to be added to the client's own.
     private(set) var patientTerms: [SearchTerm] = []
-    /// Terms that say the scopes' constraints.
+    /// Terms that say the scopes' constraints, as far as the client's own terms do not say them already.
     private(set) var constraintTerms: [SearchTerm] = []
     /// Whether a client may see the patients that were added: it named them, or there is one.
     private(set) var showsPatients = true
     /// Whether an obedient upstream then returns exactly the rows that may be seen.
-    private(set) var isExact: Bool
-    /// The grants whose limits were added, or all when none could be.
+    private(set) var isExact = true
+    /// Whether the upstream says, besides, that it obeys: then what it counts may be told.
+    private(set) var isCountable = false
+    /// Why no query can say the limits. Such a search is not forwarded: what it returned too much would be withheld, but
+    /// pages and their ends would tell how much that is.
+    private(set) var obstacle: DenialReason?
+    /// The grants whose limits were added.
     let determining: [EffectiveGrant]
 
     /// The id that stands for nobody where a panel is empty; the answer is checked against the empty panel anyway.
     static let nobody = "no-patient-in-panel"
 
-    init(
-        _ grants: [EffectiveGrant], on type: ResourceType, plan: SearchPlan, policy: ServerPolicy
-    ) {
-        // A grant that another one swallows adds nothing; of two equal ones the first stays.
-        let needed = grants.enumerated().filter { index, grant in
-            !grants.enumerated().contains { other, wider in
-                other != index && wider.swallows(grant) && (!grant.swallows(wider) || other < index)
-            }
-        }.map(\.element)
-        determining = needed
-        let rule = policy.types[type]
-        let isBounded = rule.typeClass == .compartment && !needed.contains(where: \.isEveryone)
-        let constraints = Set(needed.map { $0.scope.constraint?.canonical })
-        let boundaries = Set(needed.map(\.boundary))
-        isExact = rule.typeClass == .compartment ? boundaries.count <= 1 || constraints.count <= 1 : true
+    /// What one grant still limits beside the client's own terms.
+    private struct Limit {
+        let grant: EffectiveGrant
+        let boundary: PatientPanel
+        let constraint: SearchConstraint?
 
-        if isBounded {
-            let isComplete = limitPatients(needed, plan, rule, policy)
-            isExact = isExact && isComplete
-        } else if rule.typeClass == .compartment, boundaries.count > 1, constraints.count > 1 {
-            isExact = false
-        }
-        if let limits = SearchNarrowing.terms(saying: needed.map(\.scope.constraint)) {
-            constraintTerms = limits
-        } else {
-            isExact = false
+        /// Whether every row within the other limit is within this one.
+        func swallows(_ other: Limit) -> Bool {
+            guard boundary.includes(other.boundary) else { return false }
+            guard let constraint else { return true }
+            return other.constraint.map(constraint.covers) ?? false
         }
     }
 
-    /// Adds the patients; says whether that is exact.
+    init(_ grants: [EffectiveGrant], on type: ResourceType, plan: SearchPlan, policy: ServerPolicy) {
+        let rule = policy.types[type]
+        clientTerms = plan.terms
+        let limits = SearchNarrowing.limits(grants, rule, plan)
+        // A limit that another one swallows adds nothing; of two equal ones the first stays.
+        let needed = limits.enumerated().filter { index, limit in
+            !limits.enumerated().contains { other, wider in
+                other != index && wider.swallows(limit) && (!limit.swallows(wider) || other < index)
+            }
+        }.map(\.element)
+        determining = needed.map(\.grant)
+        let boundaries = Set(needed.map(\.boundary))
+        let constraints = Set(needed.map { $0.constraint?.canonical })
+        // A query is a product of patients and constraints; a sum of two such products is none.
+        guard boundaries.count <= 1 || constraints.count <= 1,
+            let terms = SearchNarrowing.terms(saying: needed.map(\.constraint))
+        else {
+            obstacle = .limitsNotExpressible
+            isExact = false
+            return
+        }
+        constraintTerms = terms
+        if !boundaries.contains(.everyone) { limitPatients(needed, plan, rule, policy) }
+        dropImplied(on: type)
+        // What a server does with two terms of one name is not the same everywhere, and a parameter that it does not
+        // know it may pass over.
+        let sent = (clientTerms + patientTerms + constraintTerms).map(\.name)
+        let limiting =
+            patientTerms.map(\.name) + needed.flatMap { ($0.grant.scope.constraint?.terms ?? []).map(\.name) }
+        isCountable =
+            isExact && policy.declares(limiting, for: type)
+            && limiting.allSatisfy { name in sent.count { $0 == name } <= 1 }
+    }
+
+    /// The grants' limits, each cut down to the patients and values that the client itself has named.
+    private static func limits(_ grants: [EffectiveGrant], _ rule: TypeRule, _ plan: SearchPlan) -> [Limit] {
+        let named = plan.patients.dropFirst().reduce(plan.patients.first) { $0?.intersection($1) }
+        let all = grants.map { grant in
+            var boundary = grant.boundary
+            if rule.typeClass != .compartment {
+                // It is nobody's, so every boundary reaches all of it.
+                boundary = .everyone
+            } else if let named, case .patients(let patients) = boundary {
+                boundary = .patients(patients.intersection(named))
+            }
+            return Limit(
+                grant: grant, boundary: boundary, constraint: residual(of: grant.scope.constraint, rule.type, plan))
+        }
+        let reaching = all.filter { $0.boundary != .patients([]) }
+        return reaching.isEmpty ? all : reaching
+    }
+
+    /// What a constraint says beyond the client's own terms; nil when nothing.
+    private static func residual(
+        of constraint: SearchConstraint?, _ type: ResourceType, _ plan: SearchPlan
+    ) -> SearchConstraint? {
+        guard let constraint else { return nil }
+        let rest = constraint.terms.filter { term in
+            !plan.terms.contains { own in
+                own.name == term.name && isToken(own, type) && own.rawValues.allSatisfy(term.covers(alternative:))
+            }
+        }
+        guard !rest.isEmpty else { return nil }
+        return rest.count == constraint.terms.count ? constraint : SearchConstraint(terms: rest)
+    }
+
+    /// Whether a term is a token parameter with plain values, which a constraint can be compared with.
+    private static func isToken(_ term: SearchTerm, _ type: ResourceType) -> Bool {
+        term.modifier == nil && term.chain.isEmpty && R4.searchParameter(term.name, for: type)?.kind == .token
+            && term.rawValues.allSatisfy { ConstraintToken(escaped: $0) != nil }
+    }
+
+    /// Drops the client's terms that a constraint implies.
+    ///
+    /// Only where one implies the other: an element with several codings can satisfy two terms whose values have
+    /// nothing in common, so values that merely overlap stay as two terms, both of which hold.
+    private mutating func dropImplied(on type: ResourceType) {
+        clientTerms.removeAll { term in
+            guard SearchNarrowing.isToken(term, type) else { return false }
+            let own = ConstraintTerm(name: term.name, modifier: nil, alternatives: term.rawValues)
+            return constraintTerms.contains {
+                $0.name == term.name && $0.rawValues.allSatisfy(own.covers(alternative:))
+            }
+        }
+    }
+
+    /// Adds the patients.
     private mutating func limitPatients(
-        _ grants: [EffectiveGrant], _ plan: SearchPlan, _ rule: TypeRule, _ policy: ServerPolicy
-    ) -> Bool {
-        guard let name = rule.narrowingParameter else { return false }
+        _ limits: [Limit], _ plan: SearchPlan, _ rule: TypeRule, _ policy: ServerPolicy
+    ) {
+        guard let name = rule.narrowingParameter else {
+            obstacle = .contextRefused
+            isExact = false
+            return
+        }
         var all: Set<ResourceID> = []
-        for case .patients(let patients) in grants.map(\.boundary) { all.formUnion(patients) }
+        for case .patients(let patients) in limits.map(\.boundary) { all.formUnion(patients) }
         // Rows that are withheld although they are the patient's own are not in the upstream's count.
-        let isComplete = rule.multiPatient != .deny && rule.type != .provenance && !all.isEmpty
+        isExact = rule.multiPatient != .deny && rule.type != .provenance && !all.isEmpty
         // The client's own choice is inside already and narrows further.
         var sets: [Set<ResourceID>] = []
         for named in plan.patients where !sets.contains(named) { sets.append(named) }
+        // What no grant reaches is left out, unless that would leave nothing to say.
+        if sets.count == 1, !all.isEmpty { sets = [all] }
         if sets.isEmpty {
-            guard all.count <= policy.maxPatientsInQuery else { return false }
+            guard all.count <= policy.maxPatientsInQuery else {
+                obstacle = .patientRequired
+                isExact = false
+                return
+            }
             sets = [all]
             showsPatients = all.count == 1
         }
@@ -67,7 +155,6 @@ struct SearchNarrowing: Hashable, Sendable {
             let values = rule.subject == .ownID ? ids : ids.map { "Patient/\($0)" }
             patientTerms.append(SearchTerm(name: name, rawValue: values.joined(separator: ",")))
         }
-        return isComplete
     }
 
     /// The terms that say the constraints: none when a grant has none, the comma list when all use one parameter.

@@ -39,7 +39,7 @@ struct Decider {
     }
 
     func permit() throws(Refused) -> Permit {
-        // Row 31: nothing here runs asynchronously; the preference is not forwarded and has no effect.
+        // Row 31: nothing here runs asynchronously; that preference is not even read.
         switch request.interaction {
         case .read(let key):
             return try instancePermit(key, letter: .read)
@@ -141,7 +141,8 @@ struct Decider {
         return Permit(
             request: request, access: access, determining: found.map(\.held),
             upstreamInteraction: request.interaction, upstreamQuery: query, narrowingIsExact: false,
-            precondition: precondition, rule: ReleaseRule(grants: grants, policy: policy, publicQuery: query ?? .init())
+            precondition: precondition,
+            rule: ReleaseRule(grants: grants, deciding: found, policy: policy, publicQuery: query ?? .init())
         )
     }
 
@@ -158,9 +159,7 @@ struct Decider {
     /// An instance takes no parameters, save those that page through its history.
     private func instanceQuery() throws(Refused) -> SearchQuery? {
         guard case .instanceHistory = request.interaction else {
-            for term in request.query.terms where !isLenient {
-                throw Refused(.parameterNotSupported, parameter: term.fullName)
-            }
+            try refuseParameters()
             guard request.options.summary != .count else { throw Refused(.parameterInvalid, parameter: "_summary") }
             return nil
         }
@@ -175,7 +174,7 @@ struct Decider {
                 guard count > 0 else { throw Refused(.parameterNotSupported, parameter: "_count") }
                 terms.append(SearchTerm(name: "_count", rawValue: String(min(count, policy.maxCount))))
             default:
-                guard isLenient else { throw Refused(.parameterNotSupported, parameter: term.fullName) }
+                throw Refused(.parameterNotSupported, parameter: term.fullName)
             }
         }
         let names = terms.map(\.name)
@@ -224,10 +223,10 @@ struct Decider {
         Permit(
             request: request, access: access, determining: found.map(\.held),
             upstreamInteraction: request.interaction, upstreamQuery: nil, narrowingIsExact: false,
-            precondition: precondition, rule: ReleaseRule(grants: grants, policy: policy))
+            precondition: precondition, rule: ReleaseRule(grants: grants, deciding: found, policy: policy))
     }
 
-    /// A write takes no parameters at all, not even when handling is lenient: some servers read `_cascade` there.
+    /// Takes no parameters at all, not even when handling is lenient: some servers read `_cascade` on a write.
     private func refuseParameters() throws(Refused) {
         guard let term = request.query.terms.first else { return }
         throw Refused(.parameterNotSupported, parameter: term.fullName)

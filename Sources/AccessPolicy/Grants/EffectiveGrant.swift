@@ -34,6 +34,8 @@ struct EffectiveGrant: Hashable, Sendable {
     /// Whether the boundary can hold any resource of a type at all, for reading or writing.
     private func reaches(_ type: ResourceType, letter: Permissions, types: TypeTable) -> Bool {
         let rule = types[type]
+        // What it holds is not looked into, so nobody could say what passes with it, whatever the boundary.
+        guard !rule.wrapsOthers else { return false }
         let isWrite = letter.isDisjoint(with: [.read, .search])
         // Row 30: what decides about access is written by a client's own authority or not at all.
         if isWrite, rule.bearsPolicy {
@@ -47,14 +49,6 @@ struct EffectiveGrant: Hashable, Sendable {
     }
 
     var isEveryone: Bool { boundary == .everyone }
-
-    /// Whether everything that the other grant gives for searches on a type is given by this one too.
-    func swallows(_ other: EffectiveGrant) -> Bool {
-        guard boundary.includes(other.boundary) else { return false }
-        guard let own = scope.constraint else { return true }
-        guard let inner = other.scope.constraint else { return false }
-        return own.covers(inner)
-    }
 }
 
 extension PatientPanel {

@@ -8,13 +8,14 @@ public struct ServerPolicy: Hashable, Sendable {
     public let upstreamBase: String
     /// What each type is to the policy.
     public let types: TypeTable
-    /// The search parameters that the server supports by type; nil means all of R4.
+    /// The search parameters that the server supports by type, as its CapabilityStatement lists them; nil when nobody
+    /// knows: then a client may use all of R4, and no count is believed.
     public let supportedParameters: [ResourceType: Set<String>]?
     /// The largest page that a client may ask for; larger wishes are cut to it.
     public let maxCount: Int
     /// The most `_include` and `_revinclude` parameters in one search.
     public let maxIncludes: Int
-    /// The most patients that are written into one upstream query; larger panels are checked on the answer alone.
+    /// The most patients that are written into one upstream query; under a larger panel a search names its patient.
     public let maxPatientsInQuery: Int
 
     /// Makes a policy; slashes at the end of the bases are dropped.
@@ -37,6 +38,12 @@ public struct ServerPolicy: Hashable, Sendable {
         guard let parameter = R4.searchParameter(code, for: type) else { return nil }
         guard let supportedParameters else { return parameter }
         return supportedParameters[type]?.contains(code) == true ? parameter : nil
+    }
+
+    /// Whether the server itself says that it knows these parameters, so that it does not pass over them in a count.
+    func declares(_ names: [String], for type: ResourceType) -> Bool {
+        guard let declared = supportedParameters?[type] else { return names.isEmpty }
+        return names.allSatisfy(declared.contains)
     }
 
     private static func trimmed(_ text: String) -> String {

@@ -47,6 +47,9 @@ public struct TypeRule: Hashable, Sendable {
     /// Whether a resource that decides about access itself: written by nobody through this door.
     public let bearsPolicy: Bool
 
+    /// Whether resources of the type hold whole resources of other types, which no grant for it covers.
+    public var wrapsOthers: Bool { type == .bundle || type == .parameters }
+
     /// The parameter that narrows a search to one patient; nil when no parameter can.
     public var narrowingParameter: String? {
         switch subject {

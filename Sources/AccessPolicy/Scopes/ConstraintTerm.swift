@@ -1,3 +1,5 @@
+internal import FHIRCore
+
 /// One `name=value` of a granular scope, as a FHIR search would read it.
 public struct ConstraintTerm: Hashable, Sendable {
     /// The search parameter's name, decoded; a dot in it means a chain.
@@ -22,7 +24,7 @@ public struct ConstraintTerm: Hashable, Sendable {
             modifier = nil
         }
         name = String(first)
-        alternatives = ConstraintTerm.split(value, at: UInt8(ascii: ","))
+        alternatives = SearchValue.split(value, at: ",")
         guard !alternatives.contains("") else { return nil }
     }
 
@@ -80,37 +82,6 @@ public struct ConstraintTerm: Hashable, Sendable {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"): true
         default: false
         }
-    }
-
-    /// Splits at a byte that is not escaped with a backslash; at most `limit` parts when given.
-    static func split(_ text: String, at separator: UInt8, limit: Int = .max) -> [String] {
-        var parts: [[UInt8]] = [[]]
-        var escaped = false
-        for byte in text.utf8 {
-            if byte == separator, !escaped, parts.count < limit {
-                parts.append([])
-            } else {
-                parts[parts.count - 1].append(byte)
-            }
-            escaped = byte == UInt8(ascii: "\\") && !escaped
-        }
-        return parts.map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    /// Removes FHIR search escapes: `\,`, `\|`, `\$`, `\\` stand for themselves.
-    static func unescaped(_ text: String) -> String {
-        guard text.contains("\\") else { return text }
-        var bytes: [UInt8] = []
-        var escaped = false
-        for byte in text.utf8 {
-            if byte == UInt8(ascii: "\\"), !escaped {
-                escaped = true
-                continue
-            }
-            bytes.append(byte)
-            escaped = false
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func percentEncoded(_ text: String) -> String {

@@ -1,3 +1,5 @@
+internal import FHIRCore
+
 /// One token value of a constraint: `code`, `system|code`, `|code` or `system|`.
 public struct ConstraintToken: Hashable, Sendable {
     /// Which systems the value accepts.
@@ -15,17 +17,17 @@ public struct ConstraintToken: Hashable, Sendable {
     /// The code that must stand there; nil accepts every code of the system.
     public let code: String?
 
-    /// Reads one already unescaped value part; nil when it says nothing at all (`""` or `"|"`).
+    /// Reads one already unescaped value part; nil when it says nothing at all (`""` or `"|"`) or has a second bar.
     init?(escaped value: String) {
-        let parts = ConstraintTerm.split(value, at: UInt8(ascii: "|"), limit: 2)
-        let first = ConstraintTerm.unescaped(parts[0])
-        if parts.count == 1 {
+        let parts = SearchValue.split(value, at: "|").map(SearchValue.unescaped)
+        guard let first = parts.first, parts.count <= 2 else { return nil }
+        guard parts.count == 2 else {
             guard !first.isEmpty else { return nil }
             system = .any
             code = first
             return
         }
-        let second = ConstraintTerm.unescaped(parts[1])
+        let second = parts[1]
         guard !(first.isEmpty && second.isEmpty) else { return nil }
         system = first.isEmpty ? .absent : .exactly(first)
         code = second.isEmpty ? nil : second

@@ -8,7 +8,11 @@ enum Exchange {
     static let upstreamBase = "http://upstream.internal:9090/r4"
     static let policy: ServerPolicy = {
         do {
-            return ServerPolicy(publicBase: publicBase, upstreamBase: upstreamBase, types: try TypeTable.r4())
+            // An upstream that says that it knows every parameter; see HiddenRowsTests for those that do not.
+            let all = ResourceType.allCases.map { ($0, Set(R4.searchParameters(for: $0).map(\.code))) }
+            return ServerPolicy(
+                publicBase: publicBase, upstreamBase: upstreamBase, types: try TypeTable.r4(),
+                supportedParameters: Dictionary(uniqueKeysWithValues: all))
         } catch {
             preconditionFailure("the type table is incomplete: \(error)")
         }

@@ -112,7 +112,7 @@ import Testing
         Row(
             Records.observation("o", extra: #","performer":[{"reference":"Patient/pB"}]"#), observation, .p, "release"),
         Row(
-            #"{"resourceType":"Provenance","id":"v","target":[{"reference":"Patient/pA"},{"reference":"Observation/o"}]}"#,
+            #"{"resourceType":"Provenance","id":"v","target":[{"reference":"Patient/pA"},{"reference":"Organization/g"}]}"#,
             "GET /Provenance/v", .p, "release"),
         Row(
             #"{"resourceType":"Binary","id":"b","securityContext":{"reference":"Patient/pA"}}"#, "GET /Binary/b", .p,
@@ -164,7 +164,7 @@ import Testing
 
         #expect(
             (admission.released?.bytes).map { String(decoding: $0, as: UTF8.self) }
-                == #"{"resourceType":"DocumentReference","id":"d","subject":{"reference":"https://gw.example/fhir/Patient/pA"},"author":[{"reference":"https://gw.example/fhir/Practitioner/x/_history/2"}],"content":[{"attachment":{"url":"https://gw.example/fhir/Binary/b","title":"http://upstream.internal:9090/r4/Binary/b"}}],"identifier":[{"system":"http://upstream.internal:9090/r4/mrn"}],  "status":"current"}"#
+                == #"{"resourceType":"DocumentReference","id":"d","subject":{"reference":"https://gw.example/fhir/Patient/pA"},"author":[{"reference":"https://gw.example/fhir/Practitioner/x/_history/2"}],"content":[{"attachment":{"url":"https://gw.example/fhir/Binary/b","title":"https://gw.example/fhir/Binary/b"}}],"identifier":[{"system":"https://gw.example/fhir/mrn"}],  "status":"current"}"#
         )
     }
 

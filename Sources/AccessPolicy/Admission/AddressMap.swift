@@ -1,0 +1,125 @@
+/// Turns addresses of the protected server into ours, wherever in a text they stand.
+///
+/// Below the base an address keeps its meaning: what begins with the upstream's base begins with the public one.
+/// Elsewhere on the upstream's host nothing is reachable for a client; there the name alone is replaced, so that no
+/// text tells where the protected server stands.
+struct AddressMap: Sendable {
+    private let upstreamBase: [UInt8]
+    private let publicBase: [UInt8]
+    /// `//host`, lower case, without the port.
+    private let upstreamHost: [UInt8]
+    private let publicAuthority: [UInt8]
+
+    init(_ policy: ServerPolicy) {
+        upstreamBase = Array(policy.upstreamBase.utf8)
+        publicBase = Array(policy.publicBase.utf8)
+        upstreamHost = AddressMap.host(upstreamBase).map(AddressMap.lowercased)
+        publicAuthority = AddressMap.authority(publicBase)
+    }
+
+    /// The map, if these bytes may name the upstream; a text with escapes may spell it in another way.
+    init?(_ policy: ServerPolicy, for bytes: [UInt8]) {
+        self.init(policy)
+        guard upstreamBase != publicBase, mayName(in: bytes) else { return nil }
+    }
+
+    /// The text with our addresses in it; nil when nothing in it is the upstream's.
+    func rewritten(_ text: String) -> String? {
+        let bytes = Array(text.utf8)
+        var result: [UInt8] = []
+        var index = 0
+        var copied = 0
+        let hidesHost = AddressMap.host(publicBase).map(AddressMap.lowercased) != upstreamHost
+        while index < bytes.count {
+            let replacement: [UInt8]
+            let length: Int
+            if matchesBase(bytes, at: index) {
+                (replacement, length) = (publicBase, upstreamBase.count)
+            } else if hidesHost, let found = hostLength(bytes, at: index) {
+                (replacement, length) = (publicAuthority, found)
+            } else {
+                index += 1
+                continue
+            }
+            result += bytes[copied..<index]
+            result += replacement
+            index += length
+            copied = index
+        }
+        guard copied > 0 else { return nil }
+        return String(decoding: result + bytes[copied...], as: UTF8.self)
+    }
+
+    /// Whether the upstream's base stands here and ends here.
+    private func matchesBase(_ bytes: [UInt8], at index: Int) -> Bool {
+        guard bytes[index] == upstreamBase.first, bytes[index...].starts(with: upstreamBase) else { return false }
+        let end = index + upstreamBase.count
+        return end == bytes.count || !AddressMap.continuesName(bytes, end)
+    }
+
+    /// The length of `//host` or `//host:port` of the upstream, if it stands here.
+    private func hostLength(_ bytes: [UInt8], at index: Int) -> Int? {
+        guard bytes[index] == UInt8(ascii: "/"), upstreamHost.count > 2, index + upstreamHost.count <= bytes.count,
+            zip(bytes[index...], upstreamHost).allSatisfy({ AddressMap.lowercased($0) == $1 })
+        else { return nil }
+        var end = index + upstreamHost.count
+        guard end == bytes.count || !AddressMap.continuesName(bytes, end) else { return nil }
+        if end + 1 < bytes.count, bytes[end] == UInt8(ascii: ":"), AddressMap.isDigit(bytes[end + 1]) {
+            end += 1
+            while end < bytes.count, AddressMap.isDigit(bytes[end]) { end += 1 }
+        }
+        return end - index
+    }
+
+    private func mayName(in bytes: [UInt8]) -> Bool {
+        let host = upstreamHost.dropFirst(2)
+        guard let first = host.first else { return true }
+        for index in bytes.indices {
+            let byte = bytes[index]
+            if AddressMap.lowercased(byte) == first, index + host.count <= bytes.count,
+                zip(bytes[index...], host).allSatisfy({ AddressMap.lowercased($0) == $1 })
+            {
+                return true
+            }
+            if byte == UInt8(ascii: "\\"), index + 1 < bytes.endIndex, bytes[index + 1] == UInt8(ascii: "u") {
+                return true
+            }
+        }
+        return false
+    }
+
+    // MARK: - bytes
+
+    /// Whether the byte at a place goes on with a name: a letter, a digit, a sign, or a dot before one of them.
+    private static func continuesName(_ bytes: [UInt8], _ index: Int) -> Bool {
+        if bytes[index] == UInt8(ascii: ".") { return index + 1 < bytes.count && isNameByte(bytes[index + 1]) }
+        return isNameByte(bytes[index])
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")) ~= byte | 0x20 || byte == UInt8(ascii: "-")
+            || byte == UInt8(ascii: "_")
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")) ~= byte }
+
+    private static func lowercased(_ byte: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")) ~= byte ? byte | 0x20 : byte
+    }
+
+    /// `//host:port` of a base.
+    private static func authority(_ base: [UInt8]) -> [UInt8] {
+        let slash = UInt8(ascii: "/")
+        let rest = base.drop { $0 != slash }
+        return Array(rest.prefix(2) + rest.dropFirst(2).prefix { $0 != slash })
+    }
+
+    /// `//host` of a base.
+    private static func host(_ base: [UInt8]) -> [UInt8] {
+        let all = authority(base)
+        guard let colon = all.lastIndex(of: UInt8(ascii: ":")), all[(colon + 1)...].allSatisfy(isDigit) else {
+            return all
+        }
+        return Array(all[..<colon])
+    }
+}
