@@ -45,7 +45,11 @@ let package = Package(
     name: "chaperone",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "chaperone", targets: ["chaperone"])
+        .executable(name: "chaperone", targets: ["chaperone"]),
+        // For the nested package in Benchmarks/.
+        .library(name: "FHIRCore", targets: ["FHIRCore"]),
+        .library(name: "AccessPolicy", targets: ["AccessPolicy"]),
+        .library(name: "SyntheticRecords", targets: ["SyntheticRecords"]),
     ],
     dependencies: [
         // HTTP server of the authorization server, the admin side and the sandbox.
