@@ -43,11 +43,14 @@ public struct GatewayHarness: Sendable {
     private let recorder: AuditRecorder
     private let key: PrivateJWK
     private let upstream: ScriptedUpstream
+    private let clock: @Sendable () -> Int64
 
-    /// - Parameter revoked: asked at each request whether a grant still holds.
+    /// - Parameters:
+    ///   - clock: Unix seconds, for what is looked at while a request is under way.
+    ///   - revocation: asked at each request, and again while it is under way, whether a grant still holds.
     public init(
         upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]), limits: Enforcer.Limits = .init(),
-        sink: InMemoryAuditSink = InMemoryAuditSink(),
+        sink: InMemoryAuditSink = InMemoryAuditSink(), clock: @escaping @Sendable () -> Int64 = { GatewayHarness.now },
         revocation: @escaping @Sendable (GrantedAccess) -> AccessTokenVerifier.RevocationStatus = { _ in .active }
     ) throws {
         let key = try PrivateJWK.generate(.es256, keyID: "harness")
@@ -56,6 +59,7 @@ public struct GatewayHarness: Sendable {
         guard let sealer = Sealer(keys: [[UInt8](repeating: 7, count: 32)]) else { throw HarnessError.noSealer }
         self.key = key
         self.upstream = upstream
+        self.clock = clock
         self.sink = sink
         recorder = try AuditRecorder(sink: sink, node: "harness")
         enforcer = Enforcer(
@@ -105,11 +109,12 @@ public struct GatewayHarness: Sendable {
         let before = sink.entries.count
         var asked: [UpstreamRequest] = []
         var exchange = enforcer.makeExchange()
-        var step = Step.perform(exchange.handle(.request(enforcer.receive(request))))
+        let incoming = enforcer.receive(request)
+        var step = Step.perform(exchange.handle(.request(incoming)))
         while true {
             switch consume step {
             case .perform(let action):
-                step = await perform(action, on: &exchange, asked: &asked)
+                step = await perform(action, of: incoming, on: &exchange, asked: &asked)
             case .finish(let answer):
                 let (status, fields) = (answer.status, answer.fields)
                 return Answer(
@@ -125,25 +130,32 @@ public struct GatewayHarness: Sendable {
     }
 
     private func perform(
-        _ action: consuming GatewayExchange.Action, on exchange: inout GatewayExchange,
+        _ action: consuming GatewayExchange.Action, of incoming: IncomingRequest, on exchange: inout GatewayExchange,
         asked: inout [UpstreamRequest]
     ) async -> Step {
         switch consume action {
         case .answer(let answer): return .finish(answer)
-        case .open(let record): return .perform(exchange.handle(await opened(record)))
+        case .open(let record): return .perform(exchange.handle(await opened(record, incoming)))
         case .record(let record): return .perform(exchange.handle(await recorded(record)))
         case .close(let receipt, let record): return .perform(exchange.handle(await closed(receipt, record)))
         case .forward(let request):
             asked.append(request)
-            return .perform(play(upstream.reply(request), into: &exchange))
+            return .perform(play(upstream.reply(request), of: incoming, into: &exchange))
         case .wait:
             // Only `play` gets this; were it to come here, the exchange would hang for ever.
             return .perform(exchange.handle(.upstreamFailed(.interrupted)))
         }
     }
 
-    private func opened(_ record: AccessRecord) async -> GatewayExchange.Event {
-        do throws(AuditFailure) { return .opened(try await recorder.open(record)) } catch { return .auditFailed(error) }
+    private func opened(_ record: AccessRecord, _ incoming: IncomingRequest) async -> GatewayExchange.Event {
+        do throws(AuditFailure) {
+            return .opened(try await recorder.open(record), standing(of: incoming))
+        } catch { return .auditFailed(error) }
+    }
+
+    /// As in the gateway's own driver, asked at the moment at which something has come back.
+    private func standing(of incoming: IncomingRequest) -> AccessStanding {
+        enforcer.standing(of: incoming, at: clock() * 1000)
     }
 
     private func recorded(_ record: AccessRecord) async -> GatewayExchange.Event {
@@ -162,20 +174,21 @@ public struct GatewayHarness: Sendable {
 
     /// Feeds a reply to the exchange until it wants something else.
     private func play(
-        _ reply: ScriptedUpstream.Reply, into exchange: inout GatewayExchange
+        _ reply: ScriptedUpstream.Reply, of incoming: IncomingRequest, into exchange: inout GatewayExchange
     ) -> GatewayExchange.Action {
         switch reply {
         case .failure(let failure): return exchange.handle(.upstreamFailed(failure))
-        case .answer(let head, let body): return play(head, pieces: [body], end: nil, into: &exchange)
-        case .cut(let head, let body, let failure): return play(head, pieces: [body], end: failure, into: &exchange)
+        case .answer(let head, let body): return play(head, pieces: [body], end: nil, of: incoming, into: &exchange)
+        case .cut(let head, let body, let failure):
+            return play(head, pieces: [body], end: failure, of: incoming, into: &exchange)
         case .repeating(let head, let piece, let times):
-            return play(head, pieces: repeatElement(piece, count: times), end: nil, into: &exchange)
+            return play(head, pieces: repeatElement(piece, count: times), end: nil, of: incoming, into: &exchange)
         }
     }
 
     private func play(
         _ head: UpstreamHead, pieces: some Sequence<[UInt8]>, end: UpstreamFailure?,
-        into exchange: inout GatewayExchange
+        of incoming: IncomingRequest, into exchange: inout GatewayExchange
     ) -> GatewayExchange.Action {
         var action = exchange.handle(.upstreamHead(head))
         for piece in pieces {
@@ -183,6 +196,6 @@ public struct GatewayHarness: Sendable {
             action = exchange.handle(.upstreamBody(piece))
         }
         guard action.isWait else { return action }
-        return end.map { exchange.handle(.upstreamFailed($0)) } ?? exchange.handle(.upstreamEnd)
+        return end.map { exchange.handle(.upstreamFailed($0)) } ?? exchange.handle(.upstreamEnd(standing(of: incoming)))
     }
 }

@@ -68,6 +68,14 @@ public struct Enforcer: Sendable {
             sourceAddress: request.sourceAddress, unrecordedRefusals: unrecorded)
     }
 
+    /// Whether the token of a request still counts at a moment in milliseconds.
+    public func standing(of incoming: IncomingRequest, at now: Int64) -> AccessStanding {
+        guard let access = incoming.access, let refusal = verifier.ending(of: access, now: now / 1000) else {
+            return AccessStanding()
+        }
+        return AccessStanding(end: GatewayRefusal(refusal, realm: policy.publicBase))
+    }
+
     private func standing(of request: ClientRequest, now: Int64) -> IncomingRequest.Standing {
         let credential = BearerCredential(
             authorization: request.values(of: "authorization"), query: request.query,

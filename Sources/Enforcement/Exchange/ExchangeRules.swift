@@ -9,43 +9,25 @@ struct ExchangeRules: Sendable {
     let answerBytes: Int
     let crossOrigin: CrossOriginPolicy
 
+    /// How many resources that a body refers to are looked up before it is written.
+    static let provingReads = 16
+
     enum Judgement {
         case permit(PermittedRequest)
         case refuse(GatewayRefusal, RecordDraft)
     }
 
+    /// What a look at something stored came to.
     enum StoredJudgement {
-        /// The stored version passed; a write that is forwarded now holds for this version only.
-        case proceed(JudgedVersion?)
+        case proceed(PermittedRequest)
         case refuse(GatewayRefusal)
     }
-}
 
-/// A request that was permitted, with what its answer will need.
-struct PermittedRequest: Sendable {
-    let permit: Permit
-    /// The body, if it has one and that passed.
-    let submitted: Released?
-    let record: RecordDraft
-    let origin: PageOrigin
-    /// The request target of a further page.
-    let pageTarget: String?
-    let now: Int64
-
-    var changesUpstream: Bool { permit.request.interaction.isWrite }
-
-    func upstreamRequest(judged: JudgedVersion?) -> UpstreamRequest {
-        UpstreamRequest(permit, judged: judged, submitted: submitted, pageTarget: pageTarget)
+    /// A body on its way upstream.
+    private enum BodyJudgement {
+        case passes(Released?, proving: [ProvingRead])
+        case refuse(GatewayRefusal)
     }
-}
-
-/// A stored version that was judged and found to be within the token's reach.
-struct JudgedVersion: Sendable, Hashable {
-    let key: InstanceKey
-    let version: VersionID
-
-    /// FHIR R4 http.html: the weak entity tag of a version.
-    var entityTag: String { "W/\"\(version.text)\"" }
 }
 
 // MARK: - before anything is asked of the protected server
@@ -67,15 +49,14 @@ extension ExchangeRules {
                     request = try page.originalRequest(asHead: asked.isHead)
                 }
                 record.describe(request)
-                let decision = decide(
-                    AccessRequest(
-                        request: request, access: access, userPanel: userPanel, systemPanel: systemPanel,
-                        policy: policy))
-                switch decision {
+                let question = AccessRequest(
+                    request: request, access: access, userPanel: userPanel, systemPanel: systemPanel, policy: policy)
+                switch decide(question) {
                 case .deny(let denial):
                     return .refuse(GatewayRefusal(denial, realm: policy.publicBase), record)
                 case .permit(let permit):
-                    return finish(permit, page: page, incoming: incoming, record: record)
+                    record.describe(permit)
+                    return try finish(permit, of: question, page: page, incoming: incoming, record: record)
                 }
             } catch {
                 return .refuse(GatewayRefusal(error), record)
@@ -84,11 +65,10 @@ extension ExchangeRules {
     }
 
     private func finish(
-        _ permit: Permit, page: OpenedPage?, incoming: IncomingRequest, record: RecordDraft
-    ) -> Judgement {
-        var record = record
-        record.describe(permit)
-        let narrowed = permit.upstreamQuery?.encoded ?? ""
+        _ permit: Permit, of question: AccessRequest, page: OpenedPage?, incoming: IncomingRequest,
+        record: RecordDraft
+    ) throws(RequestRefusal) -> Judgement {
+        let narrowed = PageOrigin.digest(of: permit.upstreamQuery?.encoded ?? "")
         var permit = permit
         if let page {
             // The page belongs to the query that was asked then; under narrower rights it would be another answer.
@@ -97,126 +77,80 @@ extension ExchangeRules {
             else { return .refuse(.notFound("page-link"), record) }
             permit = continued
         }
-        var submitted: Released?
-        if case .resource(let body) = permit.request.body {
-            // The body is judged before anything stored is looked at: its refusal tells nothing about stored data.
-            let admission = admit(body, as: .submitted, under: permit)
-            guard let released = admission.released else {
-                let reason: WithholdReason = if case .withhold(let reason) = admission { reason } else { .unreadable }
-                let denial = permit.denial(for: reason, as: .submitted)
-                return .refuse(
-                    GatewayRefusal(denial, realm: policy.publicBase)
-                        .recorded(as: .refused(reason: "body-\(reason.rawValue)")), record)
+        var body: ResourceView?
+        if case .resource(let resource) = permit.request.body { body = resource }
+        var permitted = PermittedRequest(
+            permit: permit, body: body, isBounded: question.isBounded(permit),
+            origin: page?.origin
+                ?? PageOrigin(incoming.request, permit.request, narrowed: narrowed, holder: PageHolder(permit.access)),
+            pageTarget: page?.target, now: incoming.now, record: record)
+        if let body {
+            permitted.record.add(policy.patients(of: body))
+            switch try judgeBody(body, under: permit, of: question) {
+            case .refuse(let refusal): return .refuse(refusal, permitted.record)
+            case .passes(let released, let reads):
+                permitted.submitted = released
+                permitted.unproven = reads
             }
-            submitted = released
         }
-        let origin =
-            page?.origin
-            ?? PageOrigin(
-                path: incoming.request.originPath, query: permit.request.query.encoded, narrowed: narrowed,
-                holder: PageHolder(permit.access))
-        return .permit(
-            PermittedRequest(
-                permit: permit, submitted: submitted, record: record, origin: origin, pageTarget: page?.target,
-                now: incoming.now))
+        return .permit(permitted)
+    }
+
+    /// Judges a body before anything stored is looked at: its refusal tells nothing about stored data.
+    private func judgeBody(
+        _ body: ResourceView, under permit: Permit, of question: AccessRequest
+    ) throws(RequestRefusal) -> BodyJudgement {
+        let needed = permit.referencesToProve(in: body)
+        // As if all of it could be seen: what fails now needs no look-up.
+        let admission = admit(body, as: .submitted, under: permit, visible: Set(needed))
+        guard let released = admission.released else {
+            return .refuse(bodyRefusal(admission.withholdReason, under: permit))
+        }
+        guard !needed.isEmpty else { return .passes(released, proving: []) }
+        guard needed.count <= Self.provingReads else {
+            return .refuse(
+                bodyRefusal(.referenceNotVisible, under: permit).recorded(as: .refused(reason: "body-references")))
+        }
+        var reads: [ProvingRead] = []
+        for key in needed {
+            let read = AccessRequest(
+                request: try CanonicalRequest(FHIRRequest(method: .get, path: "/\(key)")), access: question.access,
+                userPanel: question.userPanel, systemPanel: question.systemPanel, policy: policy)
+            guard case .permit(let permit) = decide(read) else {
+                return .refuse(bodyRefusal(.referenceNotVisible, under: permit))
+            }
+            reads.append(ProvingRead(key: key, permit: permit))
+        }
+        // Not to be forwarded as it is: it passes for good when everything has been read.
+        return .passes(nil, proving: reads)
+    }
+
+    /// The refusal of a body.
+    func bodyRefusal(_ reason: WithholdReason, under permit: Permit) -> GatewayRefusal {
+        GatewayRefusal(permit.denial(for: reason, as: .submitted), realm: policy.publicBase)
+            .recorded(as: .refused(reason: "body-\(reason.rawValue)"))
     }
 }
 
-extension FHIRRequest {
-    /// The path of the same search as GET.
-    var originPath: String {
-        let form = "/_search"
-        return method == .post && path.hasSuffix(form) ? String(path.dropLast(form.count)) : path
-    }
-}
-
-extension OpenedPage {
-    /// The request whose page this is, parsed anew.
-    func originalRequest(asHead: Bool) throws(RequestRefusal) -> CanonicalRequest {
-        let request = try CanonicalRequest(
-            FHIRRequest(
-                method: asHead ? .head : .get, path: origin.path,
-                query: origin.query.isEmpty ? nil : origin.query))
-        if case .page = request.interaction {
-            throw RequestRefusal(status: 404, issueCode: "not-found", diagnostics: "the resource was not found")
-        }
-        return request
-    }
-}
-
-// MARK: - after the protected server has answered
-
-extension ExchangeRules {
-    /// Judges the stored version that a write, a vread or a history is about.
-    func judgeStored(_ buffer: AnswerBuffer, for permitted: PermittedRequest) -> StoredJudgement {
-        guard let head = buffer.head, let key = permitted.permit.precondition?.instance else {
-            return .refuse(.uncheckable("stored-unreadable"))
-        }
-        // A deleted resource and one that never was look alike; so does one that may not be seen (decision 10).
-        if head.status == 404 || head.status == 410 { return .refuse(.notFound("stored-absent")) }
-        guard head.status == 200 else { return .refuse(.uncheckable("stored-status-\(head.status)")) }
-        guard let document = try? JSONDocument(buffer.body), let resource = try? ResourceView(document.root),
-            resource.key == key
-        else { return .refuse(.uncheckable("stored-unreadable")) }
-        if case .withhold(let reason) = admit(resource, as: .stored, under: permitted.permit) {
-            return .refuse(.notFound("stored-\(reason.rawValue)"))
-        }
-        guard permitted.changesUpstream else { return .proceed(nil) }
-        // Without a version a write could meet another state than the one that was judged.
-        guard let version = resource.versionID ?? head.etag.flatMap(Self.version(ofEntityTag:)) else {
-            return .refuse(.uncheckable("stored-without-version"))
-        }
-        if let wanted = permitted.permit.request.ifMatch, wanted != version { return .refuse(.versionConflict) }
-        return .proceed(JudgedVersion(key: key, version: version))
-    }
-
-    /// `W/"v"` (FHIR R4 http.html).
-    private static func version(ofEntityTag tag: String) -> VersionID? {
-        guard tag.hasPrefix("W/\""), tag.hasSuffix("\""), tag.utf8.count > 4 else { return nil }
-        return VersionID(tag.dropFirst(3).dropLast())
-    }
-
-    /// Judges the whole answer to the request itself.
-    func judgeAnswer(
-        _ buffer: AnswerBuffer, for permitted: PermittedRequest, record: inout RecordDraft
-    ) -> Conclusion {
-        guard let head = buffer.head else { return .refusal(.uncheckable("answer-without-head")) }
-        let answer = UpstreamAnswer(
-            status: head.status, contentType: head.contentType, etag: head.etag, lastModified: head.lastModified,
-            location: head.location, body: buffer.body)
-        let admission = admitAnswer(answer, under: permitted.permit) { link in
-            pageLinks.link(to: link, of: permitted.origin, now: permitted.now)
-        }
-        switch admission {
-        case .refuse(let denial):
-            let refusal = GatewayRefusal(denial, realm: policy.publicBase)
-            guard permitted.changesUpstream else { return .refusal(refusal) }
-            return .refusal(refusal.afterWrite(status: head.status))
-        case .release(let released):
-            record.describe(released)
-            if let etag = released.etag, permitted.clientHas(etag) { return .notModified(etag: etag) }
-            return .released(released)
+extension Admission {
+    var withholdReason: WithholdReason {
+        switch self {
+        case .withhold(let reason): reason
+        case .release, .redact: .unreadable
         }
     }
 }
 
-extension PermittedRequest {
-    /// Conditional reads are answered by us, after judging (enforcer.md b.4 row 1, ATK-006). `If-Modified-Since` is
-    /// not evaluated, as RFC 9110 §13.1.3 allows: a whole answer is never wrong.
-    fileprivate func clientHas(_ etag: String) -> Bool {
-        let condition = permit.request.readCondition
-        return condition.ifNoneMatchAny || condition.ifNoneMatch.contains { etag == "W/\"\($0.text)\"" }
-    }
-}
-
-extension GatewayRefusal {
-    /// The refusal of a write's answer. If the protected server says that it was done, or does not say that it was
-    /// not, the record must not read as if nothing had happened.
-    func afterWrite(status: Int) -> GatewayRefusal {
-        switch status {
-        case 200..<300: recorded(as: .interrupted(reason: "written-answer-withheld"))
-        case 400..<500: self
-        default: recorded(as: .interrupted(reason: "outcome-unknown: status-\(status)"))
+extension AccessRequest {
+    /// Whether something of the type lies outside what this permit can reach.
+    func isBounded(_ permit: Permit) -> Bool {
+        !permit.determining.contains { held in
+            guard held.scope.constraint == nil else { return false }
+            return switch held.scope.level {
+            case .patient: false
+            case .user: userPanel == .everyone
+            case .system: systemPanel == .everyone
+            }
         }
     }
 }

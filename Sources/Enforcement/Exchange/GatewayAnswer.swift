@@ -25,12 +25,13 @@ public struct GatewayAnswer: ~Copyable, Sendable {
         self.init(conclusion, requestID: decisionID, crossOrigin: crossOrigin)
     }
 
-    /// A refusal that could not be recorded; it holds no data.
-    init(unrecorded refusal: GatewayRefusal, crossOrigin: CrossOriginPolicy?) {
-        self.init(.refusal(refusal), requestID: nil, crossOrigin: crossOrigin)
+    /// A refusal that could not be recorded; it holds no data. Its id is in no record, but tells one report of a client
+    /// from another.
+    init(unrecorded refusal: GatewayRefusal, of decisionID: DecisionID?, crossOrigin: CrossOriginPolicy?) {
+        self.init(.refusal(refusal), requestID: decisionID, crossOrigin: crossOrigin)
     }
 
-    /// The request id is the id under which the record can be found; what has no record has none.
+    /// The request id is the id under which the record can be found.
     private init(_ conclusion: Conclusion, requestID: DecisionID?, crossOrigin: CrossOriginPolicy?) {
         self.crossOrigin = crossOrigin
         let identifying: [AnswerFields.Field] = requestID.map { [("x-request-id", $0.text)] } ?? []
@@ -39,10 +40,6 @@ public struct GatewayAnswer: ~Copyable, Sendable {
             status = refusal.status
             fields = refusal.fields + identifying
             body = refusal.body
-        case .notModified(let etag):
-            status = 304
-            fields = AnswerFields.guarded + [("etag", etag)] + identifying
-            body = []
         case .released(let answer):
             status = answer.status
             body = answer.body.bytes
@@ -58,21 +55,18 @@ public struct GatewayAnswer: ~Copyable, Sendable {
 /// What an exchange has come to, before it is recorded.
 enum Conclusion: Sendable {
     case released(ReleasedAnswer)
-    /// The client has the current version already.
-    case notModified(etag: String)
     case refusal(GatewayRefusal)
 
     var status: Int {
         switch self {
         case .released(let answer): answer.status
-        case .notModified: 304
         case .refusal(let refusal): refusal.status
         }
     }
 
     var outcome: AccessOutcome {
         switch self {
-        case .released, .notModified: .permitted
+        case .released: .permitted
         case .refusal(let refusal): refusal.outcome
         }
     }

@@ -13,10 +13,12 @@ public struct GatewayExchange: ~Copyable {
     /// What has happened.
     public enum Event: ~Copyable, Sendable {
         case request(IncomingRequest)
-        case opened(OpeningReceipt)
+        /// The opening record is durable; and what has become of the token meanwhile.
+        case opened(OpeningReceipt, AccessStanding)
         case upstreamHead(UpstreamHead)
         case upstreamBody([UInt8])
-        case upstreamEnd
+        /// The answer is whole; and what has become of the token meanwhile.
+        case upstreamEnd(AccessStanding)
         case upstreamFailed(UpstreamFailure)
         case closed(ClosingReceipt)
         case auditFailed(AuditFailure)
@@ -54,9 +56,11 @@ public struct GatewayExchange: ~Copyable {
 
     private enum State: ~Copyable {
         case new
-        case opening(PermittedRequest)
+        /// A resource that the body refers to is being read.
+        case proving(PermittedRequest, AnswerBuffer)
         /// The stored version that a Permit wants judged first is being read.
-        case reading(PermittedRequest, OpeningReceipt?, AnswerBuffer)
+        case reading(PermittedRequest, AnswerBuffer)
+        case opening(PermittedRequest)
         case forwarding(PermittedRequest, OpeningReceipt?, AnswerBuffer)
         case closing(Conclusion, DecisionID)
         case over
@@ -65,6 +69,7 @@ public struct GatewayExchange: ~Copyable {
     private let rules: ExchangeRules
     private var state = State.new
     private var isOver = false
+    private var decisionID: DecisionID?
 
     init(rules: ExchangeRules) { self.rules = rules }
 
@@ -75,10 +80,10 @@ public struct GatewayExchange: ~Copyable {
         let current = take()
         switch (consume event) {
         case .request(let incoming): return begin(incoming, from: current)
-        case .opened(let receipt): return opened(receipt, in: current)
+        case .opened(let receipt, let standing): return opened(receipt, standing, in: current)
         case .upstreamHead(let head): return received(in: current) { $0.begin(head) }
         case .upstreamBody(let bytes): return received(in: current) { $0.append(bytes) }
-        case .upstreamEnd: return upstreamEnded(in: current)
+        case .upstreamEnd(let standing): return upstreamEnded(standing, in: current)
         case .upstreamFailed(let failure): return upstreamFailed(failure, in: current)
         case .closed(let receipt): return closed(receipt, in: current)
         case .auditFailed: return auditFailed(in: current)
@@ -98,59 +103,64 @@ public struct GatewayExchange: ~Copyable {
 extension GatewayExchange {
     private mutating func begin(_ incoming: IncomingRequest, from current: consuming State) -> Action {
         guard case .new = current else { return impossible() }
+        decisionID = incoming.decisionID
         if case .throttled = incoming.standing {
             isOver = true
-            return .answer(GatewayAnswer(unrecorded: .throttled, crossOrigin: rules.crossOrigin))
+            return .answer(
+                GatewayAnswer(unrecorded: .throttled, of: incoming.decisionID, crossOrigin: rules.crossOrigin))
         }
         switch rules.judge(incoming) {
         case .refuse(let refusal, let record):
             return conclude(.refusal(refusal), draft: record, receipt: nil)
         case .permit(let permitted):
-            guard permitted.changesUpstream else { return forwardFirst(permitted, receipt: nil) }
-            let opening = permitted.record.opening()
-            state = .opening(permitted)
-            return .open(opening)
+            return advance(permitted)
         }
     }
 
-    private mutating func opened(_ receipt: consuming OpeningReceipt, in current: consuming State) -> Action {
+    /// The next thing to look at, and when there is none left, the request itself: a write after its opening record.
+    private mutating func advance(_ permitted: PermittedRequest) -> Action {
+        let buffer = AnswerBuffer(limit: rules.answerBytes)
+        if let read = permitted.unproven.first {
+            state = .proving(permitted, buffer)
+            return .forward(read.upstreamRequest)
+        }
+        if let precondition = permitted.permit.precondition, permitted.isStoredUnjudged {
+            state = .reading(permitted, buffer)
+            return .forward(UpstreamRequest(readingFirst: precondition, for: permitted.permit))
+        }
+        guard permitted.changesUpstream else {
+            state = .forwarding(permitted, nil, buffer)
+            return .forward(permitted.upstreamRequest)
+        }
+        state = .opening(permitted)
+        return .open(permitted.record.opening())
+    }
+
+    private mutating func opened(
+        _ receipt: consuming OpeningReceipt, _ standing: AccessStanding, in current: consuming State
+    ) -> Action {
         guard case .opening(let permitted) = consume current, receipt.decisionID == permitted.record.decisionID else {
             return impossible()
         }
-        return forwardFirst(permitted, receipt: receipt)
-    }
-
-    /// The stored version first when the Permit asks for it, otherwise the request itself.
-    private mutating func forwardFirst(
-        _ permitted: PermittedRequest, receipt: consuming OpeningReceipt?
-    ) -> Action {
-        let buffer = AnswerBuffer(limit: rules.answerBytes)
-        guard let precondition = permitted.permit.precondition else {
-            state = .forwarding(permitted, receipt, buffer)
-            return .forward(permitted.upstreamRequest(judged: nil))
-        }
-        state = .reading(permitted, receipt, buffer)
-        return .forward(UpstreamRequest(readingFirst: precondition, for: permitted.permit))
+        if let end = standing.end { return conclude(.refusal(end), draft: permitted.record, receipt: receipt) }
+        state = .forwarding(permitted, receipt, AnswerBuffer(limit: rules.answerBytes))
+        return .forward(permitted.upstreamRequest)
     }
 
     private mutating func received(
         in current: consuming State, _ change: (inout AnswerBuffer) -> UpstreamFailure?
     ) -> Action {
         switch consume current {
-        case .reading(let permitted, let receipt, var buffer):
-            if let failure = change(&buffer) {
-                return conclude(
-                    .refusal(GatewayRefusal(failure, changesUpstream: false)), draft: permitted.record,
-                    receipt: receipt)
-            }
-            state = .reading(permitted, receipt, buffer)
+        case .proving(let permitted, var buffer):
+            if let failure = change(&buffer) { return lookFailed(failure, permitted) }
+            state = .proving(permitted, buffer)
+            return .wait
+        case .reading(let permitted, var buffer):
+            if let failure = change(&buffer) { return lookFailed(failure, permitted) }
+            state = .reading(permitted, buffer)
             return .wait
         case .forwarding(let permitted, let receipt, var buffer):
-            if let failure = change(&buffer) {
-                return conclude(
-                    .refusal(GatewayRefusal(failure, changesUpstream: permitted.changesUpstream)),
-                    draft: permitted.record, receipt: receipt)
-            }
+            if let failure = change(&buffer) { return forwardFailed(failure, permitted, receipt) }
             state = .forwarding(permitted, receipt, buffer)
             return .wait
         case .closing(let conclusion, let decisionID):
@@ -163,19 +173,21 @@ extension GatewayExchange {
         }
     }
 
-    private mutating func upstreamEnded(in current: consuming State) -> Action {
+    private mutating func upstreamEnded(_ standing: AccessStanding, in current: consuming State) -> Action {
         switch consume current {
-        case .reading(let permitted, let receipt, let buffer):
-            switch rules.judgeStored(buffer, for: permitted) {
-            case .refuse(let refusal):
-                return conclude(.refusal(refusal), draft: permitted.record, receipt: receipt)
-            case .proceed(let judged):
-                state = .forwarding(permitted, receipt, AnswerBuffer(limit: rules.answerBytes))
-                return .forward(permitted.upstreamRequest(judged: judged))
-            }
+        case .proving(let permitted, let buffer):
+            return proceed(standing, rules.judgeReference(buffer, for: permitted), permitted)
+        case .reading(let permitted, let buffer):
+            return proceed(standing, rules.judgeStored(buffer, for: permitted), permitted)
         case .forwarding(let permitted, let receipt, let buffer):
             var record = permitted.record
-            let conclusion = rules.judgeAnswer(buffer, for: permitted, record: &record)
+            var conclusion = rules.judgeAnswer(buffer, for: permitted, record: &record)
+            if let end = standing.end {
+                // What was released a moment ago is not any more, and the record must not say so.
+                record = permitted.record
+                let status = buffer.head?.status ?? 0
+                conclusion = .refusal(permitted.changesUpstream ? end.afterWrite(status: status) : end)
+            }
             return conclude(conclusion, draft: record, receipt: receipt)
         case .closing(let conclusion, let decisionID):
             state = .closing(conclusion, decisionID)
@@ -186,16 +198,22 @@ extension GatewayExchange {
         }
     }
 
+    /// Goes on after a look at something stored, if the token still holds and the look allows it.
+    private mutating func proceed(
+        _ standing: AccessStanding, _ judgement: ExchangeRules.StoredJudgement, _ permitted: PermittedRequest
+    ) -> Action {
+        if let end = standing.end { return conclude(.refusal(end), draft: permitted.record, receipt: nil) }
+        switch judgement {
+        case .refuse(let refusal): return conclude(.refusal(refusal), draft: permitted.record, receipt: nil)
+        case .proceed(let next): return advance(next)
+        }
+    }
+
     private mutating func upstreamFailed(_ failure: UpstreamFailure, in current: consuming State) -> Action {
         switch consume current {
-        case .reading(let permitted, let receipt, _):
-            // Only a read was under way: nothing has been changed.
-            return conclude(
-                .refusal(GatewayRefusal(failure, changesUpstream: false)), draft: permitted.record, receipt: receipt)
-        case .forwarding(let permitted, let receipt, _):
-            return conclude(
-                .refusal(GatewayRefusal(failure, changesUpstream: permitted.changesUpstream)),
-                draft: permitted.record, receipt: receipt)
+        case .proving(let permitted, _): return lookFailed(failure, permitted)
+        case .reading(let permitted, _): return lookFailed(failure, permitted)
+        case .forwarding(let permitted, let receipt, _): return forwardFailed(failure, permitted, receipt)
         case .closing(let conclusion, let decisionID):
             state = .closing(conclusion, decisionID)
             return .wait
@@ -203,6 +221,21 @@ extension GatewayExchange {
         case .opening: return impossible()
         case .over: return impossible()
         }
+    }
+
+    /// Only a read was under way: nothing has been changed.
+    private mutating func lookFailed(_ failure: UpstreamFailure, _ permitted: PermittedRequest) -> Action {
+        conclude(
+            .refusal(rules.refusal(for: failure, of: permitted, mayHaveChanged: false)), draft: permitted.record,
+            receipt: nil)
+    }
+
+    private mutating func forwardFailed(
+        _ failure: UpstreamFailure, _ permitted: PermittedRequest, _ receipt: consuming OpeningReceipt?
+    ) -> Action {
+        conclude(
+            .refusal(rules.refusal(for: failure, of: permitted, mayHaveChanged: permitted.changesUpstream)),
+            draft: permitted.record, receipt: receipt)
     }
 
     private mutating func closed(_ receipt: consuming ClosingReceipt, in current: consuming State) -> Action {
@@ -221,16 +254,10 @@ extension GatewayExchange {
 
     private mutating func clientGone(in current: consuming State) -> Action {
         switch consume current {
-        case .reading(let permitted, let receipt, _):
-            return conclude(
-                .refusal(GatewayRefusal(.abandoned, changesUpstream: false)), draft: permitted.record,
-                receipt: receipt)
+        case .proving(let permitted, _): return lookFailed(.abandoned, permitted)
+        case .reading(let permitted, _): return lookFailed(.abandoned, permitted)
         case .forwarding(let permitted, let receipt, let buffer):
-            guard permitted.changesUpstream else {
-                return conclude(
-                    .refusal(GatewayRefusal(.abandoned, changesUpstream: false)), draft: permitted.record,
-                    receipt: receipt)
-            }
+            guard permitted.changesUpstream else { return forwardFailed(.abandoned, permitted, receipt) }
             // A write is followed to its end, so that the record can say what became of it.
             state = .forwarding(permitted, receipt, buffer)
             return .wait
@@ -261,6 +288,6 @@ extension GatewayExchange {
     private mutating func impossible() -> Action {
         state = .over
         isOver = true
-        return .answer(GatewayAnswer(unrecorded: .notRecorded, crossOrigin: rules.crossOrigin))
+        return .answer(GatewayAnswer(unrecorded: .notRecorded, of: decisionID, crossOrigin: rules.crossOrigin))
     }
 }

@@ -14,9 +14,8 @@ extension GatewayRefusal {
                 ).headerValue
         }
         self.init(
-            status: denial.status, issueCode: denial.issueCode, diagnostics: nil,
-            expression: denial.parameter.map { ["http." + $0] } ?? [], detailsCode: denial.detailsCode,
-            challenge: challenge, retryAfter: denial.status == 503 ? 5 : nil,
+            status: denial.status, body: denial.operationOutcome(), challenge: challenge,
+            retryAfter: denial.status == 503 ? 5 : nil,
             outcome: denial.status >= 500
                 ? .failed(reason: denial.reason.rawValue) : .refused(reason: denial.reason.rawValue))
     }

@@ -9,14 +9,8 @@ internal import FHIRCore
 public struct GatewayRefusal: Sendable, Hashable {
     /// The HTTP status.
     public let status: Int
-    /// FHIR issue type.
-    let issueCode: String
-    /// The same text for every cause that must look alike.
-    let diagnostics: String?
-    /// The parameter of the client's own that the refusal is about.
-    let expression: [String]
-    /// The code of our own in `issue.details`, where there is one.
-    let detailsCode: String?
+    /// Always an OperationOutcome of ours.
+    let body: [UInt8]
     /// The `WWW-Authenticate` header.
     let challenge: String?
     /// The `Allow` header.
@@ -24,35 +18,38 @@ public struct GatewayRefusal: Sendable, Hashable {
     /// The `Retry-After` header, in seconds.
     let retryAfter: Int?
     /// For the record only.
-    let outcome: AccessOutcome
+    private(set) var outcome: AccessOutcome
 
     init(
-        status: Int, issueCode: String, diagnostics: String?, expression: [String] = [], detailsCode: String? = nil,
-        challenge: String? = nil, allow: String? = nil, retryAfter: Int? = nil, outcome: AccessOutcome
+        status: Int, body: [UInt8], challenge: String? = nil, allow: String? = nil, retryAfter: Int? = nil,
+        outcome: AccessOutcome
     ) {
         self.status = status
-        self.issueCode = issueCode
-        self.diagnostics = diagnostics
-        self.expression = expression
-        self.detailsCode = detailsCode
+        self.body = body
         self.challenge = challenge
         self.allow = allow
         self.retryAfter = retryAfter
         self.outcome = outcome
     }
 
-    /// The same refusal with another line in the record.
-    func recorded(as outcome: AccessOutcome) -> GatewayRefusal {
-        GatewayRefusal(
-            status: status, issueCode: issueCode, diagnostics: diagnostics, expression: expression,
-            detailsCode: detailsCode, challenge: challenge, allow: allow, retryAfter: retryAfter, outcome: outcome)
+    /// A refusal that is none of policy's.
+    ///
+    /// - Parameter diagnostics: the same text for every cause that must look alike.
+    init(
+        status: Int, issueCode: String, diagnostics: String, challenge: String? = nil, allow: String? = nil,
+        retryAfter: Int? = nil, outcome: AccessOutcome
+    ) {
+        self.init(
+            status: status,
+            body: OperationOutcome.json(severity: "error", code: issueCode, diagnostics: diagnostics),
+            challenge: challenge, allow: allow, retryAfter: retryAfter, outcome: outcome)
     }
 
-    /// The body: always an OperationOutcome of ours.
-    var body: [UInt8] {
-        OperationOutcome.json(
-            severity: "error", code: issueCode, diagnostics: diagnostics, expression: expression,
-            details: detailsCode)
+    /// The same refusal with another line in the record.
+    func recorded(as outcome: AccessOutcome) -> GatewayRefusal {
+        var refusal = self
+        refusal.outcome = outcome
+        return refusal
     }
 
     var fields: [AnswerFields.Field] {

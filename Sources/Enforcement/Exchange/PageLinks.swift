@@ -30,11 +30,14 @@ public struct PageLinks: Sendable {
         self.random = random
     }
 
-    /// Our link for a page of the protected server, or nil when that link is none that may be followed.
+    /// Our link for a page of the protected server, or nil when that link is none that may be followed, or too long
+    /// to come back.
     func link(to upstreamLink: String, of page: PageOrigin, now: Int64) -> String? {
-        guard let target = server.requestTarget(ofLink: upstreamLink), target.utf8.count <= 4096 else { return nil }
+        guard let target = server.requestTarget(ofLink: upstreamLink) else { return nil }
         let text = page.sealed(target: target, expiresAt: now + lifetime).serialized
-        guard let sealed = try? sealer.seal(text, context: Self.purpose, random: random) else { return nil }
+        guard let sealed = try? sealer.seal(text, context: Self.purpose, random: random),
+            sealed.utf8.count <= FHIRInteraction.longestPage
+        else { return nil }
         return "\(publicBase)/_page/\(sealed)"
     }
 
@@ -74,10 +77,40 @@ struct PageHolder: Hashable, Sendable {
 struct PageOrigin: Hashable, Sendable {
     /// Raw path below our base, as for GET.
     let path: String
+    /// With the options for the form of the answer, which hold for every page.
     let query: String
-    /// The query that the protected server was asked with; a page of another query is another answer.
+    /// The digest of the query that the protected server was asked with; a page of another query is another answer.
     let narrowed: String
+    /// `Prefer: handling`, which the first page was asked with.
+    let handling: String?
     let holder: PageHolder
+
+    /// The origin of the pages of an answer.
+    init(_ received: FHIRRequest, _ request: CanonicalRequest, narrowed: String, holder: PageHolder) {
+        let options = [
+            request.options.summary.map { "_summary=\($0.rawValue)" },
+            request.options.elements.isEmpty ? nil : "_elements=\(request.options.elements.joined(separator: ","))",
+        ]
+        path = received.originPath
+        query = ([request.query.encoded] + options.compactMap { $0 }).filter { !$0.isEmpty }.joined(separator: "&")
+        handling = request.prefer.handling?.rawValue
+        self.narrowed = narrowed
+        self.holder = holder
+    }
+
+    fileprivate init?(_ json: JSONValue) {
+        guard let path = json["path"]?.string, let query = json["query"]?.string,
+            let narrowed = json["narrowed"]?.string, let holder = PageHolder(json)
+        else { return nil }
+        self.path = path
+        self.query = query
+        self.narrowed = narrowed
+        self.holder = holder
+        handling = json["handling"]?.string
+    }
+
+    /// Stands for a query in a link, which has no room for the query itself.
+    static func digest(of query: String) -> String { Base64URL.encode(SHA256Hash.of(Array(query.utf8))) }
 
     func sealed(target: String, expiresAt: Int64) -> JSONValue {
         var members = [
@@ -87,6 +120,7 @@ struct PageOrigin: Hashable, Sendable {
             JSONMemberValue("expires", .int(expiresAt)),
         ]
         if let patient = holder.patient { members.append(JSONMemberValue("patient", .string(patient))) }
+        if let handling { members.append(JSONMemberValue("handling", .string(handling))) }
         return .object(members)
     }
 }
@@ -99,12 +133,33 @@ struct OpenedPage: Hashable, Sendable {
     let expiresAt: Int64
 
     init?(_ json: JSONValue) {
-        guard let path = json["path"]?.string, let query = json["query"]?.string,
-            let narrowed = json["narrowed"]?.string, let target = json["target"]?.string,
-            let expiresAt = json["expires"]?.int, let holder = PageHolder(json)
+        guard let origin = PageOrigin(json), let target = json["target"]?.string, let expiresAt = json["expires"]?.int
         else { return nil }
-        origin = PageOrigin(path: path, query: query, narrowed: narrowed, holder: holder)
+        self.origin = origin
         self.target = target
         self.expiresAt = expiresAt
+    }
+}
+
+extension OpenedPage {
+    /// The request whose page this is, parsed anew.
+    func originalRequest(asHead: Bool) throws(RequestRefusal) -> CanonicalRequest {
+        let preference = origin.handling.map { [(name: "prefer", value: "handling=\($0)")] } ?? []
+        let request = try CanonicalRequest(
+            FHIRRequest(
+                method: asHead ? .head : .get, path: origin.path,
+                query: origin.query.isEmpty ? nil : origin.query, headers: FHIRHeaders(preference)))
+        if case .page = request.interaction {
+            throw RequestRefusal(status: 404, issueCode: "not-found", diagnostics: "the resource was not found")
+        }
+        return request
+    }
+}
+
+extension FHIRRequest {
+    /// The path of the same search as GET.
+    fileprivate var originPath: String {
+        let form = "/_search"
+        return method == .post && path.hasSuffix(form) ? String(path.dropLast(form.count)) : path
     }
 }

@@ -52,11 +52,13 @@ struct RecordDraft: Sendable {
             .map { AccessRecord.Withheld(reason: $0.key.rawValue, count: $0.value) }
             .sorted { $0.reason < $1.reason }
         record.securityEvents += answer.securityEvents
-        let named = Set(record.patients)
-        record.patients += answer.patients.map(\.text).filter { !named.contains($0) }
+        add(answer.patients)
     }
 
-    mutating func note(_ securityEvent: String) { record.securityEvents.append(securityEvent) }
+    /// Adds patients whose resources the request is about.
+    mutating func add(_ patients: [ResourceID]) {
+        for patient in patients where !record.patients.contains(patient.text) { record.patients.append(patient.text) }
+    }
 
     /// The record before anything is done.
     func opening() -> AccessRecord { record }

@@ -10,18 +10,28 @@ internal import Synchronization
 /// share what is kept; the lock is `kept`.
 public final class CapabilitySource: Sendable {
     private struct Kept {
-        let document: [UInt8]
-        let freshUntil: Int64
+        var document: [UInt8]?
+        /// Until then the protected server is not asked again, whether it answered or not.
+        var settledUntil = Int64.min
+        /// Who waits for the fetch that is under way on an event loop; no entry where none is.
+        var waiting: [ObjectIdentifier: [NIOLoopBound<(WireAnswer) -> Void>]] = [:]
     }
 
     private let policy: ServerPolicy
     private let endpoints: OAuthEndpoints
     private let clock: Clock
     private let lifetime: Int64
-    private let kept = Mutex<Kept?>(nil)
+    private let failureLifetime: Int64
+    private let kept = Mutex(Kept())
 
-    /// - Parameter lifetime: seconds after which the protected server is asked again.
-    public init(policy: ServerPolicy, endpoints: OAuthEndpoints, clock: Clock, lifetime: Int64 = 300) {
+    /// - Parameters:
+    ///   - lifetime: seconds after which the protected server is asked again.
+    ///   - failureLifetime: the same after it could not be asked.
+    public init(
+        policy: ServerPolicy, endpoints: OAuthEndpoints, clock: Clock, lifetime: Int64 = 300,
+        failureLifetime: Int64 = 5
+    ) {
+        self.failureLifetime = failureLifetime
         self.policy = policy
         self.endpoints = endpoints
         self.clock = clock
@@ -29,21 +39,44 @@ public final class CapabilitySource: Sendable {
     }
 
     /// Answers with the document; an old one is better than none when the protected server cannot be asked.
+    ///
+    /// Anybody may ask, so asking costs the protected server at most one call per event loop at a time, and after a
+    /// failure none for a while.
     func document(over pool: UpstreamPool, answered: @escaping (WireAnswer) -> Void) {
         let now = clock.now()
-        let known = kept.withLock { $0 }
-        if let known, now < known.freshUntil { return answered(.publicDocument(known.document)) }
-        CapabilityFetch(limit: pool.server.limits.answerBytes) { [self] bytes in
-            let made = bytes.flatMap { CapabilityDocument.make(from: $0, policy: policy, endpoints: endpoints) }
-            if let made {
-                kept.withLock { $0 = Kept(document: made, freshUntil: now + lifetime) }
-                answered(.publicDocument(made))
-            } else if let known {
-                answered(.publicDocument(known.document))
-            } else {
-                answered(.documentUnavailable(GatewayRefusal(.unreachable, changesUpstream: false)))
-            }
-        }.start(over: pool)
+        let loop = ObjectIdentifier(pool.eventLoop)
+        let asker = NIOLoopBound(answered, eventLoop: pool.eventLoop)
+        let next: Step = kept.withLock { kept in
+            if now < kept.settledUntil { return .answer(kept.document) }
+            kept.waiting[loop, default: []].append(asker)
+            return kept.waiting[loop]?.count == 1 ? .fetch : .wait
+        }
+        switch next {
+        case .answer(let document): answered(Self.answer(document))
+        case .wait: break
+        case .fetch:
+            CapabilityFetch(limit: pool.server.limits.answerBytes) { [self] in settle($0, on: loop) }.start(over: pool)
+        }
+    }
+
+    private enum Step {
+        case answer([UInt8]?), fetch, wait
+    }
+
+    private func settle(_ bytes: [UInt8]?, on loop: ObjectIdentifier) {
+        let made = bytes.flatMap { CapabilityDocument.make(from: $0, policy: policy, endpoints: endpoints) }
+        let now = clock.now()
+        let (document, askers) = kept.withLock { kept in
+            if let made { kept.document = made }
+            kept.settledUntil = now + (made == nil ? failureLifetime : lifetime)
+            return (kept.document, kept.waiting.removeValue(forKey: loop) ?? [])
+        }
+        for asker in askers { asker.value(Self.answer(document)) }
+    }
+
+    private static func answer(_ document: [UInt8]?) -> WireAnswer {
+        document.map { .publicDocument($0) }
+            ?? .documentUnavailable(GatewayRefusal(.unreachable, changesUpstream: false))
     }
 }
 

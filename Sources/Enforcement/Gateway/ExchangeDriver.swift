@@ -7,13 +7,20 @@ internal import NIOCore
 /// nothing and holds no answer that the exchange did not give it.
 final class ExchangeDriver: UpstreamReceiver {
     private let site: GatewaySite
+    private let configuration: GatewayConfiguration
     private let eventLoop: any EventLoop
     private var exchange: GatewayExchange
     private var call: UpstreamCall?
     private var answered: ((WireAnswer) -> Void)?
+    private var incoming: IncomingRequest?
+    private var auditTimeout: Scheduled<Void>?
 
-    init(site: GatewaySite, eventLoop: any EventLoop, answered: @escaping (WireAnswer) -> Void) {
+    init(
+        site: GatewaySite, configuration: GatewayConfiguration, eventLoop: any EventLoop,
+        answered: @escaping (WireAnswer) -> Void
+    ) {
         self.site = site
+        self.configuration = configuration
         self.eventLoop = eventLoop
         self.answered = answered
         exchange = site.enforcer.makeExchange()
@@ -24,7 +31,9 @@ final class ExchangeDriver: UpstreamReceiver {
         if refusal == nil, CapabilityQuery.isAsked(by: request) {
             return answerCapabilities(CapabilityQuery.refusal(for: asked))
         }
-        handle(.request(site.enforcer.receive(asked, refusal: refusal)))
+        let incoming = site.enforcer.receive(asked, refusal: refusal)
+        self.incoming = incoming
+        handle(.request(incoming))
     }
 
     /// The client has closed the connection.
@@ -34,9 +43,14 @@ final class ExchangeDriver: UpstreamReceiver {
 
     func upstreamBody(_ bytes: ByteBuffer) { handle(.upstreamBody(Array(bytes.readableBytesView))) }
 
-    func upstreamEnded() { handle(.upstreamEnd) }
+    func upstreamEnded() { handle(.upstreamEnd(standing)) }
 
     func upstreamFailed(_ failure: UpstreamFailure) { handle(.upstreamFailed(failure)) }
+
+    /// What has become of the token by now.
+    private var standing: AccessStanding {
+        incoming.map { site.enforcer.standing(of: $0, at: configuration.clock()) } ?? AccessStanding()
+    }
 
     private func handle(_ event: consuming GatewayExchange.Event) {
         perform(exchange.handle(event))
@@ -51,18 +65,33 @@ final class ExchangeDriver: UpstreamReceiver {
             call = site.upstream.pool(on: eventLoop).send(request, to: self)
         case .open(let record):
             abandonCall()
+            awaitRecord()
             site.audit.open(record, on: delivery) { itself.value.opened($0) }
         case .record(let record):
             abandonCall()
+            awaitRecord()
             site.audit.record(record, on: delivery) { itself.value.closed($0) }
         case .close(let receipt, let record):
             abandonCall()
+            awaitRecord()
             site.audit.close(receipt, record, on: delivery) { itself.value.closed($0) }
         case .answer(let answer):
             abandonCall()
-            let answered = self.answered
-            self.answered = nil
-            answered?(WireAnswer(answer))
+            finish(WireAnswer(answer))
+        }
+    }
+
+    private func finish(_ answer: WireAnswer) {
+        let answered = self.answered
+        self.answered = nil
+        answered?(answer)
+    }
+
+    /// A log that does not answer is one that cannot be written; a receipt that comes later answers nothing any more.
+    private func awaitRecord() {
+        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
+        auditTimeout = eventLoop.scheduleTask(in: .milliseconds(configuration.limits.auditTimeoutMilliseconds)) {
+            loopBound.value.handle(.auditFailed(.busy))
         }
     }
 
@@ -78,13 +107,15 @@ final class ExchangeDriver: UpstreamReceiver {
     }
 
     private func opened(_ result: consuming Result<OpeningReceipt, AuditFailure>) {
+        auditTimeout?.cancel()
         switch consume result {
-        case .success(let receipt): handle(.opened(receipt))
+        case .success(let receipt): handle(.opened(receipt, standing))
         case .failure(let failure): handle(.auditFailed(failure))
         }
     }
 
     private func closed(_ result: consuming Result<ClosingReceipt, AuditFailure>) {
+        auditTimeout?.cancel()
         switch consume result {
         case .success(let receipt): handle(.closed(receipt))
         case .failure(let failure): handle(.auditFailed(failure))
@@ -92,18 +123,10 @@ final class ExchangeDriver: UpstreamReceiver {
     }
 
     private func answerCapabilities(_ refusal: GatewayRefusal?) {
-        if let refusal {
-            let answered = self.answered
-            self.answered = nil
-            answered?(.documentUnavailable(refusal))
-            return
-        }
+        if let refusal { return finish(.documentUnavailable(refusal)) }
         let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
         site.capabilities.document(over: site.upstream.pool(on: eventLoop)) { answer in
-            let driver = loopBound.value
-            let answered = driver.answered
-            driver.answered = nil
-            answered?(answer)
+            loopBound.value.finish(answer)
         }
     }
 }

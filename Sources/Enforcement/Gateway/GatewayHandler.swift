@@ -69,6 +69,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
     // MARK: - requests
 
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .receiving = phase, case .body(let bytes) = unwrapInboundIn(data) { return receive(bytes) }
         switch (unwrapInboundIn(data), phase) {
         case (.head(let head), .idle):
             begin(head, data: data, context: context)
@@ -84,12 +85,6 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
             phase = .passing(requestEnded: true, responseEnded: responseEnded)
             context.fireChannelRead(data)
             finishPassing()
-        case (.body(var bytes), .receiving(var request)):
-            phase = .idle  // the buffer must have one owner while it grows
-            guard request.append(&bytes, limit: configuration.limits.bodyBytes) else {
-                return refuse(.bodyTooLarge, of: request, isWhole: false)
-            }
-            phase = .receiving(request)
         case (.end, .receiving(let request)):
             timer?.cancel()
             start(request, context: context)
@@ -100,6 +95,45 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
             closeAfterFlush(context)
         case (.body, _), (.end, _):
             break
+        }
+    }
+
+    /// Takes more of a body. The phase is given up first, so that the buffer has one owner while it grows.
+    private func receive(_ bytes: ByteBuffer) {
+        guard case .receiving(var request) = exchangePhase(for: .idle) else { return }
+        guard request.append(bytes, limit: configuration.limits.bodyBytes) else {
+            return refuse(.bodyTooLarge, of: request, isWhole: false)
+        }
+        phase = .receiving(request)
+    }
+
+    private func exchangePhase(for next: Phase) -> Phase {
+        var taken = next
+        swap(&taken, &phase)
+        return taken
+    }
+
+    /// What came in is not HTTP: the connection ends, with one answer and never two. A request that is being answered,
+    /// or was refused before it was whole, keeps that answer; where there is none yet, it is 400.
+    public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch phase {
+        case .working(var form):
+            form.closesConnection = true
+            form.isWhole = true
+            phase = .working(form)
+        case .waiting(var request):
+            request.form.closesConnection = true
+            phase = .waiting(request)
+        case .lingering:
+            // The connection is closed when its last answer has been written, or a moment later.
+            break
+        case .idle, .receiving:
+            guard error is HTTPParserError else { return context.close(promise: nil) }
+            timer?.cancel()
+            phase = .working(.endOfConnection)
+            deliver(.formRefusal(.notHTTP))
+        case .passing:
+            context.close(promise: nil)
         }
     }
 
@@ -155,7 +189,9 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         }
         if refusal == nil, request.isPreflight { return deliver(site.preflight) }
         let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let driver = ExchangeDriver(site: site, eventLoop: context.eventLoop) { answer in
+        let driver = ExchangeDriver(
+            site: site, configuration: configuration, eventLoop: context.eventLoop
+        ) { answer in
             loopBound.value.driver = nil
             loopBound.value.deliver(answer)
         }

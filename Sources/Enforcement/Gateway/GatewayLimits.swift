@@ -14,6 +14,8 @@ public struct GatewayLimits: Sendable, Hashable {
     public var requestTimeoutMilliseconds: Int64 = 30_000
     /// Longest time that a client may leave an answer unread.
     public var writeTimeoutMilliseconds: Int64 = 60_000
+    /// Longest time that the audit log may take for one record; then the request is answered 503 and without data.
+    public var auditTimeoutMilliseconds: Int64 = 10_000
     /// How long what a refused client still sends is read and thrown away before the connection is closed.
     public var lingerMilliseconds: Int64 = 1_000
 

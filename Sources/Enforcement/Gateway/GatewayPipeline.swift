@@ -1,7 +1,7 @@
 public import NIOCore
 internal import NIOHTTP1
 
-/// Sets up the server side of a connection: NIO's codec with our limits, its pipelining and error handlers, then the
+/// Sets up the server side of a connection: NIO's codec with our limits, its pipelining handler, then the
 /// gateway. Whatever answers the rest is added behind it.
 public enum GatewayPipeline {
     /// Adds the handlers; must be called on the channel's event loop.
@@ -14,7 +14,7 @@ public enum GatewayPipeline {
         limits.maxHeaderFieldCount = configuration.limits.headerCount
         let operations = channel.pipeline.syncOperations
         try operations.configureHTTPServerPipeline(
-            withPipeliningAssistance: true, withErrorHandling: true, withOutboundHeaderValidation: true,
+            withPipeliningAssistance: true, withErrorHandling: false, withOutboundHeaderValidation: true,
             withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
         try operations.addHandler(GatewayHandler(configuration: configuration))
     }

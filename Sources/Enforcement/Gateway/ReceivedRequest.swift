@@ -23,7 +23,7 @@ struct ReceivedRequest {
     }
 
     /// Takes more of the body; false when it has grown too large.
-    mutating func append(_ bytes: inout ByteBuffer, limit: Int) -> Bool {
+    mutating func append(_ bytes: ByteBuffer, limit: Int) -> Bool {
         guard body.count + bytes.readableBytes <= limit else { return false }
         body.append(contentsOf: bytes.readableBytesView)
         return true
@@ -50,6 +50,9 @@ struct AnswerForm {
     var closesConnection: Bool
     /// False when the answer comes before the request was read to its end.
     var isWhole = true
+
+    /// For the last words on a connection whose further bytes mean nothing.
+    static let endOfConnection = AnswerForm(isHead: false, origin: nil, closesConnection: true)
 }
 
 /// The request target in its two parts.

@@ -4,12 +4,12 @@ internal import NIOHTTP1
 /// Why a request is refused for its form alone, before anybody asks what it wants.
 public enum FramingRefusal: String, Error, Sendable, Hashable, CaseIterable {
     case badTarget, targetTooLong, badHost, wrongHost, ambiguousLength, badTransferEncoding, headersTooLarge
-    case unsupportedVersion, bodyTooLarge, unsupportedExpectation, bodyNotAllowed
+    case unsupportedVersion, bodyTooLarge, unsupportedExpectation, bodyNotAllowed, notHTTP
 
     /// The status of the answer.
     public var status: Int {
         switch self {
-        case .badTarget, .badHost, .ambiguousLength, .bodyNotAllowed: 400
+        case .badTarget, .badHost, .ambiguousLength, .bodyNotAllowed, .notHTTP: 400
         case .wrongHost: 421
         case .targetTooLong: 414
         case .badTransferEncoding: 501
@@ -25,7 +25,7 @@ public enum FramingRefusal: String, Error, Sendable, Hashable, CaseIterable {
         switch self {
         case .targetTooLong, .headersTooLarge, .bodyTooLarge: "too-long"
         case .badTransferEncoding, .unsupportedVersion, .unsupportedExpectation: "not-supported"
-        case .badTarget, .badHost, .wrongHost, .ambiguousLength, .bodyNotAllowed: "invalid"
+        case .badTarget, .badHost, .wrongHost, .ambiguousLength, .bodyNotAllowed, .notHTTP: "invalid"
         }
     }
 
@@ -42,6 +42,7 @@ public enum FramingRefusal: String, Error, Sendable, Hashable, CaseIterable {
         case .unsupportedVersion: "the protocol version is not supported"
         case .bodyTooLarge: "the request body is too large"
         case .unsupportedExpectation: "the only expectation is `100-continue`"
+        case .notHTTP: "the request is not HTTP"
         case .bodyNotAllowed: "a request with this method has no body"
         }
     }

@@ -48,7 +48,7 @@ struct WireAnswer {
     /// The public document cannot be had now.
     static func documentUnavailable(_ refusal: GatewayRefusal) -> WireAnswer {
         WireAnswer(
-            status: refusal.status, fields: AnswerFields.document, body: refusal.body, crossOrigin: .everyOrigin)
+            status: refusal.status, fields: refusal.fields, body: refusal.body, crossOrigin: .everyOrigin)
     }
 
     /// The header block: our own fields, then what the connection and the asking origin need.

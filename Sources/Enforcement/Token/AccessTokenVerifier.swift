@@ -60,14 +60,19 @@ public struct AccessTokenVerifier: Sendable {
             }
         }
         // INVARIANT: on every hit too, the end of the token's life and its revocation are looked at.
-        guard now < access.expiresAt else { return .failure(.expired) }
-        switch revocation(access) {
-        case .active: break
-        case .revoked: return .failure(.revoked)
-        case .unknown: return .failure(.revocationUnknown)
-        }
+        if let ending = ending(of: access, now: now) { return .failure(ending) }
         cache.remember(access, for: digest)
         return .success(access)
+    }
+
+    /// Why a token that was verified does not count any more, or nil if it does.
+    func ending(of access: GrantedAccess, now: Int64) -> TokenRefusal? {
+        guard now < access.expiresAt else { return .expired }
+        switch revocation(access) {
+        case .active: return nil
+        case .revoked: return .revoked
+        case .unknown: return .revocationUnknown
+        }
     }
 
     private func examine(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {

@@ -70,17 +70,27 @@ final class UpstreamConnection: ChannelInboundHandler {
         }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            isKeptAlive = head.isKeepAlive
+            // After 101 the bytes are no longer HTTP.
+            isKeptAlive = head.isKeepAlive && head.status != .switchingProtocols
             call.head(UpstreamHead(head))
         case .body(let bytes):
             call.body(bytes)
         case .end:
             self.call = nil
             call.connection = nil
-            // Back to the pool before the receiver runs: it may want a connection at once.
             let canCarryMore = isKeptAlive && !isClosing && !call.isOver && context.channel.isActive
-            if canCarryMore { pool.release(self) } else { close() }
+            if canCarryMore { releaseSoon(context) } else { close() }
             call.end()
+        }
+    }
+
+    /// Back to the pool when everything that was read together with the answer has been looked at: bytes that nobody
+    /// asked for close the connection, and are not taken for the answer to the next call.
+    private func releaseSoon(_ context: ChannelHandlerContext) {
+        let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            let connection = loopBound.value
+            if connection.isUsable { connection.pool.release(connection) }
         }
     }
 

@@ -51,6 +51,7 @@ final class UpstreamPool {
             return connection.perform(call, isReused: true)
         }
         guard openCount < server.limits.connectionsPerLoop else {
+            if waiting.count >= server.limits.waitingPerLoop { waiting.removeAll(where: \.isOver) }
             guard waiting.count < server.limits.waitingPerLoop else { return call.fail(.overloaded) }
             waiting.append(call)
             return

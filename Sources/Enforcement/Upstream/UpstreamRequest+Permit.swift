@@ -20,7 +20,7 @@ extension UpstreamRequest {
             // The values of a POST search stay out of the protected server's access log as well (b.4 row 7).
             self.init(
                 method: .post, path: "\(path)/_search", contentType: "application/x-www-form-urlencoded",
-                body: Array((query ?? "").utf8))
+                prefer: Self.strict, body: Array((query ?? "").utf8))
         case .create, .conditionalCreate:
             self.init(
                 method: .post, path: path, contentType: Self.fhirJSON, prefer: Self.representation,
@@ -31,8 +31,10 @@ extension UpstreamRequest {
                 prefer: Self.representation, body: submitted?.bytes ?? [])
         case .delete, .conditionalDelete:
             self.init(method: .delete, path: path, ifMatch: judged?.entityTag)
-        case .capabilities, .read, .vread, .instanceHistory, .typeHistory, .systemHistory, .search, .searchSystem,
-            .searchCompartment, .batch, .transaction, .operation, .page:
+        case .search, .searchSystem, .searchCompartment:
+            self.init(method: .get, path: path, query: query, prefer: Self.strict)
+        case .capabilities, .read, .vread, .instanceHistory, .typeHistory, .systemHistory, .batch, .transaction,
+            .operation, .page:
             self.init(method: .get, path: path, query: query)
         }
     }
@@ -42,6 +44,8 @@ extension UpstreamRequest {
         self.init(method: .get, path: "/\(precondition.instance)")
     }
 
+    /// R4 search.html#errors: a server that does not know a parameter of ours must not leave it out.
+    private static let strict = "handling=strict"
     private static let fhirJSON = "application/fhir+json"
     /// We always ask for what was stored, so that it can be judged; what the client gets of it is `admitAnswer`'s.
     private static let representation = "return=representation"

@@ -99,3 +99,8 @@ extension FHIRInteraction {
         }
     }
 }
+
+extension FHIRInteraction {
+    /// Most bytes in the name of a further page; with the path before it, it must fit into a request line of 8 KiB.
+    public static let longestPage = 7_000
+}

@@ -1,3 +1,4 @@
+import AccessPolicy
 import Audit
 import ChaperoneTesting
 import Enforcement
@@ -28,10 +29,41 @@ import Testing
         try expectNoLeak(answer)
     }
 
-    @Test(arguments: [
-        UpstreamHostility.brokenJSON, .html, .emptyBody, .endlessBody, .compressedBody, .cutShort, .serverError,
-        .redirect, .duplicateMember, .invalidUTF8,
-    ])
+    /// What hangs on the content of one resource, and what hangs on the server.
+    static let ofContent: [UpstreamHostility] = [
+        .brokenJSON, .html, .emptyBody, .endlessBody, .duplicateMember, .invalidUTF8,
+    ]
+    static let ofServer: [UpstreamHostility] = [.compressedBody, .cutShort, .serverError, .redirect]
+
+    @Test(arguments: ofContent, ["/Observation/obsB", "/Observation/none", "/Observation/obsB/_history/1"])
+    func `a foreign record that cannot be judged looks like none`(
+        hostility: UpstreamHostility, target: String
+    ) async throws {
+        let catalogue = try AttackCatalogue.shared.get()
+        let harness = try GatewayHarness(upstream: catalogue.store(.obedient).upstream.hostile(hostility, foreign: []))
+        let token = try catalogue.token("P", from: harness)
+        let answer = await harness.send("GET", target, token: token)
+
+        #expect(answer.status == 404)
+        #expect(answer.json?["issue"]?.array?.first?["code"]?.string == "not-found")
+        try expectNoLeak(answer)
+    }
+
+    @Test(arguments: ofContent)
+    func `who may see everything is told that the answer cannot be judged`(hostility: UpstreamHostility) async throws {
+        let catalogue = try AttackCatalogue.shared.get()
+        let harness = try GatewayHarness(
+            upstream: catalogue.store(.obedient).upstream.hostile(hostility, foreign: []),
+            panels: .table(users: [:], clients: [ClientID("backend"): .everyone]))
+        let token = try harness.token(scope: "system/*.rs", client: "backend", subject: nil)
+
+        let answer = await harness.send("GET", "/Observation/obsA", token: token)
+
+        #expect(answer.status == 502)
+        #expect(answer.records.map(\.index.outcome) == ["failed"])
+    }
+
+    @Test(arguments: ofContent + ofServer)
     func `an answer that cannot be judged is not passed on`(hostility: UpstreamHostility) async throws {
         let catalogue = try AttackCatalogue.shared.get()
         let harness = try GatewayHarness(upstream: catalogue.store(.obedient).upstream.hostile(hostility, foreign: []))
@@ -39,7 +71,7 @@ import Testing
 
         let answer = await harness.send("GET", "/Patient/pA", token: token)
 
-        #expect(answer.status == 502)
+        #expect(answer.status == (Self.ofContent.contains(hostility) ? 404 : 502))
         #expect(answer.json?["resourceType"]?.string == "OperationOutcome")
         #expect(answer.records.map(\.index.outcome) == ["failed"])
     }

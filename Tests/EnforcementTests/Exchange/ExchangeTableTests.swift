@@ -11,7 +11,7 @@ import Testing
 /// Every event in every state of a `GatewayExchange`.
 @Suite struct ExchangeTableTests {
     enum Situation: CaseIterable {
-        case new, opening, readingStored, forwardingRead, forwardingWrite, closing, over
+        case new, readingStored, proving, opening, forwardingRead, forwardingWrite, closing, over
     }
 
     enum Happening: CaseIterable {
@@ -41,13 +41,15 @@ import Testing
         case (.over, _): .wait
         case (.new, .request): .forward
         case (.opening, .opened): .forward
+        case (.proving, .head): .wait
         case (.opening, .clientGone): .wait
         case (.readingStored, .head), (.forwardingRead, .head), (.forwardingWrite, .head): .wait
         // A body or an end without a head, or a failure, is no answer; it is recorded before anything else.
-        case (.readingStored, .body), (.readingStored, .end), (.readingStored, .failed): .close
+        case (.readingStored, .body), (.readingStored, .end), (.readingStored, .failed): .record
+        case (.proving, .body), (.proving, .end), (.proving, .failed): .record
         case (.forwardingWrite, .body), (.forwardingWrite, .end), (.forwardingWrite, .failed): .close
         case (.forwardingRead, .body), (.forwardingRead, .end), (.forwardingRead, .failed): .record
-        case (.readingStored, .clientGone): .close
+        case (.readingStored, .clientGone), (.proving, .clientGone): .record
         case (.forwardingRead, .clientGone): .record
         // A write is followed to its end.
         case (.forwardingWrite, .clientGone): .wait
@@ -87,7 +89,7 @@ import Testing
         var exchange = try await bench.exchange(in: .opening)
 
         let foreign = try await bench.recorder.open(bench.record(DecisionID("another")))
-        let wish = Wish(exchange.handle(.opened(foreign)))
+        let wish = Wish(exchange.handle(.opened(foreign, bench.standing)))
 
         #expect(wish == .answer(503))
     }
@@ -99,6 +101,7 @@ private struct ExchangeBench {
     private let enforcer: Enforcer
     private let read: ClientRequest
     private let write: ClientRequest
+    private let create: ClientRequest
     private let decision = DecisionID("AAAAAAAAAAAAAAAAAAAAAA")
 
     init() throws {
@@ -126,6 +129,12 @@ private struct ExchangeBench {
             method: "GET", path: "/Observation/obsA", headers: [authorization], receivedAt: 2_000_000)
         write = ClientRequest(
             method: "DELETE", path: "/Observation/obsA", headers: [authorization], receivedAt: 2_000_000)
+        create = ClientRequest(
+            method: "POST", path: "/Observation",
+            headers: [authorization, (name: "content-type", value: "application/fhir+json")],
+            body: Array(
+                #"{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/pA"},"encounter":{"reference":"Encounter/e"}}"#
+                    .utf8), receivedAt: 2_000_000)
     }
 
     func record(_ id: DecisionID) -> AccessRecord {
@@ -137,10 +146,12 @@ private struct ExchangeBench {
     func event(_ happening: ExchangeTableTests.Happening) async throws -> GatewayExchange.Event {
         switch happening {
         case .request: .request(enforcer.receive(read))
-        case .opened: .opened(try await recorder.open(record(decision)))
+        case .opened:
+            .opened(
+                try await recorder.open(record(decision)), standing)
         case .head: .upstreamHead(UpstreamHead(status: 200, contentType: "application/fhir+json"))
         case .body: .upstreamBody([0x20])
-        case .end: .upstreamEnd
+        case .end: .upstreamEnd(standing)
         case .failed: .upstreamFailed(.timedOut)
         case .closed: .closed(try await recorder.record(record(decision)))
         case .auditFailed: .auditFailed(.busy)
@@ -148,23 +159,26 @@ private struct ExchangeBench {
         }
     }
 
+    /// That of a token which holds.
+    var standing: AccessStanding { enforcer.standing(of: enforcer.receive(read), at: 2_000_000) }
+
     func exchange(in situation: ExchangeTableTests.Situation) async throws -> GatewayExchange {
         var exchange = enforcer.makeExchange()
         switch situation {
         case .new: break
-        case .opening:
-            _ = exchange.handle(.request(enforcer.receive(write)))
         case .readingStored:
             _ = exchange.handle(.request(enforcer.receive(write)))
-            _ = exchange.handle(try await event(.opened))
+        case .proving:
+            _ = exchange.handle(.request(enforcer.receive(create)))
+        case .opening:
+            _ = exchange.handle(.request(enforcer.receive(write)))
+            try await readStored(&exchange)
         case .forwardingRead:
             _ = exchange.handle(.request(enforcer.receive(read)))
         case .forwardingWrite:
             _ = exchange.handle(.request(enforcer.receive(write)))
+            try await readStored(&exchange)
             _ = exchange.handle(try await event(.opened))
-            _ = exchange.handle(.upstreamHead(UpstreamHead(status: 200, contentType: "application/fhir+json")))
-            _ = exchange.handle(.upstreamBody(Self.stored))
-            _ = exchange.handle(.upstreamEnd)
         case .closing:
             _ = exchange.handle(.request(enforcer.receive(read)))
             _ = exchange.handle(.upstreamFailed(.timedOut))
@@ -172,6 +186,12 @@ private struct ExchangeBench {
             _ = exchange.handle(.auditFailed(.busy))
         }
         return exchange
+    }
+
+    private func readStored(_ exchange: inout GatewayExchange) async throws {
+        _ = exchange.handle(try await event(.head))
+        _ = exchange.handle(.upstreamBody(Self.stored))
+        _ = exchange.handle(try await event(.end))
     }
 
     private static let stored = Array(

@@ -141,4 +141,76 @@ import Testing
         #expect(answer.status == 404)
         #expect(answer.upstream.isEmpty)
     }
+
+    @Test func `what the first page leaves out every page leaves out`() async throws {
+        let harness = try harness()
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA")
+        var target: String? = "/Observation?_count=1&_elements=status"
+        var pages = 0
+
+        while let current = target, pages < 20 {
+            let answer = await harness.send(
+                "GET", current, token: token,
+                headers: pages == 0 ? [(name: "Prefer", value: "handling=strict")] : [])
+            #expect(answer.status == 200, "\(answer.text)")
+            #expect(!answer.text.contains("718-7"), "page \(pages) has elements that were not asked for")
+            pages += 1
+            target = nextLink(answer)
+        }
+
+        #expect(pages == 4)
+    }
+
+    private func harness(nextPage: String) throws -> GatewayHarness {
+        let store = try AttackCatalogue.shared.get().store(.obedient)
+        return try GatewayHarness(
+            upstream: store.upstream.mapping { request, reply in
+                guard request.pageTarget == nil, case .answer(let head, let body) = reply,
+                    let members = (try? JSONValue(parsing: body))?.object
+                else { return reply }
+                let link: JSONValue = .array([["relation": "next", "url": .string(nextPage)]])
+                return .answer(
+                    head,
+                    JSONValue.object(members.filter { $0.name != "link" } + [JSONMemberValue("link", link)])
+                        .serialized)
+            })
+    }
+
+    @Test(arguments: [10, 3_000, 4_500])
+    func `a long link comes back`(length: Int) async throws {
+        let next = "\(GatewayHarness.upstreamBase)/Observation?state=\(String(repeating: "x", count: length))"
+        let harness = try harness(nextPage: next)
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA")
+
+        let link = try await firstPage(harness, token)
+        let answer = await harness.send("GET", link, token: token)
+
+        #expect(answer.status == 200, "\(answer.text)")
+        #expect(answer.upstream.last?.pageTarget?.hasPrefix("/fhir/Observation?state=xxx") == true)
+    }
+
+    @Test func `a next page that cannot be linked is not passed over in silence`() async throws {
+        let next = "\(GatewayHarness.upstreamBase)/Observation?state=\(String(repeating: "x", count: 6_000))"
+        let harness = try harness(nextPage: next)
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA")
+
+        let answer = await harness.send("GET", "/Observation?_count=1", token: token)
+
+        #expect(answer.status == 502)
+        #expect(answer.keys.isEmpty)
+        try expectNoLeak(answer)
+    }
+
+    @Test func `searches are asked strictly`() async throws {
+        let harness = try harness()
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA")
+        let form = [(name: "Content-Type", value: "application/x-www-form-urlencoded")]
+
+        let get = await harness.send("GET", "/Observation", token: token)
+        let post = await harness.send(
+            "POST", "/Observation/_search", token: token, headers: form, body: Array("code=718-7".utf8))
+
+        #expect(get.upstream.map(\.prefer) == ["handling=strict"])
+        #expect(post.upstream.map(\.prefer) == ["handling=strict"])
+    }
 }

@@ -162,9 +162,10 @@ import Testing
 
         let answer = await harness.send("DELETE", "/Observation/obsA", token: token)
 
-        #expect(answer.status >= 500)
+        // What is too large to be judged may be anybody's, and looks like what is not there.
+        #expect(failure == .tooLarge ? answer.status == 404 : answer.status >= 500)
         #expect(answer.upstream.count == 1)
-        #expect(answer.records.map(\.index.outcome) == ["pending", "failed"])
+        #expect(answer.records.map(\.index.outcome) == ["failed"])
     }
 }
 
@@ -193,13 +194,14 @@ import Testing
         #expect(answer.status == 503)
         #expect(!answer.text.contains("obsA"))
         #expect(answer.records.isEmpty)
+        #expect(answer.field("x-request-id")?.isEmpty == false)
     }
 
     @Test func `a write that cannot be opened in the log is not forwarded`() async throws {
         let answer = try await send("DELETE", failingAppend: 1)
 
         #expect(answer.status == 503)
-        #expect(answer.upstream.isEmpty)
+        #expect(answer.upstream.map(\.method) == [.get], "looked at, and not changed")
     }
 
     @Test func `a write that cannot be closed in the log stays open for recovery`() async throws {

@@ -22,12 +22,12 @@ struct LiveGateway {
 
     static func start(
         upstream server: UpstreamFHIRServer, limits: GatewayLimits = GatewayLimits(),
-        enforcerLimits: Enforcer.Limits = Enforcer.Limits(), scope: String = "patient/*.cruds"
+        enforcerLimits: Enforcer.Limits = Enforcer.Limits(), scope: String = "patient/*.cruds",
+        sink: InMemoryAuditSink = InMemoryAuditSink()
     ) async throws -> LiveGateway {
         let key = try PrivateJWK.generate(.es256, keyID: "live")
         let keys = JWKSet([key.publicKey])
         let sealer = try #require(Sealer(keys: [[UInt8](repeating: 9, count: 32)]))
-        let sink = InMemoryAuditSink()
         let recorder = try AuditRecorder(sink: sink, node: "live")
         let pools = try UpstreamPools(server: server)
         let policy = ServerPolicy(publicBase: base, upstreamBase: server.base, types: try TypeTable.r4())
