@@ -76,7 +76,8 @@ struct Sides {
         let api = installation.adminAPI
         let authenticator = AdminAuthenticator(
             credential: Secret(credential.token), interaction: installation.server.interaction,
-            users: installation.server.stores.users, clock: installation.clock)
+            users: installation.server.stores.users, clock: installation.clock,
+            takesPasswords: configuration.adminTakesPasswords)
         let events = AuditEventAnswers(
             api: api, reader: installation.auditReader,
             base: "http://\(configuration.listeners.admin)/audit/fhir/AuditEvent",

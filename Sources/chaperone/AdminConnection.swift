@@ -3,6 +3,7 @@ internal import ChaperoneServer
 internal import FHIRCore
 internal import NIOCore
 internal import NIOHTTP1
+internal import OAuthCore
 
 /// The way of a command to the admin side: the running server, by its local credential; else the installation itself.
 ///
@@ -59,8 +60,10 @@ enum AdminConnection {
         _ credential: LocalCredential, _ method: AdminRequest.Method, _ path: [String], _ query: [String: String],
         _ body: JSONValue?
     ) async throws -> JSONValue {
-        var url = credential.address + "/admin/v1/" + path.map(QueryText.encode).joined(separator: "/")
-        let pairs = query.sorted { $0.key < $1.key }.map { "\(QueryText.encode($0.key))=\(QueryText.encode($0.value))" }
+        var url = credential.address + "/admin/v1/" + path.map(FormParameters.encode).joined(separator: "/")
+        let pairs = query.sorted { $0.key < $1.key }.map {
+            "\(FormParameters.encode($0.key))=\(FormParameters.encode($0.value))"
+        }
         if !pairs.isEmpty { url += "?" + pairs.joined(separator: "&") }
         var request = HTTPClientRequest(url: url)
         request.method = HTTPMethod(rawValue: method.rawValue)
@@ -89,7 +92,8 @@ enum AdminConnection {
     }
 
     private static func failure(_ problem: Problem) -> CommandFailure {
-        let message = problem.detail.map { "\(problem.title): \($0)" } ?? problem.title
+        let reason = problem.detail ?? problem.cause
+        let message = reason.map { "\(problem.title): \($0)" } ?? problem.title
         switch problem.status {
         case 400: return CommandFailure(message, code: .usage)
         case 401, 403: return CommandFailure(message, code: .refused)

@@ -22,9 +22,7 @@ import Testing
     }
 
     private func basic(_ user: String, _ password: String = "demo") -> [(String, String)] {
-        let bytes = Array("\(user):\(password)".utf8)
-        let plain = Base64URL.encode(bytes).map { $0 == "-" ? "+" : $0 == "_" ? "/" : String($0) }.joined()
-        return [("authorization", "Basic " + plain + String(repeating: "=", count: (4 - plain.count % 4) % 4))]
+        [("authorization", "Basic " + Base64.encode("\(user):\(password)".utf8))]
     }
 
     @Test(arguments: ["/admin/v1/audit", "/admin/v1/grants", "/admin/v1/users", "/metrics", "/audit/fhir/AuditEvent"])
@@ -117,6 +115,25 @@ import Testing
         #expect(try found.json()["resourceType"]?.string == "Bundle")
         #expect(try found.json()["entry"]?.array?.first?["resource"]?["resourceType"]?.string == "AuditEvent")
         #expect(readings.text.contains("by auditor-a: patient=patient-a"))
+    }
+
+    @Test func `every page of the audit trail that somebody reads is recorded`() async throws {
+        let first = try await Browser().get(server.admin + "/admin/v1/audit?limit=1", headers: try local())
+        let cursor = try #require(try first.json()["next"]?.string)
+        let search = try await Browser().get(
+            server.admin + "/audit/fhir/AuditEvent?_count=1", headers: basic("auditor-a"))
+        let next = try #require(
+            try search.json()["link"]?.array?.first { $0["relation"]?.string == "next" }?["url"]?.string)
+
+        let second = try await Browser().get(
+            server.admin + "/admin/v1/audit?limit=1&cursor=\(cursor)", headers: try local())
+        let further = try await Browser().get(next, headers: basic("auditor-a"))
+
+        let readings = try await Browser().get(server.admin + "/admin/v1/audit?limit=200", headers: try local())
+        #expect(second.status == 200)
+        #expect(further.status == 200)
+        #expect(readings.text.contains("by local: cursor=\(cursor)"))
+        #expect(readings.text.contains("by auditor-a: _after="))
     }
 
     @Test func `a parameter that nobody looks at is refused`() async throws {

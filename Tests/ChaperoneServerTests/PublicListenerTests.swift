@@ -135,11 +135,63 @@ import Testing
 
     @Test func `an authorization request may be posted as a form`() async throws {
         let app = TestApp(server: server)
+        _ = try await app.browser.get(app.authorizeURL())
 
         let answer = try await app.browser.post(server.issuer + "/oauth/authorize", app.parameters())
 
         #expect(answer.status == 303)
         #expect(answer["location"]?.hasPrefix("/login?launch=") == true)
+    }
+
+    @Test func `a posted request without the cookie is sent again by GET, which brings the cookie along`() async throws
+    {
+        let app = TestApp(server: server)
+        _ = try await app.consentPage(as: "patient-a")
+        let signedIn = await app.browser.cookies
+
+        // A browser leaves a Lax cookie out of a form that another site posts; any cookie in the answer replaces ours.
+        let posted = try await Browser().post(server.issuer + "/oauth/authorize", app.parameters())
+        let location = try #require(posted["location"])
+        let again = try await app.browser.get(server.issuer + location)
+
+        #expect(posted.status == 303)
+        #expect(posted["set-cookie"] == nil)
+        #expect(location.hasPrefix("/oauth/authorize?"))
+        #expect(again["location"]?.hasPrefix("/consent?launch=") == true)
+        #expect(await app.browser.cookies == signedIn)
+    }
+
+    @Test(arguments: [
+        ("state=a#b\"<'{}", "state=a%23b%22%3C%27%7B%7D"), ("state=a+b%20c%26", "state=a+b%20c%26"),
+        ("client_id=a&client_id=b", "client_id=a&client_id=b"),
+    ])
+    func `a posted request means the same when it is sent again`(body: String, query: String) async throws {
+        let posted = try await Browser().send(
+            .POST, server.issuer + "/oauth/authorize",
+            headers: [("content-type", "application/x-www-form-urlencoded")], body: body)
+
+        #expect(posted["location"] == "/oauth/authorize?" + query)
+    }
+
+    @Test func `a posted request that is too long for an address is not sent again`() async throws {
+        let long = String(repeating: "x", count: 9000)
+
+        let posted = try await Browser().post(server.issuer + "/oauth/authorize", [("state", long)])
+
+        #expect(posted.status == 413)
+        #expect(posted["location"] == nil)
+    }
+
+    @Test(arguments: [
+        "/oauth/authorize?a=%zz", "/oauth/authorize?a=%ff", "/oauth/authorize?=x", "/oauth/authorize?a=b;c=d",
+        "/login?a=%zz", "/patient?launch=%", "/consent?launch=x&%c3=1",
+    ])
+    func `an address that cannot be decoded is the sender's mistake`(path: String) async throws {
+        let answer = try await Browser().get(server.issuer + path)
+
+        #expect(answer.status == 400)
+        #expect(answer["content-type"]?.hasPrefix("text/html") == true)
+        #expect(answer.text.contains("invalid_request"))
     }
 
     @Test(.verifies("house@one-listener"))

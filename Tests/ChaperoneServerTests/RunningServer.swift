@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import OAuthCore
 
 #if canImport(Glibc)
     import Glibc
@@ -130,7 +131,7 @@ actor Browser {
     func post(_ url: String, _ fields: [(String, String)], headers: [(String, String)] = []) async throws -> Answer {
         try await send(
             .POST, url, headers: [("content-type", "application/x-www-form-urlencoded")] + headers,
-            body: fields.map { "\(QueryText.encode($0.0))=\(QueryText.encode($0.1))" }.joined(separator: "&"))
+            body: fields.map { "\(FormParameters.encode($0.0))=\(FormParameters.encode($0.1))" }.joined(separator: "&"))
     }
 
     func send(

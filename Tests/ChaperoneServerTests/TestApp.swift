@@ -24,7 +24,9 @@ struct TestApp {
     }
 
     func authorizeURL(_ parameters: [(String, String)]? = nil) -> String {
-        let pairs = (parameters ?? self.parameters()).map { "\(QueryText.encode($0.0))=\(QueryText.encode($0.1))" }
+        let pairs = (parameters ?? self.parameters()).map {
+            "\(FormParameters.encode($0.0))=\(FormParameters.encode($0.1))"
+        }
         return "\(server.issuer)/oauth/authorize?" + pairs.joined(separator: "&")
     }
 

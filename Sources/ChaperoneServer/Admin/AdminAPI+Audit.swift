@@ -24,8 +24,8 @@ extension AdminAPI {
             guard let cursor = AuditCursor(text) else { throw Problem(400, "the cursor is not one of ours") }
             query.after = cursor
         }
-        // The first page is recorded; the pages after it belong to the same reading.
-        if query.after == nil { try await noteReading(request) }
+        // Every page: a reading that begins with a cursor is a reading too.
+        try await noteReading(request)
         let reader = audit
         let asked = query
         let page = try await NIOThreadPool.singleton.runIfActive { try reader.search(asked) }

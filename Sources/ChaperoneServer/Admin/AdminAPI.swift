@@ -33,7 +33,7 @@ public struct AdminAPI: Sendable {
         } catch let problem as Problem {
             throw problem
         } catch {
-            throw Problem(500, "the request could not be carried out")
+            throw Problem.failed(error)
         }
     }
 

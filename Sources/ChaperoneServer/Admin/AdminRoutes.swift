@@ -42,7 +42,7 @@ struct AdminRoutes: Sendable {
     {
         try await guarded(request, context) { actor in
             let parts = try request.uri.path.split(separator: "/").dropFirst(2).map { part in
-                guard let text = QueryText.decode(part) else { throw Problem(400, "the address is not decodable") }
+                guard let text = PathText.decode(part) else { throw Problem(400, "the address is not decodable") }
                 return text
             }
             let body = try await json(of: request)
@@ -60,28 +60,31 @@ struct AdminRoutes: Sendable {
         do {
             // A browser page of another site must not drive this listener, whatever credentials the browser remembers.
             guard !request.isFromAnotherSite else { throw Problem.forbidden }
-            return try await work(try await authenticator.actor(request, context))
-        } catch let problem as Problem {
-            return Self.answer(problem, asFHIR: asFHIR)
+            return try await work(
+                try await authenticator.actor(
+                    request.headers[.authorization], from: RequestSource(address: context.peerAddress)))
         } catch {
-            context.logger.error("an admin request failed", metadata: ["error": "\(error)"])
-            return Self.answer(Problem(500, "the request could not be carried out"), asFHIR: asFHIR)
+            let problem = error as? Problem ?? .failed(error)
+            if let cause = problem.cause {
+                context.logger.error("an admin request failed", metadata: ["error": "\(cause)"])
+            }
+            return answer(problem, asFHIR: asFHIR)
         }
     }
 
-    private static func answer(_ problem: Problem, asFHIR: Bool) -> Response {
+    private func answer(_ problem: Problem, asFHIR: Bool) -> Response {
         let status = HTTPResponse.Status(code: problem.status)
         var response: Response
         if asFHIR {
             let outcome = OperationOutcome.json(
-                severity: "error", code: issueCode(problem.status),
+                severity: "error", code: Self.issueCode(problem.status),
                 diagnostics: problem.detail.map { "\(problem.title): \($0)" } ?? problem.title)
             response = Answers.bytes(outcome, "application/fhir+json", status: status)
         } else {
             response = Answers.json(problem.json, status: status, type: "application/problem+json")
         }
         if problem.status == 401 {
-            response.headers[.wwwAuthenticate] = "Basic realm=\"chaperone admin\", charset=\"UTF-8\""
+            response.headers[.wwwAuthenticate] = authenticator.challenge
         }
         return response
     }

@@ -18,7 +18,8 @@ struct AuditEventAnswers: Sendable {
         do { search = try AuditEventSearch(parsing: raw) } catch {
             throw Problem(error.status, "the search cannot be answered", detail: error.diagnostics)
         }
-        if search.query.after == nil { try await api.noteReading(request) }
+        // Every page: a reading that begins with a cursor is a reading too.
+        try await api.noteReading(request)
         let reader = reader
         let page = try await NIOThreadPool.singleton.runIfActive { try reader.search(search.query) }
         return try search.bundle(page, base: base, system: system)

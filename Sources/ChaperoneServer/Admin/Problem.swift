@@ -5,16 +5,25 @@ public struct Problem: Error, Hashable, Sendable {
     public let status: Int
     public let title: String
     public let detail: String?
+    /// What went wrong inside, for the log; never in the document.
+    public let cause: String?
 
-    public init(_ status: Int, _ title: String, detail: String? = nil) {
+    public init(_ status: Int, _ title: String, detail: String? = nil, cause: String? = nil) {
         self.status = status
         self.title = title
         self.detail = detail
+        self.cause = cause
     }
 
     static let unauthorized = Problem(401, "who is asking must be known")
     static let forbidden = Problem(403, "this account may not do that")
     static let notFound = Problem(404, "there is no such thing")
+
+    /// Something of ours failed.
+    static func failed(_ error: any Error) -> Problem {
+        Problem(500, "the request could not be carried out", cause: "\(error)")
+    }
+
     static let methodNotAllowed = Problem(405, "the method is not known here")
 
     /// The document; `type` is left at its default, the status says which problem it is.

@@ -1,10 +1,12 @@
 internal import FHIRCore
+internal import OAuthCore
 
 extension Configuration {
     /// Looks into the secret and key files for what is published with the program.
     ///
     /// - Throws: when a file that is named cannot be read.
     public func loadedSecrets() throws -> LoadedSecrets {
+        for client in clients { _ = try secret(of: client) }
         for client in clients {
             if DemoIdentities.isPublished(client) { return LoadedSecrets(includesPublished: true) }
             if let file = client.secretFile, DemoIdentities.isPublished(secret: try Self.firstLine(of: file)) {
@@ -21,6 +23,19 @@ extension Configuration {
             }
         }
         return LoadedSecrets(includesPublished: false)
+    }
+
+    /// The secret of a client that has one. Such a client is not slowed down as a person is, so that a short secret
+    /// could be guessed; outside the demo it has at least 32 characters.
+    func secret(of client: ConfiguredClient) throws -> Secret? {
+        guard let secret = try client.demoSecret ?? client.secretFile.map(Self.firstLine) else { return nil }
+        guard isDemo || secret.unicodeScalars.count >= 32 else {
+            let message =
+                "the secret of client `\(client.id)` in `\(client.secretFile ?? "")` is shorter than 32 characters; "
+                + "make one with `openssl rand -hex 32`"
+            throw ConfigurationError([.init(origin: nil, path: "", message: message)])
+        }
+        return Secret(secret)
     }
 
     /// A file's text.

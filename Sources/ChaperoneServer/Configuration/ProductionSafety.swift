@@ -55,6 +55,10 @@ extension Configuration {
         return hazards
     }
 
+    /// Whether the admin side takes names and passwords by HTTP Basic: this process has no TLS of its own, so only where
+    /// they do not leave the machine.
+    public var adminTakesPasswords: Bool { isDemo || listeners.admin.isLoopback }
+
     /// Cookies know no port (decision 24): two sides on one host name would see each other's.
     private var sharesHostName: Bool {
         let admin = (listeners.adminHostName ?? listeners.admin.host).lowercased()

@@ -16,15 +16,20 @@ struct LaunchRoutes: Sendable {
 
     /// Forms of people are small.
     private static let formLimit = 64 << 10
+    /// The longest form that is sent again as an address; servers and browsers take about this much.
+    private static let queryLimit = 8 << 10
 
     func add(to router: Router<SideContext>) {
         router.get("/oauth/authorize") { request, context in
-            try await authorize(FormParameters.query(request.uri.query ?? ""), request, context)
+            try await query(of: request) { try await authorize($0, request, context) }
         }
         router.post("/oauth/authorize") { request, context in
             // A query beside the body would be a second place for the same parameters.
             guard request.uri.query == nil else { return try pages.error(Self.mixed) }
-            return try await form(of: request, repetition: .noted) { try await authorize($0, request, context) }
+            return try await form(of: request, repetition: .noted) { form, body in
+                guard session(of: request) != nil else { return try againByGet(body) }
+                return try await authorize(form, request, context)
+            }
         }
         for path in ["/login", "/patient", "/consent"] {
             router.get(RouterPath(path)) { request, _ in try await show(request) }
@@ -58,11 +63,30 @@ struct LaunchRoutes: Sendable {
         return try respond(answer, to: request, isForm: false)
     }
 
+    /// Sends a posted request again by GET.
+    ///
+    /// A browser leaves a Lax cookie out of a form that another site's page posts, but takes a new one from the answer:
+    /// that page could replace a person's session. By GET the cookie comes along (RFC 6265bis §5.6.7.1).
+    private func againByGet(_ body: [UInt8]) throws -> Response {
+        guard body.count <= Self.queryLimit else { return try tooLarge() }
+        return Answers.seeOther("/oauth/authorize?" + Self.queryText(body))
+    }
+
+    /// A form that was decoded without complaint, as a query that means the same: what may not stand raw in an address
+    /// (RFC 3986 §3.4) is escaped, everything else stays as it came.
+    private static func queryText(_ body: [UInt8]) -> String {
+        body.reduce(into: "") { text, byte in
+            let character = String(Unicode.Scalar(byte))
+            text += "%&=+".contains(character) ? character : FormParameters.encode(character)
+        }
+    }
+
     private func show(_ request: Request) async throws -> Response {
-        let form = try FormParameters.query(request.uri.query ?? "")
-        guard let handle = form["launch"] else { return try pages.notFound() }
-        let answer = await interaction.show(transaction: Secret(handle), session: session(of: request))
-        return try respond(answer, to: request, isForm: true)
+        try await query(of: request) { form in
+            guard let handle = form["launch"] else { return try pages.notFound() }
+            let answer = await interaction.show(transaction: Secret(handle), session: session(of: request))
+            return try respond(answer, to: request, isForm: true)
+        }
     }
 
     private func login(_ form: FormParameters, _ request: Request, _ context: SideContext) async throws -> Response {
@@ -208,33 +232,40 @@ struct LaunchRoutes: Sendable {
         guard !request.isFromAnotherSite else {
             return try pages.error(OAuthError(.invalidRequest, "the form was not sent from a page of this site"))
         }
-        return try await form(of: request, repetition: .refused, work)
+        return try await form(of: request, repetition: .refused) { form, _ in try await work(form) }
     }
 
     private func form(
-        of request: Request, repetition: FormParameters.Repetition, _ work: (FormParameters) async throws -> Response
+        of request: Request, repetition: FormParameters.Repetition,
+        _ work: (FormParameters, [UInt8]) async throws -> Response
     ) async throws -> Response {
         guard request.hasFormBody else {
             var response = try pages.error(Self.notAForm)
             response.status = .unsupportedMediaType
             return response
         }
-        guard let body = try await request.wholeBody(upTo: Self.formLimit) else {
-            var response = try pages.error(OAuthError(.invalidRequest, "the form is too large"))
-            response.status = .contentTooLarge
-            return response
-        }
+        guard let body = try await request.wholeBody(upTo: Self.formLimit) else { return try tooLarge() }
         let form: FormParameters
         do { form = try FormParameters(parsing: body, repetition: repetition) } catch {
             return try pages.error(error)
         }
-        return try await work(form)
+        return try await work(form, body)
     }
-}
 
-extension FormParameters {
+    private func tooLarge() throws -> Response {
+        var response = try pages.error(OAuthError(.invalidRequest, "the form is too large"))
+        response.status = .contentTooLarge
+        return response
+    }
+
     /// The parameters of an address; repeated ones are noted, for the endpoint to refuse.
-    static func query(_ text: String) throws -> FormParameters {
-        try FormParameters(parsing: text, repetition: .noted)
+    private func query(
+        of request: Request, _ work: (FormParameters) async throws -> Response
+    ) async throws -> Response {
+        let form: FormParameters
+        do { form = try FormParameters(parsing: request.uri.query ?? "", repetition: .noted) } catch {
+            return try pages.error(error)
+        }
+        return try await work(form)
     }
 }

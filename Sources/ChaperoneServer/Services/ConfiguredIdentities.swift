@@ -32,7 +32,7 @@ struct ConfiguredIdentities {
     }
 
     private func registration(of client: ConfiguredClient) throws -> ClientRegistration {
-        let secret = try client.demoSecret ?? client.secretFile.map(Configuration.firstLine)
+        let secret = try configuration.secret(of: client)
         let keysText = try client.demoKeys ?? client.keysFile.map(Configuration.content)
         let keys = try keysText.map { try JWKSet(parsing: Array($0.utf8), from: .registered) }
         let metadata = try ClientMetadata(
@@ -42,7 +42,7 @@ struct ConfiguredIdentities {
             isDemonstration: configuration.isDemo)
         return ClientRegistration(
             id: ClientID(client.id), metadata: metadata, status: .active, isTrusted: client.isTrusted,
-            secretHash: secret.map { SecretHash(of: Secret($0)) },
+            secretHash: secret.map { SecretHash(of: $0) },
             approvedScopes: try ScopeSet(parsing: client.scopes), profile: Self.profile(client),
             program: client.program,
             lifetimes: ClientLifetimes(

@@ -30,6 +30,7 @@ public struct Installation: Sendable {
         configuration: Configuration, clock: Clock = .system, random: RandomSource = .system
     ) async throws {
         try PrivateFile.makeDirectory(configuration.stateDirectory)
+        try PrivateFile.demandPrivate(configuration.stateDirectory)
         guard let lock = try PrivateFile.Lock(directory: configuration.stateDirectory) else {
             throw Held(description: "another chaperone is running on `\(configuration.stateDirectory)`")
         }

@@ -14,6 +14,7 @@ enum InstallationKey {
     static func load(stateDirectory: String, random: RandomSource) throws -> [UInt8] {
         let path = "\(stateDirectory)/\(fileName)"
         if let bytes = try PrivateFile.read(path) {
+            try PrivateFile.demandPrivate(path)
             let text = String(decoding: bytes, as: UTF8.self).prefix { $0 != "\n" }
             guard let key = Base64URL.decode(String(text)), key.count == 32 else {
                 throw Unusable(description: "`\(path)` does not hold a key of 32 bytes in base64url")

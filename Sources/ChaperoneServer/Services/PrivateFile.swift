@@ -59,6 +59,30 @@ enum PrivateFile {
         }
     }
 
+    /// Refuses a file or folder that somebody else than its owner can read or change, or that is somebody else's.
+    static func demandPrivate(_ path: String) throws {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw Failure("looking at", path) }
+        guard status.st_uid == geteuid() else {
+            throw Exposed(
+                description: "`\(path)` belongs to user \(status.st_uid), the server runs as user \(geteuid()): "
+                    + "run `chown \(geteuid()) '\(path)'`, or the server as its owner")
+        }
+        guard status.st_mode & 0o077 == 0 else {
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
+            throw Exposed(
+                description:
+                    "`\(path)` has mode \(String(status.st_mode & 0o777, radix: 8)), so others can reach what is "
+                    + "in it: run `chmod \(isFolder ? "700" : "600") '\(path)'`"
+                    + (isFolder ? "" : "; if others had access to the machine, make the installation anew"))
+        }
+    }
+
+    /// Something secret lies open.
+    struct Exposed: Error, CustomStringConvertible {
+        let description: String
+    }
+
     /// Makes a folder and its parents; the last one for the owner only.
     static func makeDirectory(_ path: String) throws {
         var made = path.hasPrefix("/") ? "/" : ""

@@ -17,13 +17,14 @@ public enum Base64URL {
 }
 
 /// The ordinary base64 encoding with padding (RFC 4648 §4), read strictly; HTTP Basic and PEM use it.
-enum Base64 {
-    static func encode(_ bytes: some Sequence<UInt8>) -> String {
+public enum Base64 {
+    /// The padded encoding of the bytes.
+    public static func encode(_ bytes: some Sequence<UInt8>) -> String {
         Base64Codec.encode(bytes, alphabet: Base64Codec.standard, padded: true)
     }
 
     /// The bytes that a text stands for, or nil unless the text is the one padded encoding of them.
-    static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
         let characters = Array(text.utf8)
         guard characters.count % 4 == 0 else { return nil }
         let padding = characters.reversed().prefix { $0 == UInt8(ascii: "=") }.count
