@@ -7,14 +7,18 @@ public struct OneLineLogHandler<Inner: LogHandler>: LogHandler {
 
     public init(_ inner: Inner) { self.inner = inner }
 
-    public func log(
-        level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String,
-        function: String, line: UInt
-    ) {
-        inner.log(
-            level: level, message: "\(Self.escaped(message.description))",
-            metadata: metadata.map { $0.mapValues(Self.escaped) }, source: source, file: file, function: function,
-            line: line)
+    public func log(event: LogEvent) {
+        var event = event
+        event.message = "\(Self.escaped(event.message.description))"
+        event.metadata = event.metadata.map { $0.mapValues(Self.escaped) }
+        // An error may carry the words of others, so it goes with the rest.
+        if let error = event.error {
+            event.metadata = (event.metadata ?? [:]).merging(["error": .string(Self.escaped("\(error)"))]) { own, _ in
+                own
+            }
+            event.error = nil
+        }
+        inner.log(event: event)
     }
 
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {

@@ -1,0 +1,154 @@
+import Authorization
+import FHIRCore
+import OAuthCore
+import Testing
+
+@testable import ChaperoneServer
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// An installation without listeners: what it refuses to start on, and who its admin side lets in.
+@Suite struct InstallationTests {
+    private func inFolder<Value>(_ work: (String) async throws -> Value) async throws -> Value {
+        let folder = try RunningServer.temporaryFolder()
+        defer {
+            chmod(folder, 0o700)
+            do { try StateDirectory.wipe(folder) } catch { Issue.record(error) }
+            unlink("\(folder)/serve.lock")
+            unlink("\(folder)/client.secret")
+            rmdir(folder)
+        }
+        return try await work(folder)
+    }
+
+    private func configuration(_ folder: String, _ more: String = "") throws -> Configuration {
+        let yaml = """
+            issuer: http://localhost:8080
+            state-directory: \(folder)
+            fhir-server: {upstream: http://127.0.0.1:9}
+            \(more)
+            """
+        return try Configuration(settings: try Setting(yaml: yaml), isDemo: false)
+    }
+
+    @Test(arguments: [0o750, 0o705, 0o770, 0o701] as [mode_t])
+    func `a state folder that others can enter or list is refused with what to do`(mode: mode_t) async throws {
+        try await inFolder { folder in
+            #expect(chmod(folder, mode) == 0)
+
+            let error = await #expect(throws: PrivateFile.Exposed.self) {
+                _ = try await Installation(configuration: try configuration(folder))
+            }
+
+            #expect(error?.description.contains("chmod 700 '\(folder)'") == true)
+        }
+    }
+
+    @Test(arguments: [0o640, 0o604, 0o660] as [mode_t])
+    func `an installation key that others can read is refused with what to do`(mode: mode_t) async throws {
+        try await inFolder { folder in
+            let given = try configuration(folder)
+            try await Installation(configuration: given).close()
+            let key = "\(folder)/\(InstallationKey.fileName)"
+            #expect(chmod(key, mode) == 0)
+
+            let error = await #expect(throws: PrivateFile.Exposed.self) {
+                _ = try await Installation(configuration: given)
+            }
+
+            #expect(error?.description.contains("chmod 600 '\(key)'") == true)
+        }
+    }
+
+    private func symmetricClient(_ folder: String, secret: String) throws -> Configuration {
+        try PrivateFile.write(Array((secret + "\n").utf8), to: "\(folder)/client.secret")
+        return try configuration(
+            folder,
+            """
+            clients:
+              - id: ward
+                kind: symmetric
+                program: provider-access
+                redirect-uris: [https://ward.example.org/callback]
+                grant-types: [authorization_code]
+                scopes: launch/patient openid patient/Condition.rs
+                secret-file: \(folder)/client.secret
+            """)
+    }
+
+    @Test func `a client secret that could be guessed is refused before the client is registered`() async throws {
+        try await inFolder { folder in
+            let short = try symmetricClient(folder, secret: String(repeating: "s", count: 31))
+
+            let checked = #expect(throws: ConfigurationError.self) { _ = try short.loadedSecrets() }
+            await #expect(throws: ConfigurationError.self) { _ = try await Installation(configuration: short) }
+
+            #expect(checked?.description.contains("client `ward`") == true)
+            #expect(checked?.description.contains("shorter than 32 characters") == true)
+        }
+    }
+
+    @Test func `a client secret of 32 characters is taken`() async throws {
+        try await inFolder { folder in
+            let long = try symmetricClient(folder, secret: String(repeating: "s", count: 32))
+
+            #expect(try long.loadedSecrets() == LoadedSecrets(includesPublished: false))
+            try await Installation(configuration: long).close()
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a password is taken on the admin side only where passwords are taken at all`(takes: Bool) async throws {
+        try await inFolder { folder in
+            let installation = try await Installation(configuration: try configuration(folder))
+            let body = AdminRequest(
+                .post, ["users"],
+                body: .object([
+                    .init("username", .string("boss")), .init("password", .string("a-long-password")),
+                    .init("roles", .array([.string("admin")])),
+                ]), actor: .local, sourceAddress: "local")
+            _ = try await installation.adminAPI.answer(body)
+            let authenticator = AdminAuthenticator(
+                credential: Secret("local-token"), interaction: installation.server.interaction,
+                users: installation.server.stores.users, clock: .system, takesPasswords: takes)
+            let source = RequestSource(address: "192.0.2.1")
+            let header = "Basic " + Base64.encode("boss:a-long-password".utf8)
+
+            if takes {
+                #expect(try await authenticator.actor(header, from: source).name == "boss")
+            } else {
+                await #expect(throws: Problem.unauthorized) { _ = try await authenticator.actor(header, from: source) }
+            }
+
+            #expect(try await authenticator.actor("Bearer local-token", from: source) == .local)
+            #expect(authenticator.challenge.hasPrefix(takes ? "Basic " : "Bearer "))
+            try await installation.close()
+        }
+    }
+
+    @Test(arguments: [("127.0.0.1", true), ("localhost", true), ("0.0.0.0", false), ("192.0.2.1", false)])
+    func `passwords are taken on a loopback admin listener only`(host: String, takes: Bool) throws {
+        let given = try configuration("./var", "listeners: {admin: {host: '\(host)', protected: true}}")
+
+        #expect(given.adminTakesPasswords == takes)
+    }
+
+    @Test func `why an admin request failed is kept for the log and not shown`() async throws {
+        try await inFolder { folder in
+            let installation = try await Installation(configuration: try configuration(folder))
+            let api = installation.adminAPI
+            try await installation.close()
+
+            let problem = await #expect(throws: Problem.self) {
+                _ = try await api.answer(AdminRequest(.get, ["clients"], actor: .local, sourceAddress: "local"))
+            }
+
+            #expect(problem?.status == 500)
+            let cause = try #require(problem?.cause)
+            #expect(!cause.isEmpty)
+            #expect(problem?.json.text.contains(cause) == false)
+        }
+    }
+}
