@@ -183,8 +183,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "/oauth/authorize?a=%zz", "/oauth/authorize?a=%ff", "/oauth/authorize?=x", "/oauth/authorize?a=b;c=d",
-        "/login?a=%zz", "/patient?launch=%", "/consent?launch=x&%c3=1",
+        "/oauth/authorize?a=%ff", "/oauth/authorize?a=%c0%af", "/oauth/authorize?=x", "/oauth/authorize?a=b;c=d",
+        "/login?a=%ff", "/patient?launch=%fe", "/consent?launch=x&%c3=1",
     ])
     func `an address that cannot be decoded is the sender's mistake`(path: String) async throws {
         let answer = try await Browser().get(server.issuer + path)
