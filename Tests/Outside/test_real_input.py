@@ -58,12 +58,10 @@ class RealInput(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = ChaperoneUnderTest().start()
+        cls.addClassCleanup(cls.server.stop)
         cls.expected, cls.everything = compartments()
-        cls.report = json.loads(cls.server.command("sandbox", "import", str(BUNDLES), "--output", "json"))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
+        bundles = [str(each) for each in sorted(BUNDLES.glob("*.json.gz"))]
+        cls.report = json.loads(cls.server.command("sandbox", "import", *bundles, "--output", "json"))
 
     def token_for(self, patient):
         """A member of the imported set gets an account and launches the demo app with it."""

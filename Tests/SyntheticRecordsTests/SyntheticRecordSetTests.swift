@@ -109,7 +109,9 @@ import Testing
         #expect(Set(names) == Set(Self.bundles.map { "\($0.name).json" }))
         for bundle in Self.bundles {
             let committed = try Data(contentsOf: folder.appending(path: "\(bundle.name).json"))
-            #expect(Array(committed) == bundle.json, "\(bundle.name): renew with `chaperone sandbox generate fixtures/members`")
+            #expect(
+                Array(committed) == bundle.json,
+                "\(bundle.name): renew with `chaperone sandbox generate fixtures/members`")
         }
     }
 }

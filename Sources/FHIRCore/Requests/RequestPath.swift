@@ -34,7 +34,9 @@ struct RequestPath: Hashable, Sendable {
 
     private static func segment(_ text: String, after previous: Segment?) throws(RequestRefusal) -> Segment {
         if previous == .page {
-            guard (1...FHIRInteraction.longestPage).contains(text.utf8.count), text.utf8.allSatisfy(isOpaqueByte) else { throw refusal }
+            guard (1...FHIRInteraction.longestPage).contains(text.utf8.count), text.utf8.allSatisfy(isOpaqueByte) else {
+                throw refusal
+            }
             return .opaque(text)
         }
         switch text {
