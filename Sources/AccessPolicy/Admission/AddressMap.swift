@@ -20,7 +20,7 @@ struct AddressMap: Sendable {
     /// The map, if these bytes may name the upstream; a text with escapes may spell it in another way.
     init?(_ policy: ServerPolicy, for bytes: [UInt8]) {
         self.init(policy)
-        guard upstreamBase != publicBase, mayName(in: bytes) else { return nil }
+        guard upstreamBase != publicBase, mayName(in: bytes, bytes.indices) else { return nil }
     }
 
     /// The text with our addresses in it; nil when nothing in it is the upstream's.
@@ -71,21 +71,24 @@ struct AddressMap: Sendable {
         return end - index
     }
 
-    private func mayName(in bytes: [UInt8]) -> Bool {
+    /// Whether a part of some JSON may name the upstream: its host stands there, or an escape that could spell it.
+    func mayName(in bytes: [UInt8], _ range: Range<Int>) -> Bool {
         let host = upstreamHost.dropFirst(2)
         guard let first = host.first else { return true }
-        for index in bytes.indices {
-            let byte = bytes[index]
-            if AddressMap.lowercased(byte) == first, index + host.count <= bytes.count,
-                zip(bytes[index...], host).allSatisfy({ AddressMap.lowercased($0) == $1 })
-            {
-                return true
+        return bytes.withUnsafeBufferPointer { bytes in
+            for index in range {
+                let byte = bytes[index]
+                if byte | 0x20 == first | 0x20, index + host.count <= range.upperBound,
+                    zip(bytes[index...], host).allSatisfy({ AddressMap.lowercased($0) == $1 })
+                {
+                    return true
+                }
+                if byte == UInt8(ascii: "\\"), index + 1 < range.upperBound, bytes[index + 1] == UInt8(ascii: "u") {
+                    return true
+                }
             }
-            if byte == UInt8(ascii: "\\"), index + 1 < bytes.endIndex, bytes[index + 1] == UInt8(ascii: "u") {
-                return true
-            }
+            return false
         }
-        return false
     }
 
     // MARK: - bytes

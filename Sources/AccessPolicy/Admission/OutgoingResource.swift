@@ -22,7 +22,8 @@ struct OutgoingResource {
         }
         edits += redaction.edits
         if !edits.isEmpty { edits.append(resource.subsetMark) }
-        if let addresses { edits += addressEdits(addresses) }
+        // Most resources name nobody's address; only those that may are taken apart.
+        if let addresses, addresses.mayName(in: node.document.bytes, node.range) { edits += addressEdits(addresses) }
         guard !edits.isEmpty else { return Array(node.bytes) }
         return applying(edits, to: node.document.bytes, in: node.range)
     }
