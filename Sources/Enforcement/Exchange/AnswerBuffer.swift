@@ -6,6 +6,9 @@ struct AnswerBuffer: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
+    /// The answer, once it is whole; nil when not even a head has come.
+    var reply: UpstreamReply? { head.map { .answer($0, body: body) } }
+
     /// Takes the head; an encoding that nobody asked for cannot be judged.
     mutating func begin(_ head: UpstreamHead) -> UpstreamFailure? {
         guard self.head == nil else { return .malformed }

@@ -6,14 +6,14 @@ internal import FHIRCore
 
 extension ExchangeRules {
     /// Judges one resource that the body refers to: it counts as visible if this token could have read it.
-    func judgeReference(_ buffer: AnswerBuffer, for permitted: PermittedRequest) -> StoredJudgement {
-        guard let read = permitted.unproven.first, let head = buffer.head else {
-            return .refuse(.uncheckable("reference-unreadable"))
-        }
+    func judgeReference(
+        _ head: UpstreamHead, _ body: [UInt8], for permitted: PermittedRequest
+    ) -> StoredJudgement {
+        guard let read = permitted.unproven.first else { return .refuse(.uncheckable("reference-unreadable")) }
         let invisible = bodyRefusal(.referenceNotVisible, under: permitted.permit)
         // Absent, deleted, foreign and unreadable have one face.
         guard head.status < 500 else { return .refuse(.uncheckable("reference-status-\(head.status)")) }
-        guard head.status == 200, let resource = buffer.resource, resource.key == read.key,
+        guard head.status == 200, let resource = Self.resource(body), resource.key == read.key,
             admit(resource, as: .match, under: read.permit).released != nil
         else { return .refuse(invisible) }
         var proven = permitted
@@ -29,14 +29,14 @@ extension ExchangeRules {
     }
 
     /// Judges the stored version that a write, a vread or a history is about.
-    func judgeStored(_ buffer: AnswerBuffer, for permitted: PermittedRequest) -> StoredJudgement {
-        guard let head = buffer.head, let key = permitted.permit.precondition?.instance else {
+    func judgeStored(_ head: UpstreamHead, _ body: [UInt8], for permitted: PermittedRequest) -> StoredJudgement {
+        guard let key = permitted.permit.precondition?.instance else {
             return .refuse(.uncheckable("stored-unreadable"))
         }
         // A deleted resource and one that never was look alike; so does one that may not be seen (decision 10).
         if head.status == 404 || head.status == 410 { return .refuse(.notFound("stored-absent")) }
         guard head.status == 200 else { return .refuse(.uncheckable("stored-status-\(head.status)")) }
-        guard let stored = buffer.resource, stored.key == key else {
+        guard let stored = Self.resource(body), stored.key == key else {
             return .refuse(hidingStored(.uncheckable("stored-unreadable"), for: permitted))
         }
         if case .withhold(let reason) = admit(stored, as: .stored, under: permitted.permit) {
@@ -65,6 +65,12 @@ extension ExchangeRules {
         return .proceed(judged)
     }
 
+    /// A body as a resource, if it is one.
+    private static func resource(_ body: [UInt8]) -> ResourceView? {
+        guard let document = try? JSONDocument(body) else { return nil }
+        return try? ResourceView(document.root)
+    }
+
     /// `W/"v"` (FHIR R4 http.html).
     private static func version(ofEntityTag tag: String) -> VersionID? {
         guard tag.hasPrefix("W/\""), tag.hasSuffix("\""), tag.utf8.count > 4 else { return nil }
@@ -73,12 +79,11 @@ extension ExchangeRules {
 
     /// Judges the whole answer to the request itself.
     func judgeAnswer(
-        _ buffer: AnswerBuffer, for permitted: PermittedRequest, record: inout RecordDraft
+        _ head: UpstreamHead, _ body: [UInt8], for permitted: PermittedRequest, record: inout RecordDraft
     ) -> Conclusion {
-        guard let head = buffer.head else { return .refusal(.uncheckable("answer-without-head")) }
         let answer = UpstreamAnswer(
             status: head.status, contentType: head.contentType, etag: head.etag, lastModified: head.lastModified,
-            location: head.location, body: buffer.body)
+            location: head.location, body: body)
         var hasLostPage = false
         let admission = admitAnswer(answer, under: permitted.permit) { link in
             let ours = pageLinks.link(to: link, of: permitted.origin, now: permitted.now)
@@ -120,14 +125,6 @@ extension ExchangeRules {
     /// only the record says why.
     private func hidingStored(_ refusal: GatewayRefusal, for permitted: PermittedRequest) -> GatewayRefusal {
         permitted.isBounded ? GatewayRefusal(Denial(.notFound)).recorded(as: refusal.outcome) : refusal
-    }
-}
-
-extension AnswerBuffer {
-    /// The body as a resource, if it is one.
-    fileprivate var resource: ResourceView? {
-        guard let document = try? JSONDocument(body) else { return nil }
-        return try? ResourceView(document.root)
     }
 }
 

@@ -13,7 +13,7 @@ struct ExchangeRules: Sendable {
     static let provingReads = 16
 
     enum Judgement {
-        case permit(PermittedRequest)
+        case begin(any Errand)
         case refuse(GatewayRefusal, RecordDraft)
     }
 
@@ -34,29 +34,45 @@ struct ExchangeRules: Sendable {
 
 extension ExchangeRules {
     func judge(_ incoming: IncomingRequest) -> Judgement {
-        var record = RecordDraft(incoming)
+        let record = RecordDraft(incoming)
         switch incoming.standing {
         case .throttled: return .refuse(.throttled, record)
         case .refused(let refusal, _): return .refuse(refusal, record)
         case .verified(let access, let userPanel, let systemPanel):
+            let asker = Asker(
+                access: access, userPanel: userPanel, systemPanel: systemPanel, received: incoming.request,
+                now: incoming.now)
             do throws(RequestRefusal) {
                 let asked = try CanonicalRequest(incoming.request)
-                var page: OpenedPage?
-                var request = asked
-                if case .page(let opaque) = asked.interaction {
-                    page = pageLinks.open(opaque, for: access, now: incoming.now)
-                    guard let page else { return .refuse(.notFound("page-link"), record) }
-                    request = try page.originalRequest(asHead: asked.isHead)
+                guard case .page(let opaque) = asked.interaction else {
+                    return judge(asked, of: asker, page: nil, record: record)
                 }
-                record.describe(request)
-                let question = AccessRequest(
-                    request: request, access: access, userPanel: userPanel, systemPanel: systemPanel, policy: policy)
-                switch decide(question) {
-                case .deny(let denial):
-                    return .refuse(GatewayRefusal(denial, realm: policy.publicBase), record)
-                case .permit(let permit):
-                    record.describe(permit)
-                    return try finish(permit, of: question, page: page, incoming: incoming, record: record)
+                guard let page = pageLinks.open(opaque, for: access, now: incoming.now) else {
+                    return .refuse(.notFound("page-link"), record)
+                }
+                let original = try page.originalRequest(asHead: asked.isHead)
+                return judge(original, of: asker, page: page, record: record)
+            } catch {
+                return .refuse(GatewayRefusal(error), record)
+            }
+        }
+    }
+
+    /// Judges one request of an asker: the whole of what came in, or one entry of it.
+    func judge(
+        _ request: CanonicalRequest, of asker: Asker, page: OpenedPage?, record: RecordDraft
+    ) -> Judgement {
+        var record = record
+        record.describe(request)
+        let question = asker.question(request, policy)
+        switch decide(question) {
+        case .deny(let denial): return .refuse(GatewayRefusal(denial, realm: policy.publicBase), record)
+        case .permit(let permit):
+            record.describe(permit)
+            do throws(RequestRefusal) {
+                switch try finish(permit, of: question, asker: asker, page: page, record: record) {
+                case .refuse(let refusal, let record): return .refuse(refusal, record)
+                case .permit(let permitted): return .begin(SingleErrand(permitted, rules: self))
                 }
             } catch {
                 return .refuse(GatewayRefusal(error), record)
@@ -64,10 +80,14 @@ extension ExchangeRules {
         }
     }
 
+    private enum Finished {
+        case permit(PermittedRequest)
+        case refuse(GatewayRefusal, RecordDraft)
+    }
+
     private func finish(
-        _ permit: Permit, of question: AccessRequest, page: OpenedPage?, incoming: IncomingRequest,
-        record: RecordDraft
-    ) throws(RequestRefusal) -> Judgement {
+        _ permit: Permit, of question: AccessRequest, asker: Asker, page: OpenedPage?, record: RecordDraft
+    ) throws(RequestRefusal) -> Finished {
         let narrowed = PageOrigin.digest(of: permit.upstreamQuery?.encoded ?? "")
         var permit = permit
         if let page {
@@ -82,8 +102,8 @@ extension ExchangeRules {
         var permitted = PermittedRequest(
             permit: permit, body: body, isBounded: question.isBounded(permit),
             origin: page?.origin
-                ?? PageOrigin(incoming.request, permit.request, narrowed: narrowed, holder: PageHolder(permit.access)),
-            pageTarget: page?.target, now: incoming.now, record: record)
+                ?? PageOrigin(asker.received, permit.request, narrowed: narrowed, holder: PageHolder(permit.access)),
+            pageTarget: page?.target, now: asker.now, record: record)
         if let body {
             permitted.record.add(policy.patients(of: body))
             switch try judgeBody(body, under: permit, of: question) {

@@ -54,240 +54,180 @@ public struct GatewayExchange: ~Copyable {
         }
     }
 
-    private enum State: ~Copyable {
+    private enum State {
         case new
-        /// A resource that the body refers to is being read.
-        case proving(PermittedRequest, AnswerBuffer)
-        /// The stored version that a Permit wants judged first is being read.
-        case reading(PermittedRequest, AnswerBuffer)
-        case opening(PermittedRequest)
-        case forwarding(PermittedRequest, OpeningReceipt?, AnswerBuffer)
+        /// An upstream call of the errand is under way.
+        case asking
+        /// The opening record is being written, before the errand's first change.
+        case opening(UpstreamRequest)
         case closing(Conclusion, DecisionID)
         case over
     }
 
     private let rules: ExchangeRules
     private var state = State.new
-    private var isOver = false
+    private var errand: (any Errand)?
+    /// Of the opening record, from the moment that it is durable until it is closed.
+    private var receipt: OpeningReceipt?
+    /// What has come of the upstream call under way.
+    private var buffer: AnswerBuffer
     private var decisionID: DecisionID?
 
-    init(rules: ExchangeRules) { self.rules = rules }
-
-    /// Takes an event and says what to do next.
-    public mutating func handle(_ event: consuming Event) -> Action {
-        // After the end nothing is done any more, whatever still comes.
-        guard !isOver else { return .wait }
-        let current = take()
-        switch (consume event) {
-        case .request(let incoming): return begin(incoming, from: current)
-        case .opened(let receipt, let standing): return opened(receipt, standing, in: current)
-        case .upstreamHead(let head): return received(in: current) { $0.begin(head) }
-        case .upstreamBody(let bytes): return received(in: current) { $0.append(bytes) }
-        case .upstreamEnd(let standing): return upstreamEnded(standing, in: current)
-        case .upstreamFailed(let failure): return upstreamFailed(failure, in: current)
-        case .closed(let receipt): return closed(receipt, in: current)
-        case .auditFailed: return auditFailed(in: current)
-        case .clientGone: return clientGone(in: current)
-        }
+    init(rules: ExchangeRules) {
+        self.rules = rules
+        buffer = AnswerBuffer(limit: rules.answerBytes)
     }
 
-    private mutating func take() -> State {
-        var taken = State.over
-        swap(&taken, &state)
-        return taken
+    /// Takes an event and says what to do next. After the end nothing is done any more, whatever still comes.
+    public mutating func handle(_ event: consuming Event) -> Action {
+        switch (consume event) {
+        case .request(let incoming): begin(incoming)
+        case .opened(let receipt, let standing): opened(receipt, standing)
+        case .upstreamHead(let head): received { $0.begin(head) }
+        case .upstreamBody(let bytes): received { $0.append(bytes) }
+        case .upstreamEnd(let standing): upstreamEnded(standing)
+        case .upstreamFailed(let failure): upstreamFailed(failure)
+        case .closed(let receipt): closed(receipt)
+        case .auditFailed: auditFailed()
+        case .clientGone: clientGone()
+        }
     }
 }
 
 // MARK: - one function for each event
 
 extension GatewayExchange {
-    private mutating func begin(_ incoming: IncomingRequest, from current: consuming State) -> Action {
-        guard case .new = current else { return impossible() }
+    private mutating func begin(_ incoming: IncomingRequest) -> Action {
+        guard case .new = state else { return unexpected() }
         decisionID = incoming.decisionID
         if case .throttled = incoming.standing {
-            isOver = true
+            state = .over
             return .answer(
                 GatewayAnswer(unrecorded: .throttled, of: incoming.decisionID, crossOrigin: rules.crossOrigin))
         }
         switch rules.judge(incoming) {
         case .refuse(let refusal, let record):
-            return conclude(.refusal(refusal), draft: record, receipt: nil)
-        case .permit(let permitted):
-            return advance(permitted)
+            return conclude(.refusal(refusal), draft: record)
+        case .begin(var errand):
+            let step = errand.start()
+            self.errand = errand
+            return perform(step)
         }
     }
 
-    /// The next thing to look at, and when there is none left, the request itself: a write after its opening record.
-    private mutating func advance(_ permitted: PermittedRequest) -> Action {
-        let buffer = AnswerBuffer(limit: rules.answerBytes)
-        if let read = permitted.unproven.first {
-            state = .proving(permitted, buffer)
-            return .forward(read.upstreamRequest)
+    private mutating func opened(_ receipt: consuming OpeningReceipt, _ standing: AccessStanding) -> Action {
+        guard case .opening(let request) = state, let errand, receipt.decisionID == errand.record.decisionID else {
+            return unexpected()
         }
-        if let precondition = permitted.permit.precondition, permitted.isStoredUnjudged {
-            state = .reading(permitted, buffer)
-            return .forward(UpstreamRequest(readingFirst: precondition, for: permitted.permit))
-        }
-        guard permitted.changesUpstream else {
-            state = .forwarding(permitted, nil, buffer)
-            return .forward(permitted.upstreamRequest)
-        }
-        state = .opening(permitted)
-        return .open(permitted.record.opening())
+        self.receipt = consume receipt
+        if let end = standing.end { return stop(end, after: nil) }
+        return ask(request)
     }
 
-    private mutating func opened(
-        _ receipt: consuming OpeningReceipt, _ standing: AccessStanding, in current: consuming State
-    ) -> Action {
-        guard case .opening(let permitted) = consume current, receipt.decisionID == permitted.record.decisionID else {
-            return impossible()
-        }
-        if let end = standing.end { return conclude(.refusal(end), draft: permitted.record, receipt: receipt) }
-        state = .forwarding(permitted, receipt, AnswerBuffer(limit: rules.answerBytes))
-        return .forward(permitted.upstreamRequest)
-    }
-
-    private mutating func received(
-        in current: consuming State, _ change: (inout AnswerBuffer) -> UpstreamFailure?
-    ) -> Action {
-        switch consume current {
-        case .proving(let permitted, var buffer):
-            if let failure = change(&buffer) { return lookFailed(failure, permitted) }
-            state = .proving(permitted, buffer)
-            return .wait
-        case .reading(let permitted, var buffer):
-            if let failure = change(&buffer) { return lookFailed(failure, permitted) }
-            state = .reading(permitted, buffer)
-            return .wait
-        case .forwarding(let permitted, let receipt, var buffer):
-            if let failure = change(&buffer) { return forwardFailed(failure, permitted, receipt) }
-            state = .forwarding(permitted, receipt, buffer)
-            return .wait
-        case .closing(let conclusion, let decisionID):
-            // Bytes that were on their way when the call was given up.
-            state = .closing(conclusion, decisionID)
-            return .wait
-        case .new: return impossible()
-        case .opening: return impossible()
-        case .over: return impossible()
+    private mutating func received(_ change: (inout AnswerBuffer) -> UpstreamFailure?) -> Action {
+        switch state {
+        case .asking:
+            guard let failure = change(&buffer) else { return .wait }
+            return heard(.failed(failure))
+        // Bytes that were on their way when the call was given up.
+        case .closing, .over: return .wait
+        case .new, .opening: return unexpected()
         }
     }
 
-    private mutating func upstreamEnded(_ standing: AccessStanding, in current: consuming State) -> Action {
-        switch consume current {
-        case .proving(let permitted, let buffer):
-            return proceed(standing, rules.judgeReference(buffer, for: permitted), permitted)
-        case .reading(let permitted, let buffer):
-            return proceed(standing, rules.judgeStored(buffer, for: permitted), permitted)
-        case .forwarding(let permitted, let receipt, let buffer):
-            var record = permitted.record
-            var conclusion = rules.judgeAnswer(buffer, for: permitted, record: &record)
-            if let end = standing.end {
-                // What was released a moment ago is not any more, and the record must not say so.
-                record = permitted.record
-                let status = buffer.head?.status ?? 0
-                conclusion = .refusal(permitted.changesUpstream ? end.afterWrite(status: status) : end)
-            }
-            return conclude(conclusion, draft: record, receipt: receipt)
-        case .closing(let conclusion, let decisionID):
-            state = .closing(conclusion, decisionID)
-            return .wait
-        case .new: return impossible()
-        case .opening: return impossible()
-        case .over: return impossible()
+    private mutating func upstreamEnded(_ standing: AccessStanding) -> Action {
+        switch state {
+        case .asking:
+            guard let reply = buffer.reply else { return heard(.failed(.malformed)) }
+            // What would be released now is not any more, and the record must not say so.
+            if let end = standing.end { return stop(end, after: reply) }
+            return heard(reply)
+        case .closing, .over: return .wait
+        case .new, .opening: return unexpected()
         }
     }
 
-    /// Goes on after a look at something stored, if the token still holds and the look allows it.
-    private mutating func proceed(
-        _ standing: AccessStanding, _ judgement: ExchangeRules.StoredJudgement, _ permitted: PermittedRequest
-    ) -> Action {
-        if let end = standing.end { return conclude(.refusal(end), draft: permitted.record, receipt: nil) }
-        switch judgement {
-        case .refuse(let refusal): return conclude(.refusal(refusal), draft: permitted.record, receipt: nil)
-        case .proceed(let next): return advance(next)
+    private mutating func upstreamFailed(_ failure: UpstreamFailure) -> Action {
+        switch state {
+        case .asking: heard(.failed(failure))
+        case .closing, .over: .wait
+        case .new, .opening: unexpected()
         }
     }
 
-    private mutating func upstreamFailed(_ failure: UpstreamFailure, in current: consuming State) -> Action {
-        switch consume current {
-        case .proving(let permitted, _): return lookFailed(failure, permitted)
-        case .reading(let permitted, _): return lookFailed(failure, permitted)
-        case .forwarding(let permitted, let receipt, _): return forwardFailed(failure, permitted, receipt)
-        case .closing(let conclusion, let decisionID):
-            state = .closing(conclusion, decisionID)
-            return .wait
-        case .new: return impossible()
-        case .opening: return impossible()
-        case .over: return impossible()
-        }
-    }
-
-    /// Only a read was under way: nothing has been changed.
-    private mutating func lookFailed(_ failure: UpstreamFailure, _ permitted: PermittedRequest) -> Action {
-        conclude(
-            .refusal(rules.refusal(for: failure, of: permitted, mayHaveChanged: false)), draft: permitted.record,
-            receipt: nil)
-    }
-
-    private mutating func forwardFailed(
-        _ failure: UpstreamFailure, _ permitted: PermittedRequest, _ receipt: consuming OpeningReceipt?
-    ) -> Action {
-        conclude(
-            .refusal(rules.refusal(for: failure, of: permitted, mayHaveChanged: permitted.changesUpstream)),
-            draft: permitted.record, receipt: receipt)
-    }
-
-    private mutating func closed(_ receipt: consuming ClosingReceipt, in current: consuming State) -> Action {
-        guard case .closing(let conclusion, let decisionID) = consume current,
+    private mutating func closed(_ receipt: consuming ClosingReceipt) -> Action {
+        guard case .closing(let conclusion, let decisionID) = state,
             let answer = GatewayAnswer(
                 conclusion, of: decisionID, receipt: receipt, crossOrigin: rules.crossOrigin)
-        else { return impossible() }
-        isOver = true
+        else { return unexpected() }
+        state = .over
         return .answer(answer)
     }
 
     /// What could not be recorded is not answered with data, and what could not be opened is not forwarded.
-    private mutating func auditFailed(in current: consuming State) -> Action {
-        impossible()
+    private mutating func auditFailed() -> Action { unexpected() }
+
+    private mutating func clientGone() -> Action {
+        switch state {
+        case .asking where receipt == nil:
+            stop(GatewayRefusal(.abandoned, changesUpstream: false), after: nil)
+        // What may change something is followed to its end, so that the record can say what became of it.
+        case .asking, .opening, .closing, .over: .wait
+        case .new: unexpected()
+        }
+    }
+}
+
+// MARK: - what comes next
+
+extension GatewayExchange {
+    private mutating func heard(_ reply: UpstreamReply) -> Action {
+        guard let step = errand?.heard(reply) else { return unexpected() }
+        return perform(step)
     }
 
-    private mutating func clientGone(in current: consuming State) -> Action {
-        switch consume current {
-        case .proving(let permitted, _): return lookFailed(.abandoned, permitted)
-        case .reading(let permitted, _): return lookFailed(.abandoned, permitted)
-        case .forwarding(let permitted, let receipt, let buffer):
-            guard permitted.changesUpstream else { return forwardFailed(.abandoned, permitted, receipt) }
-            // A write is followed to its end, so that the record can say what became of it.
-            state = .forwarding(permitted, receipt, buffer)
-            return .wait
-        case .opening(let permitted):
-            state = .opening(permitted)
-            return .wait
-        case .closing(let conclusion, let decisionID):
-            state = .closing(conclusion, decisionID)
-            return .wait
-        case .new: return impossible()
-        case .over: return .wait
+    /// Does what the errand wants next: nothing that may change anything leaves before there is an opening record.
+    private mutating func perform(_ step: ErrandStep) -> Action {
+        switch step {
+        case .look(let request): return ask(request)
+        case .change(let request):
+            guard receipt == nil else { return ask(request) }
+            guard let errand else { return unexpected() }
+            state = .opening(request)
+            return .open(errand.record.opening())
+        case .conclude(let conclusion):
+            guard let errand else { return unexpected() }
+            return conclude(conclusion, draft: errand.record)
         }
     }
 
+    private mutating func ask(_ request: UpstreamRequest) -> Action {
+        buffer = AnswerBuffer(limit: rules.answerBytes)
+        state = .asking
+        return .forward(request)
+    }
+
+    private mutating func stop(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Action {
+        guard let conclusion = errand?.stopped(refusal, after: reply) else { return unexpected() }
+        return perform(.conclude(conclusion))
+    }
+
     /// Asks for the closing record; the answer follows it and nothing else.
-    private mutating func conclude(
-        _ conclusion: Conclusion, draft: RecordDraft, receipt: consuming OpeningReceipt?
-    ) -> Action {
+    private mutating func conclude(_ conclusion: Conclusion, draft: RecordDraft) -> Action {
         let record = draft.closing(conclusion)
         state = .closing(conclusion, record.decisionID)
-        switch consume receipt {
+        var opened: OpeningReceipt?
+        swap(&opened, &receipt)
+        switch consume opened {
         case .some(let receipt): return .close(receipt, record)
         case .none: return .record(record)
         }
     }
 
     /// The end without data: what was opened is closed as interrupted by the recorder's recovery.
-    private mutating func impossible() -> Action {
+    private mutating func unexpected() -> Action {
+        if case .over = state { return .wait }
         state = .over
-        isOver = true
         return .answer(GatewayAnswer(unrecorded: .notRecorded, of: decisionID, crossOrigin: rules.crossOrigin))
     }
 }

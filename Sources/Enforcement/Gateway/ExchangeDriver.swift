@@ -62,6 +62,7 @@ final class ExchangeDriver: UpstreamReceiver {
         case .wait:
             return
         case .forward(let request):
+            abandonCall()
             call = site.upstream.pool(on: eventLoop).send(request, to: self)
         case .open(let record):
             abandonCall()

@@ -1,0 +1,19 @@
+internal import AccessPolicy
+internal import FHIRCore
+
+/// Who asks, and when: what every request of one exchange has in common.
+struct Asker: Sendable {
+    let access: GrantedAccess
+    let userPanel: PatientPanel
+    let systemPanel: PatientPanel
+    /// The request that came in; of a batch, the whole of it.
+    let received: FHIRRequest
+    /// Unix seconds.
+    let now: Int64
+
+    /// What policy is asked about one request.
+    func question(_ request: CanonicalRequest, _ policy: ServerPolicy) -> AccessRequest {
+        AccessRequest(
+            request: request, access: access, userPanel: userPanel, systemPanel: systemPanel, policy: policy)
+    }
+}
