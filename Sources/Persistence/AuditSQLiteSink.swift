@@ -47,6 +47,15 @@ public struct AuditSQLiteSink: AuditSink {
         }
     }
 
+    /// Closes the file and lets the next writer in; nothing can be stored or read through this sink afterwards.
+    ///
+    /// To be called when the recorder that writes here has been shut down: its thread may hold the sink a little longer,
+    /// and so would the lock be held.
+    public func close() throws {
+        try pool.close()
+        lock.release()
+    }
+
     public func append(_ batch: [AuditEntry]) throws {
         try pool.write { database in
             for entry in batch { try AuditRow.insert(entry, in: database) }

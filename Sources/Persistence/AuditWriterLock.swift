@@ -1,4 +1,5 @@
 internal import Audit
+internal import Synchronization
 
 #if canImport(Glibc)
     internal import Glibc
@@ -11,7 +12,7 @@ internal import Audit
 /// The system gives the lock up when the process ends, however it ends. A class because the lock lives exactly as long
 /// as the descriptor is open.
 final class AuditWriterLock: Sendable {
-    private let descriptor: Int32
+    private let held: Mutex<Int32?>
 
     /// Takes the lock, or throws `heldElsewhere` when another process, or another sink of this one, has it.
     init(path: String) throws(AuditFailure) {
@@ -23,8 +24,16 @@ final class AuditWriterLock: Sendable {
             guard reason == EWOULDBLOCK else { throw .notWritten(detail: "lock file `\(path)`: errno \(reason)") }
             throw .heldElsewhere(detail: "`\(path)` is locked")
         }
-        descriptor = file
+        held = Mutex(file)
     }
 
-    deinit { close(descriptor) }
+    /// Lets go; the second time does nothing.
+    func release() {
+        held.withLock { descriptor in
+            if let open = descriptor { close(open) }
+            descriptor = nil
+        }
+    }
+
+    deinit { release() }
 }

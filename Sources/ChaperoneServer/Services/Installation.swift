@@ -15,7 +15,8 @@ public struct Installation: Sendable {
     let random: RandomSource
     let database: SQLiteAuthorizationDatabase
     let recorder: AuditRecorder
-    let auditReader: any AuditReader
+    private let auditSink: AuditSQLiteSink
+    var auditReader: any AuditReader { auditSink }
     let server: AuthorizationServer
     private let lock: PrivateFile.Lock
 
@@ -54,7 +55,7 @@ public struct Installation: Sendable {
         self.random = random
         self.database = database
         self.recorder = recorder
-        self.auditReader = sink
+        self.auditSink = sink
         self.server = server
         self.lock = lock
     }
@@ -79,6 +80,7 @@ public struct Installation: Sendable {
     public func close() async throws {
         try await server.audit.flush()
         recorder.shutdown()
+        try auditSink.close()
         try database.close()
         lock.release()
     }
