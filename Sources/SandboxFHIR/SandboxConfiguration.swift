@@ -14,11 +14,14 @@ public struct SandboxConfiguration: Sendable {
     public var maximumPageSize: Int
     /// The largest request body that is read.
     public var maximumBodyBytes: Int
+    /// The most resources that one file of a bulk export has.
+    public var maximumExportFileResources: Int
 
     /// Describes a server; everything but the place of the data and the port has a default.
     public init(
         databasePath: String?, host: String = "127.0.0.1", port: Int, defaultHandling: SearchHandling = .lenient,
-        defaultPageSize: Int = 50, maximumPageSize: Int = 1000, maximumBodyBytes: Int = 64 << 20
+        defaultPageSize: Int = 50, maximumPageSize: Int = 1000, maximumBodyBytes: Int = 64 << 20,
+        maximumExportFileResources: Int = 10_000
     ) {
         self.databasePath = databasePath
         self.host = host
@@ -27,6 +30,7 @@ public struct SandboxConfiguration: Sendable {
         self.defaultPageSize = defaultPageSize
         self.maximumPageSize = maximumPageSize
         self.maximumBodyBytes = maximumBodyBytes
+        self.maximumExportFileResources = max(1, maximumExportFileResources)
     }
 }
 

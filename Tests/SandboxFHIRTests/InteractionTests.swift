@@ -12,9 +12,13 @@ import Testing
         ("GET", "Patient/nobody", 404), ("GET", "Nobody/a", 404), ("GET", "Patient/a/_history/9", 404),
         ("GET", "Patient/a/_history/x", 404), ("GET", "Patient/a%00", 400), ("GET", "Patient/a%2Fb", 400),
         ("GET", "Patient/%zz", 400), ("GET", "Patient/a/b/c/d", 404), ("GET", "Observation/o1/Patient", 404),
-        ("GET", "Patient/a/$everything", 404), ("GET", "$export", 404), ("DELETE", "Patient/nobody", 404),
-        ("PATCH", "Patient/a", 405), ("POST", "Patient/a", 405), ("PUT", "", 405), ("DELETE", "", 405),
-        ("PUT", "metadata", 405), ("GET", "Patient/_search", 405), ("PATCH", "Patient", 405),
+        ("GET", "Patient/nobody/$everything", 404), ("GET", "$export", 400), ("DELETE", "Patient/nobody", 404),
+        ("GET", "Patient/a/$nothing", 404), ("PUT", "Patient/a/$everything", 405), ("GET", "$everything", 404),
+        ("GET", "Observation/o1/$everything", 404), ("GET", "Patient/a/$everything/x", 404),
+        ("GET", "Observation/$export", 404), ("GET", "Patient/a/$export", 404), ("GET", "_bulk/x", 404),
+        ("GET", "_bulk/x/y", 404), ("DELETE", "_bulk/x", 404), ("POST", "_bulk/x", 405), ("GET", "_bulk", 404),
+        ("PATCH", "Patient/a", 415), ("POST", "Patient/a", 405), ("PUT", "", 405), ("DELETE", "", 405),
+        ("PUT", "metadata", 405), ("GET", "Patient/_search", 405), ("PATCH", "Patient", 415),
         ("DELETE", "Patient", 400), ("DELETE", "Patient?_format=json", 400), ("DELETE", "Patient?unheard=of", 400),
         ("GET", "Patient/nobody/_history", 404), ("DELETE", "Patient?gender=female,male", 412),
     ])
@@ -141,7 +145,7 @@ import Testing
         #expect(
             fixture.send("GET", "Patient/a", headers: ["if-modified-since": "Mon, 01 Jan 2001 00:00:00 GMT"]).status
                 == 200)
-        #expect(fixture.send("GET", "Patient/a", headers: ["if-none-match": tag]).body.bytes.isEmpty)
+        #expect(try fixture.send("GET", "Patient/a", headers: ["if-none-match": tag]).body.bytes.isEmpty)
     }
 
     @Test(
@@ -156,7 +160,7 @@ import Testing
 
         #expect(response.status == 201)
         #expect(response.location != nil)
-        #expect(response.body.bytes.isEmpty == (type == nil))
+        #expect(try response.body.bytes.isEmpty == (type == nil))
         if let type { #expect(try fixture.json(response)["resourceType"]?.string == type) }
     }
 

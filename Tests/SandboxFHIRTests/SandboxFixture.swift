@@ -11,13 +11,17 @@ struct SandboxFixture {
     let service: FHIRService
 
     /// A store with the records, or an empty one.
-    init(records: [String] = SandboxFixture.records, configuration: SandboxConfiguration? = nil) throws {
+    init(
+        records: [String] = SandboxFixture.records, configuration: SandboxConfiguration? = nil,
+        background: BulkExport.Background? = nil
+    ) throws {
         let clock = TickingClock()
         store = try SandboxStore(
             path: nil, now: { clock.next() }, newIdentifier: { "new-\(clock.nextIdentifier())" })
         for record in records { try store.update(Array(record.utf8)) }
         service = FHIRService(
-            store: store, configuration: configuration ?? SandboxConfiguration(databasePath: nil, port: 0))
+            store: store, configuration: configuration ?? SandboxConfiguration(databasePath: nil, port: 0),
+            background: background)
     }
 
     func send(_ method: String, _ url: String, headers: [String: String] = [:], body: String? = nil)
@@ -46,7 +50,7 @@ struct SandboxFixture {
         }
     }
 
-    func json(_ response: SandboxResponse) throws -> JSONValue { try StoreTransaction.parse(response.body.bytes) }
+    func json(_ response: SandboxResponse) throws -> JSONValue { try StoreTransaction.parse(try response.body.bytes) }
 
     func link(_ relation: String, _ response: SandboxResponse) throws -> String? {
         try json(response)["link"]?.array?.first { $0["relation"]?.string == relation }?["url"]?.string

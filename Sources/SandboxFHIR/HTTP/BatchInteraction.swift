@@ -20,6 +20,7 @@ enum BundleAnswer {
         case .none: break
         case .stored(let bytes): resource = try StoreTransaction.parse(bytes)
         case .tree(let tree): if tree["resourceType"] == "OperationOutcome" { outcome = tree } else { resource = tree }
+        case .content, .lines: throw SandboxFailure.notSupported("this cannot stand in the entry of a Bundle")
         }
         let response = JSONTree.object([
             ("status", .string("\(answer.status) \(reason(answer.status))".trimmed)),
@@ -33,6 +34,7 @@ enum BundleAnswer {
         let reasons = [
             200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 404: "Not Found",
             405: "Method Not Allowed", 409: "Conflict", 410: "Gone", 412: "Precondition Failed",
+            415: "Unsupported Media Type", 422: "Unprocessable Content",
         ]
         return reasons[status] ?? ""
     }

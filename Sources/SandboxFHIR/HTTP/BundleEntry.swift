@@ -30,6 +30,8 @@ struct BundleEntry {
         for (header, member) in headers {
             if let value = parts[member]?.string { made.headers[header] = value }
         }
+        // What a Bundle carries is a resource, also where a Binary would be sent as its content.
+        made.headers["accept"] = MediaType.fhirJSON
         made.resource = resource
         request = made
     }

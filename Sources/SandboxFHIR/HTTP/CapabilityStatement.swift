@@ -14,7 +14,8 @@ struct CapabilityStatement {
                 "implementation",
                 ["description": "Synthetic records for demonstration and tests", "url": .string(base)]
             ),
-            ("fhirVersion", "4.0.1"), ("format", ["application/fhir+json", "json"]), ("rest", .array([rest])),
+            ("fhirVersion", "4.0.1"), ("format", ["application/fhir+json", "json"]),
+            ("patchFormat", .array([.string(JSONPatch.mediaType)])), ("rest", .array([rest])),
         ])
     }
 
@@ -22,10 +23,14 @@ struct CapabilityStatement {
         JSONTree.object([
             ("mode", "server"),
             ("documentation", "Not protected: it listens on the loopback interface and stands behind an enforcer."),
-            ("resource", .array(ResourceType.allCases.map(resource))),
+            ("resource", .array(resources)),
             (
                 "interaction",
                 .array(["transaction", "batch", "search-system", "history-system"].map { ["code": .string($0)] })
+            ),
+            (
+                "operation",
+                .array([operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")])
             ),
             (
                 "compartment",
@@ -37,9 +42,21 @@ struct CapabilityStatement {
         ])
     }
 
-    private func resource(_ type: ResourceType) -> JSONValue {
+    private var resources: [JSONValue] {
+        var reverse: [ResourceType: [String]] = [:]
+        for type in ResourceType.allCases {
+            for parameter in registry.parameters(for: type).all where parameter.kind == .reference {
+                for target in parameter.targets {
+                    reverse[target, default: []].append("\(type.rawValue):\(parameter.code)")
+                }
+            }
+        }
+        return ResourceType.allCases.map { resource($0, referredToBy: reverse[$0] ?? []) }
+    }
+
+    private func resource(_ type: ResourceType, referredToBy reverse: [String]) -> JSONValue {
         let interactions = [
-            "read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type",
+            "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type",
         ]
         let parameters = registry.parameters(for: type).all
         let references = parameters.filter { $0.kind == .reference }
@@ -49,8 +66,36 @@ struct CapabilityStatement {
             ("conditionalCreate", true), ("conditionalRead", "full-support"), ("conditionalUpdate", true),
             ("conditionalDelete", "single"), ("referencePolicy", ["literal", "logical", "local"]),
             ("searchInclude", list(references.map { "\(type.rawValue):\($0.code)" })),
-            ("searchParam", .array(columns + parameters.map(parameter))),
+            ("searchRevInclude", list(reverse)),
+            ("searchParam", .array(columns + parameters.map(parameter))), ("operation", operations(type)),
         ])
+    }
+
+    /// The operations on a type and its instances, by the definitions that they follow.
+    private func operations(_ type: ResourceType) -> JSONValue? {
+        let core = "http://hl7.org/fhir/OperationDefinition"
+        let bulk = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
+        switch type {
+        case .patient:
+            return .array([
+                operation("everything", "\(core)/Patient-everything"), operation("export", "\(bulk)/patient-export"),
+            ])
+        case .group: return .array([operation("export", "\(bulk)/group-export")])
+        case .observation: return .array([operation("lastn", "\(core)/Observation-lastn")])
+        case .documentReference:
+            return .array([operation("docref", "http://hl7.org/fhir/us/core/OperationDefinition/docref")])
+        case .valueSet:
+            return .array([
+                operation("expand", "\(core)/ValueSet-expand"),
+                operation("validate-code", "\(core)/ValueSet-validate-code"),
+            ])
+        case .codeSystem: return .array([operation("lookup", "\(core)/CodeSystem-lookup")])
+        default: return nil
+        }
+    }
+
+    private func operation(_ name: String, _ definition: String) -> JSONValue {
+        ["name": .string(name), "definition": .string(definition)]
     }
 
     private func list(_ texts: [String]) -> JSONValue? {

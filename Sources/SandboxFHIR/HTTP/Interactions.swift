@@ -13,7 +13,7 @@ struct Interactions {
     func perform(_ route: SandboxRoute, _ request: SandboxRequest) throws -> SandboxResponse {
         switch route {
         case .read(let key): return try read(key, request)
-        case .versionRead(let key, let version): return try versionRead(key, version)
+        case .versionRead(let key, let version): return try versionRead(key, version, request)
         case .instanceHistory(let key): return try HistoryInteraction(self).respond(.instance(key), request)
         case .typeHistory(let type): return try HistoryInteraction(self).respond(.type(type), request)
         case .systemHistory: return try HistoryInteraction(self).respond(.system, request)
@@ -26,9 +26,22 @@ struct Interactions {
         case .delete(let key): return try delete(key, request)
         case .conditionalUpdate(let type): return try conditionalUpdate(type, request)
         case .conditionalDelete(let type): return try conditionalDelete(type, request)
-        case .patch: throw SandboxFailure.notSupported("PATCH is not served", status: 405)
-        case .bundle, .capabilities:
+        case .patch(let key): return try patch(key, request)
+        case .conditionalPatch(let type): return try conditionalPatch(type, request)
+        case .operation(let operation): return try perform(operation, request)
+        case .bundle, .capabilities, .export, .exportStatus, .exportCancel, .exportFile:
             throw SandboxFailure.notSupported("this cannot stand in the entry of a Bundle")
+        }
+    }
+
+    private func perform(_ operation: SandboxOperation, _ request: SandboxRequest) throws -> SandboxResponse {
+        switch operation {
+        case .everything(let patient): try EverythingOperation(interactions: self).respond(patient, request)
+        case .documents: try DocumentsOperation(interactions: self).respond(request)
+        case .lastObservations: try LastObservationsOperation(interactions: self).respond(request)
+        case .expand(let id): try TerminologyOperations(interactions: self).expand(id, request)
+        case .validateCode(let id): try TerminologyOperations(interactions: self).validateCode(id, request)
+        case .lookup: try TerminologyOperations(interactions: self).lookup(request)
         }
     }
 
@@ -44,7 +57,19 @@ struct Interactions {
             response.body = .none
             return response
         }
-        return SandboxResponse(status: 200, resource: current)
+        return try shown(current, request)
+    }
+
+    /// A version in the form that the request asks for.
+    private func shown(_ resource: StoredResource, _ request: SandboxRequest) throws -> SandboxResponse {
+        if let content = try content(of: resource, request) { return content }
+        var response = SandboxResponse(status: 200, resource: resource)
+        let subset = try ResourceSubset(request.query)
+        if subset != .whole {
+            let tree = try StoreTransaction.parse(resource.body)
+            response.body = .tree(subset.applied(to: tree, registry: transaction.registry))
+        }
+        return response
     }
 
     /// RFC 9110 §13.2.2: an entity tag, when there is one, decides alone.
@@ -56,12 +81,21 @@ struct Interactions {
         return current.lastUpdated / 1000 <= since / 1000
     }
 
-    private func versionRead(_ key: InstanceKey, _ version: String) throws -> SandboxResponse {
+    private func versionRead(_ key: InstanceKey, _ version: String, _ request: SandboxRequest) throws -> SandboxResponse
+    {
         guard let number = Int(version), let found = try transaction.version(number, of: key) else {
             throw SandboxFailure.notFound("\(key) has no version `\(version)`")
         }
         guard !found.isDeleted else { throw SandboxFailure.gone("version \(version) of \(key) is its deletion") }
-        return SandboxResponse(status: 200, resource: found)
+        return try shown(found, request)
+    }
+
+    /// The answer of an operation that found resources, on one page.
+    func searchset(_ found: [StoredResource], path: String, _ applied: QueryString) throws -> SandboxResponse {
+        var page = SearchsetBundle.Page(matches: found, included: [], total: found.count)
+        page.applied = applied
+        let bundle = SearchsetBundle(base: base, path: path, registry: transaction.registry)
+        return SandboxResponse(status: 200, body: .tree(try bundle.bundle(page)))
     }
 
     private func searchset(
@@ -75,7 +109,9 @@ struct Interactions {
         var path = type.map(\.rawValue) ?? ""
         if let (kind, id) = compartment { path = "\(kind.rawValue)/\(id.text)/\(type?.rawValue ?? "*")" }
         return SandboxResponse(
-            status: 200, body: .tree(try SearchsetBundle(base: base, path: path).bundle(result)))
+            status: 200,
+            body: .tree(
+                try SearchsetBundle(base: base, path: path, registry: transaction.registry).bundle(result)))
     }
 
     private func formPairs(_ request: SandboxRequest) throws -> [QueryString.Pair] {
@@ -108,7 +144,7 @@ struct Interactions {
     }
 
     private func update(_ key: InstanceKey, _ request: SandboxRequest) throws -> SandboxResponse {
-        let resource = try submitted(request, as: key.type)
+        let resource = try submitted(request, as: key.type, id: key.id)
         guard resource["id"]?.string == key.id.text else {
             throw SandboxFailure.invalid("the resource's `id` is not the one in the URL")
         }
@@ -166,6 +202,7 @@ struct Interactions {
         let matches = try search.matches(type, request.query)
         if matches.count > 1 { throw SandboxFailure.severalMatches("several resources match") }
         guard let match = matches.first else { return SandboxResponse(status: 204) }
+        try checkPreconditions(match.key, request)
         return deleted(try transaction.delete(match.key))
     }
 
@@ -176,7 +213,7 @@ struct Interactions {
     }
 
     /// Version-aware updates: `If-Match` (FHIR R4 http §3.1.0.5) and `If-None-Match: *`.
-    private func checkPreconditions(_ key: InstanceKey, _ request: SandboxRequest) throws {
+    func checkPreconditions(_ key: InstanceKey, _ request: SandboxRequest) throws {
         let current = try transaction.current(key)
         if let wanted = request.headers["if-match"] {
             guard let tag = EntityTag(wanted[...]) else {
@@ -192,7 +229,9 @@ struct Interactions {
     }
 
     /// The resource of a body, which must be of the type that the URL names.
-    private func submitted(_ request: SandboxRequest, as type: ResourceType) throws -> JSONValue {
+    private func submitted(_ request: SandboxRequest, as type: ResourceType, id: ResourceID? = nil) throws -> JSONValue
+    {
+        if type == .binary, let binary = try binary(from: request, id: id) { return binary }
         let tree = try request.resource ?? StoreTransaction.parse(request.body)
         let actual = try StoreTransaction.resourceType(of: tree)
         guard actual == type else {
@@ -202,7 +241,7 @@ struct Interactions {
     }
 
     /// The answer to a write in the form that `Prefer: return` asks for (FHIR R4 http §3.1.0.1.7).
-    private func written(_ written: WrittenResource, _ request: SandboxRequest) -> SandboxResponse {
+    func written(_ written: WrittenResource, _ request: SandboxRequest) -> SandboxResponse {
         let resource = written.resource
         var response = SandboxResponse(status: written.isNew ? 201 : 200, resource: resource)
         response.location = "\(base)/\(resource.key)/_history/\(resource.version)"

@@ -17,12 +17,23 @@ struct MediaType: Hashable {
     /// The one type of FHIR content that the sandbox reads and writes.
     static let fhirJSON = "application/fhir+json"
 
+    /// Newline-delimited resources, as an export writes them.
+    static let ndjson = "application/fhir+ndjson"
+
     /// The names under which a client can send or ask for it (FHIR R4 http §3.1.0.1.9).
-    private static let json: Set<String> = [fhirJSON, "application/json", "text/json"]
+    static let json = [fhirJSON, "application/json", "text/json"]
 
     /// Whether the content type of a body is JSON.
     static func isJSON(_ contentType: String?) -> Bool {
         MediaType(contentType).map { json.contains($0.name) } ?? false
+    }
+
+    /// Whether `Accept` or `_format` names a format of FHIR itself rather than anything that may come.
+    static func namesFHIR(format: String?, accept: String?) -> Bool {
+        if format != nil { return true }
+        return (accept ?? "").split(separator: ",").compactMap { MediaType(String($0)) }.contains {
+            $0.quality > 0 && (json.contains($0.name) || $0.name == "application/fhir+xml")
+        }
     }
 
     /// Whether a client takes JSON, by `_format` or else by `Accept`.

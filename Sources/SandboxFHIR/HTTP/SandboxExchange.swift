@@ -31,6 +31,8 @@ struct SandboxResponse {
     var location: String?
     /// Further headers.
     var headers: [(name: String, value: String)] = []
+    /// The media type when it is not the body's own.
+    var mediaType: String?
     var body: Body = .none
 
     enum Body {
@@ -38,12 +40,31 @@ struct SandboxResponse {
         /// A resource as it is stored.
         case stored([UInt8])
         case tree(JSONValue)
+        /// The content of a Binary in its own type.
+        case content([UInt8], type: String)
+        /// The lines of an export file, read from the store as they are sent.
+        case lines(ExportLines)
 
-        var bytes: [UInt8] {
+        /// The media type; `nil` when there is no body.
+        var mediaType: String? {
             switch self {
-            case .none: []
-            case .stored(let bytes): bytes
-            case .tree(let tree): tree.serialized
+            case .none: nil
+            case .stored, .tree: MediaType.fhirJSON
+            case .content(_, let type): type
+            case .lines: MediaType.ndjson
+            }
+        }
+
+        /// The whole body.
+        var bytes: [UInt8] {
+            get throws {
+                switch self {
+                case .none: []
+                case .stored(let bytes): bytes
+                case .tree(let tree): tree.serialized
+                case .content(let bytes, _): bytes
+                case .lines(let lines): try lines.all
+                }
             }
         }
     }

@@ -8,8 +8,13 @@ enum SandboxRoute: Hashable {
     case search(ResourceType?, isForm: Bool)
     case compartment(CompartmentKind, ResourceID, ResourceType?, isForm: Bool)
     case create(ResourceType), update(InstanceKey), delete(InstanceKey), patch(InstanceKey)
-    case conditionalUpdate(ResourceType), conditionalDelete(ResourceType)
+    case conditionalUpdate(ResourceType), conditionalDelete(ResourceType), conditionalPatch(ResourceType)
     case bundle
+    case operation(SandboxOperation)
+    case export(ExportLevel), exportStatus(String), exportCancel(String), exportFile(job: String, name: String)
+
+    /// The folder of the export jobs below the base.
+    static let bulkFolder = "_bulk"
 
     /// Finds the route, or says what about the request is not served.
     init(_ request: SandboxRequest) throws(SandboxFailure) {
@@ -23,8 +28,19 @@ enum SandboxRoute: Hashable {
             self = try SandboxRoute.atBase(method)
             return
         }
-        if let operation = segments.first(where: { $0.hasPrefix("$") }) {
-            throw .notSupported("the operation `\(operation)` is not served", status: 404)
+        if let name = segments.first(where: { $0.hasPrefix("$") }) {
+            guard let found = try SandboxRoute.operation(name, segments) else {
+                throw .notSupported("the operation `\(name)` is not served here", status: 404)
+            }
+            guard method == "GET" || method == "POST" else {
+                throw .methodNotAllowed("an operation is called by GET or POST")
+            }
+            self = found
+            return
+        }
+        if first == SandboxRoute.bulkFolder {
+            self = try SandboxRoute.exportJob(segments, method)
+            return
         }
         switch (first, segments.count) {
         case ("metadata", 1): self = try SandboxRoute.only("GET", method, .capabilities)
@@ -55,6 +71,7 @@ enum SandboxRoute: Hashable {
         case "POST": .create(type)
         case "PUT": .conditionalUpdate(type)
         case "DELETE": .conditionalDelete(type)
+        case "PATCH": .conditionalPatch(type)
         default: throw .methodNotAllowed("`\(method)` is not served on a type")
         }
     }
@@ -100,6 +117,34 @@ enum SandboxRoute: Hashable {
         return try only(isForm ? "POST" : "GET", method, .compartment(kind, key.id, type, isForm: isForm))
     }
 
+    /// `$x`, `Type/$x` and `Type/id/$x`.
+    private static func operation(_ name: String, _ segments: [String]) throws(SandboxFailure) -> SandboxRoute? {
+        guard segments.last == name else { return nil }
+        if segments.count == 1 { return name == "$export" ? .export(.system) : nil }
+        guard segments.count <= 3, let type = ResourceType(rawValue: segments[0]) else { return nil }
+        var id: ResourceID?
+        if segments.count == 3 {
+            guard let read = ResourceID(segments[1]) else { throw .invalid("`\(segments[1])` is not an id") }
+            id = read
+        }
+        switch (name, type, id) {
+        case ("$export", .patient, nil): return .export(.patients)
+        case ("$export", .group, let id?): return .export(.group(id))
+        default: return SandboxOperation(name, on: type, id: id).map { .operation($0) }
+        }
+    }
+
+    /// `_bulk/job` and `_bulk/job/file`.
+    private static func exportJob(_ segments: [String], _ method: String) throws(SandboxFailure) -> SandboxRoute {
+        switch (segments.count, method) {
+        case (2, "GET"): return .exportStatus(segments[1])
+        case (2, "DELETE"): return .exportCancel(segments[1])
+        case (3, "GET"): return .exportFile(job: segments[1], name: segments[2])
+        case (2, _), (3, _): throw .methodNotAllowed("`\(method)` is not served on an export")
+        default: throw .notFound("the path is not one of an export")
+        }
+    }
+
     private static func only(_ wanted: String, _ method: String, _ route: SandboxRoute) throws(SandboxFailure)
         -> SandboxRoute
     {
@@ -110,7 +155,7 @@ enum SandboxRoute: Hashable {
     /// Whether the route changes the store.
     var isWrite: Bool {
         switch self {
-        case .create, .update, .delete, .patch, .conditionalUpdate, .conditionalDelete: true
+        case .create, .update, .delete, .patch, .conditionalUpdate, .conditionalDelete, .conditionalPatch: true
         default: false
         }
     }

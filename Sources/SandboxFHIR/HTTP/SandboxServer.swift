@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import FHIRCore
 internal import HTTPTypes
 internal import Hummingbird
 public import Logging
@@ -78,9 +79,31 @@ public final class SandboxServer: Sendable {
             let response = await withCheckedContinuation { continuation in
                 queue.async { [service] in continuation.resume(returning: service.respond(incoming, base: base)) }
             }
+            if case .lines(let lines) = response.body, request.method != .head {
+                return Response(
+                    status: HTTPResponse.Status(code: response.status), headers: fields(response),
+                    body: stream(lines))
+            }
             return answer(response, to: request)
         } catch let failure as SandboxFailure {
             return answer(SandboxResponse(failure), to: request)
+        }
+    }
+
+    /// The body of an export file, sent as it is read from the store.
+    private func stream(_ lines: ExportLines) -> ResponseBody {
+        ResponseBody { [queue] writer in
+            var place = 0
+            while true {
+                let start = place
+                let batch = try await withCheckedThrowingContinuation { continuation in
+                    queue.async { continuation.resume(with: Result { try lines.lines(from: start) }) }
+                }
+                guard let batch else { break }
+                try await writer.write(ByteBuffer(bytes: batch.bytes))
+                place = batch.next
+            }
+            try await writer.finish(nil)
         }
     }
 
@@ -101,20 +124,38 @@ public final class SandboxServer: Sendable {
     }
 
     private func answer(_ response: SandboxResponse, to request: Request) -> Response {
-        var headers = HTTPFields()
-        let bytes = response.body.bytes
-        if !bytes.isEmpty { headers[.contentType] = MediaType.fhirJSON }
-        if let etag = response.etag { headers[.eTag] = etag }
-        if let time = response.lastModified { headers[.lastModified] = FHIRTime.httpDate(time) }
-        if let location = response.location { headers[.location] = location }
-        if response.status == 405 { headers[.allow] = "GET, POST, PUT, DELETE, HEAD" }
-        headers[.cacheControl] = "no-store"
+        var response = response
+        var bytes: [UInt8] = []
+        do {
+            bytes = try response.body.bytes
+        } catch {
+            response = SandboxResponse(.exception(error))
+            if case .tree(let outcome) = response.body { bytes = outcome.serialized }
+        }
+        var headers = fields(response)
         let status = HTTPResponse.Status(code: response.status)
         if request.method == .head {
             headers[.contentLength] = String(bytes.count)
             return Response(status: status, headers: headers)
         }
         return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    private func fields(_ response: SandboxResponse) -> HTTPFields {
+        var headers = HTTPFields()
+        if let type = response.mediaType ?? response.body.mediaType { headers[.contentType] = type }
+        if let etag = response.etag { headers[.eTag] = etag }
+        if let time = response.lastModified { headers[.lastModified] = FHIRTime.httpDate(time) }
+        if let location = response.location { headers[.location] = location }
+        if response.status == 405 { headers[.allow] = "GET, POST, PUT, PATCH, DELETE, HEAD" }
+        for (name, value) in response.headers {
+            if let name = HTTPField.Name(name) { headers[name] = value }
+        }
+        // A Binary is whatever somebody stored: it must not run as a page of this origin.
+        headers[.contentSecurityPolicy] = "sandbox"
+        headers[.xContentTypeOptions] = "nosniff"
+        headers[.cacheControl] = "no-store"
+        return headers
     }
 }
 

@@ -1,57 +1,65 @@
 internal import FHIRCore
 
-/// Renders what a search found as a Bundle of type `searchset`.
+/// Renders what a search or an operation found as a Bundle of type `searchset`.
 struct SearchsetBundle {
     let base: String
     /// The path of the search below the base.
     let path: String
+    let registry: ParameterRegistry
 
+    /// The answer to a search.
     func bundle(_ result: SearchResult) throws -> JSONValue {
-        var links = [link("self", result.applied, cursor: nil)]
-        if let next = result.next { links.append(link("next", result.applied, cursor: next)) }
-        var entries = try result.matches.map { try entry($0, mode: "match", result.controls) }
-        entries += try result.included.map { try entry($0, mode: "include", result.controls) }
-        if !result.notes.isEmpty {
+        var page = Page(matches: result.matches, included: result.included, total: result.total)
+        page.subset = result.controls.subset
+        page.applied = result.applied
+        page.nextCursor = result.next?.text
+        page.notes = result.notes
+        return try bundle(page)
+    }
+
+    /// One page of resources, with what its links say.
+    struct Page {
+        var matches: [StoredResource]
+        var included: [StoredResource]
+        var total: Int?
+        var subset = ResourceSubset.whole
+        /// The parameters that were in force, for the links.
+        var applied = QueryString()
+        /// Where the next page begins, when there is one.
+        var nextCursor: String?
+        var notes: [String] = []
+    }
+
+    /// Any page.
+    func bundle(_ page: Page) throws -> JSONValue {
+        var links = [link("self", page.applied, cursor: nil)]
+        if let next = page.nextCursor { links.append(link("next", page.applied, cursor: next)) }
+        var entries = try page.matches.map { try entry($0, mode: "match", page.subset) }
+        entries += try page.included.map { try entry($0, mode: "include", page.subset) }
+        if !page.notes.isEmpty {
             let outcome = JSONTree.outcome(
-                severity: "warning", code: "not-supported", diagnostics: result.notes.joined(separator: "; "))
+                severity: "warning", code: "not-supported", diagnostics: page.notes.joined(separator: "; "))
             entries.append(JSONTree.object([("resource", outcome), ("search", ["mode": "outcome"])]))
         }
         return JSONTree.object([
-            ("resourceType", "Bundle"), ("type", "searchset"), ("total", result.total.map { .int(Int64($0)) }),
+            ("resourceType", "Bundle"), ("type", "searchset"), ("total", page.total.map { .int(Int64($0)) }),
             ("link", .array(links)), ("entry", entries.isEmpty ? nil : .array(entries)),
         ])
     }
 
-    private func link(_ relation: String, _ query: QueryString, cursor: SearchCursor?) -> JSONValue {
+    private func link(_ relation: String, _ query: QueryString, cursor: String?) -> JSONValue {
         var query = query
-        if let cursor { query.pairs.append(QueryString.Pair(name: "_cursor", value: cursor.text)) }
+        if let cursor { query.pairs.append(QueryString.Pair(name: "_cursor", value: cursor)) }
         let address = path.isEmpty ? base : "\(base)/\(path)"
         let url = query.pairs.isEmpty ? address : "\(address)?\(query.encoded)"
         return ["relation": .string(relation), "url": .string(url)]
     }
 
-    private func entry(_ resource: StoredResource, mode: String, _ controls: SearchControls) throws -> JSONValue {
-        var tree = try StoreTransaction.parse(resource.body)
-        if controls.withoutText { tree = subset(tree) { $0 != "text" } }
-        if let elements = controls.elements {
-            tree = subset(tree) { elements.contains($0) || SearchsetBundle.always.contains($0) }
-        }
+    private func entry(_ resource: StoredResource, mode: String, _ subset: ResourceSubset) throws -> JSONValue {
+        let tree = subset.applied(to: try StoreTransaction.parse(resource.body), registry: registry)
         return JSONTree.object([
             ("fullUrl", .string("\(base)/\(resource.key)")), ("resource", tree),
             ("search", ["mode": .string(mode)]),
         ])
-    }
-
-    /// What `_elements` never takes away: what says which resource it is.
-    private static let always: Set<String> = ["resourceType", "id", "meta"]
-
-    /// A resource with elements taken away, tagged as incomplete (FHIR R4 search §3.1.1.5.8).
-    private func subset(_ tree: JSONValue, keeping isKept: (String) -> Bool) -> JSONValue {
-        let kept = tree.keeping(isKept)
-        let tag: JSONValue = [
-            "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED",
-        ]
-        let meta = kept["meta"] ?? .object([])
-        return kept.setting("meta", to: meta.setting("tag", to: .array((meta["tag"]?.flattened ?? []) + [tag])))
     }
 }

@@ -23,11 +23,11 @@ struct TransactionInteraction {
         try checkIdentities(steps)
         let links = TransactionLinks(steps.compactMap { step in step.identity.map { (step.entry.fullURL, $0) } })
         var answers: [Int: SandboxResponse] = [:]
-        // The order that the specification sets: DELETE, POST, PUT, then reads of the result.
+        // The order that the specification sets: DELETE, POST, PUT and PATCH, then reads of the result.
         for step in steps where step.request.method == "DELETE" { answers[step.index] = try perform(step) }
         let writes =
             steps.filter { $0.request.method == "POST" && $0.route.isWrite }
-            + steps.filter { $0.request.method == "PUT" }
+            + steps.filter { $0.request.method == "PUT" || $0.request.method == "PATCH" }
         try write(writes, links, into: &answers)
         for step in steps where answers[step.index] == nil {
             var step = step
@@ -65,7 +65,10 @@ struct TransactionInteraction {
                 }
                 return (InstanceKey(type: type, id: try interactions.transaction.freshID()), nil)
             case .update(let key): return (key, nil)
-            case .delete(let key): return (key, nil)
+            case .delete(let key), .patch(let key): return (key, nil)
+            case .conditionalPatch(let type):
+                // A patch needs its resource; the one that is not there is told when it is performed.
+                return (try interactions.search.matches(type, step.request.query).first?.key, nil)
             case .conditionalUpdate(let type):
                 let matches = try interactions.search.matches(type, step.request.query)
                 if matches.count > 1 { throw SandboxFailure.severalMatches("several resources match") }
@@ -129,7 +132,7 @@ struct TransactionInteraction {
 
     private func perform(_ step: Step) throws -> SandboxResponse {
         try naming(step.index) {
-            guard let identity = step.identity, step.request.method != "DELETE" else {
+            guard let identity = step.identity, !["DELETE", "PATCH"].contains(step.request.method) else {
                 return try interactions.perform(step.route, step.request)
             }
             guard let resource = step.request.resource else {

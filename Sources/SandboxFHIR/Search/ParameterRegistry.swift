@@ -10,6 +10,8 @@ final class ParameterRegistry: Sendable {
         let byCode: [String: IndexedParameter]
         /// Codes of R4 parameters that are not indexed: composite and special ones, and expressions not understood.
         let unsupported: [String]
+        /// The elements at the top of a resource that the parameters of R4 look at.
+        let elements: [String]
 
         /// In the order of their codes.
         var all: [IndexedParameter] { byCode.values.sorted { $0.code < $1.code } }
@@ -62,7 +64,20 @@ final class ParameterRegistry: Sendable {
                 unsupported.append(definition.code)
             }
         }
-        return TypeParameters(byCode: byCode, unsupported: unsupported.sorted())
+        return TypeParameters(byCode: byCode, unsupported: unsupported.sorted(), elements: elements(of: type))
+    }
+
+    /// The first steps of the expressions that begin with the type.
+    private static func elements(of type: ResourceType) -> [String] {
+        let start = "\(type.rawValue)."
+        var found = Set<String>()
+        for parameter in R4.searchParameters(for: type) {
+            for part in parameter.expressionText.split(whereSeparator: { "|( ".contains($0) })
+            where part.hasPrefix(start) {
+                found.insert(String(part.dropFirst(start.count).prefix { $0.isLetter || $0.isNumber }))
+            }
+        }
+        return found.sorted()
     }
 
     /// References whose expression selects a whole resource inside a Bundle rather than a Reference.

@@ -66,6 +66,28 @@ struct SearchEngine {
         return try search(SearchRequest(type: type, compartment: nil, query: asked, handling: .strict)).matches
     }
 
+    /// All matches of a search, in its order; a parameter that is not understood is refused.
+    func everyMatch(_ type: ResourceType, _ query: QueryString) throws -> [StoredResource] {
+        let request = SearchRequest(type: type, compartment: nil, query: query, handling: .strict)
+        var unused: [QueryString.Pair] = []
+        var controls = try SearchControls(query, limits: limits, unused: &unused)
+        controls.count = Int(Int32.max)
+        var notes: [String] = []
+        let conditions = try criteria(request, types: [type], notes: &notes).0 + [place(request, types: [type])]
+        let sort = SearchSort(controls.sort, types: [type], registry: transaction.registry)
+        return try page(.all(conditions), sort: sort, controls: controls).map(StoreTransaction.stored)
+    }
+
+    /// The keys of the rows that a search without controls matches.
+    func rows(_ type: ResourceType, _ query: QueryString) throws -> [Int64] {
+        let request = SearchRequest(type: type, compartment: nil, query: query, handling: .strict)
+        var notes: [String] = []
+        let matching = SQLFragment.all(
+            try criteria(request, types: [type], notes: &notes).0 + [place(request, types: [type])])
+        return try Int64.fetchAll(
+            transaction.db, sql: "SELECT r0.pk FROM resource r0 WHERE \(matching.sql)", arguments: matching.arguments)
+    }
+
     // MARK: Conditions
 
     private func searchedTypes(_ request: SearchRequest, _ controls: SearchControls) throws -> [ResourceType] {

@@ -17,8 +17,7 @@ struct SearchControls {
     var count: Int
     var total = Total.accurate
     var countOnly = false
-    var withoutText = false
-    var elements: Set<String>?
+    var subset = ResourceSubset.whole
     var sort: String?
     var cursor: SearchCursor?
     var includes: [IncludeRule] = []
@@ -55,9 +54,9 @@ struct SearchControls {
                 throw .invalid("`_total` is none, estimate or accurate")
             }
             total = pair.value == "none" ? .none : .accurate
-        case "_summary": return try readSummary(pair.value)
+        case "_summary": try readSummary(pair.value)
         case "_elements":
-            elements = (elements ?? []).union(pair.value.split(separator: ",").map(String.init))
+            subset = subset.adding(elements: pair.value)
         case "_sort": sort = sort.map { "\($0),\(pair.value)" } ?? pair.value
         case "_cursor": cursor = try SearchCursor(parsing: pair.value)
         case "_include", "_revinclude": includes.append(try IncludeRule(pair))
@@ -67,15 +66,15 @@ struct SearchControls {
         return true
     }
 
-    private mutating func readSummary(_ value: String) throws(SandboxFailure) -> Bool {
-        switch value {
-        case "count": countOnly = true
-        case "data": withoutText = true
-        case "false": break
-        case "true", "text": return false
-        default: throw .invalid("`_summary` is not one of true, text, data, count, false")
+    private mutating func readSummary(_ value: String) throws(SandboxFailure) {
+        if value == "count" {
+            countOnly = true
+        } else {
+            guard let named = ResourceSubset(summary: value) else {
+                throw .invalid("`_summary` is not one of true, text, data, count, false")
+            }
+            subset = named
         }
-        return true
     }
 
     private static func readTypes(_ text: String) throws(SandboxFailure) -> [ResourceType] {
