@@ -46,10 +46,11 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "chaperone", targets: ["chaperone"]),
-        // For the nested package in Benchmarks/.
+        // For the nested packages in Benchmarks/ and Tests/Fuzzing/.
         .library(name: "FHIRCore", targets: ["FHIRCore"]),
         .library(name: "AccessPolicy", targets: ["AccessPolicy"]),
         .library(name: "SyntheticRecords", targets: ["SyntheticRecords"]),
+        .library(name: "ParserProperties", targets: ["ParserProperties"]),
     ],
     dependencies: [
         // HTTP server of the authorization server, the admin side and the sandbox.
@@ -128,8 +129,12 @@ let package = Package(
         library(
             "ChaperoneTesting",
             ["FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "Authorization", "Enforcement"]),
+        .target(
+            name: "ParserProperties", dependencies: ["FHIRCore", "AccessPolicy"], path: "Tests/ParserProperties",
+            swiftSettings: strict),
 
-        tests("FHIRCoreTests", ["FHIRCore"]),
+        tests("FHIRCoreTests", ["FHIRCore", "ParserProperties"]),
+        tests("ParserPropertyTests", ["ParserProperties", "FHIRCore"]),
         tests("AccessPolicyTests", ["AccessPolicy", "FHIRCore"]),
         tests("OAuthCoreTests", ["OAuthCore", "AccessPolicy", "FHIRCore", crypto, cryptoExtras, jwtKit]),
         tests("AuditTests", ["Audit", "OAuthCore", "AccessPolicy", "FHIRCore", "ChaperoneTesting"]),

@@ -1,4 +1,5 @@
 import FHIRCore
+import ParserProperties
 import RequirementTraits
 import Testing
 
@@ -12,7 +13,7 @@ import Testing
             var bytes = RandomJSON.document(&random)
             for _ in 0..<random.below(3) { RandomJSON.mutate(&bytes, &random) }
 
-            let expected = SlowJSONParser.value(of: bytes, maxDepth: 8)
+            let expected = SlowJSONReader.value(of: bytes, maxDepth: 8)
             let found = try? JSONValue(parsing: bytes, limits: JSONLimits(maxDepth: 8))
 
             guard found == expected else {
@@ -29,7 +30,7 @@ import Testing
     func `scanner and slow parser agree on published resources`() throws {
         for file in SharedData.jsonFiles("us-core/6.1.0").prefix(40) {
             let bytes = try SharedData.bytes(file)
-            #expect(try JSONValue(parsing: bytes) == SlowJSONParser.value(of: bytes))
+            #expect(try JSONValue(parsing: bytes) == SlowJSONReader.value(of: bytes))
         }
     }
 }

@@ -1,17 +1,18 @@
-import FHIRCore
+package import FHIRCore
 
 /// A second reader of JSON, written for the tests without a look at the first: recursive, over decoded scalars,
 /// building values. It knows the same rules and shares nothing.
-struct SlowJSONParser {
+package struct SlowJSONReader {
     struct Refused: Error {}
 
     private var scalars: [Unicode.Scalar]
     private var place = 0
     private let maxDepth: Int
 
-    static func value(of bytes: [UInt8], maxDepth: Int = 64) -> JSONValue? {
+    /// The value of a text; nil when it is not the strict JSON that we read.
+    package static func value(of bytes: [UInt8], maxDepth: Int = 64) -> JSONValue? {
         guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
-        var parser = SlowJSONParser(scalars: Array(text.unicodeScalars), maxDepth: maxDepth)
+        var parser = SlowJSONReader(scalars: Array(text.unicodeScalars), maxDepth: maxDepth)
         guard let value = try? parser.element(depth: 0), parser.place == parser.scalars.count else { return nil }
         return value
     }
