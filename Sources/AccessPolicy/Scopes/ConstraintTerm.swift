@@ -54,7 +54,7 @@ public struct ConstraintTerm: Hashable, Sendable {
     }
 
     func covers(alternative other: String) -> Bool {
-        if alternatives.contains(other) { return true }
+        if alternatives.contains(where: { ScopeText.areSame($0, other) }) { return true }
         guard isPlain, let otherToken = ConstraintToken(escaped: other) else { return false }
         return alternatives.contains { ConstraintToken(escaped: $0)?.covers(otherToken) ?? false }
     }
@@ -63,6 +63,12 @@ public struct ConstraintTerm: Hashable, Sendable {
     var text: String {
         let label = modifier.map { "\(name):\($0)" } ?? name
         return label + "=" + alternatives.map(ConstraintTerm.percentEncoded).joined(separator: ",")
+    }
+
+    /// Equal when the bytes of names and values are.
+    public static func == (left: ConstraintTerm, right: ConstraintTerm) -> Bool {
+        left.name == right.name && left.modifier == right.modifier
+            && left.alternatives.elementsEqual(right.alternatives, by: ScopeText.areSame)
     }
 
     // MARK: - characters

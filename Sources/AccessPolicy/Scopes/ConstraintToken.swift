@@ -10,6 +10,15 @@ public struct ConstraintToken: Hashable, Sendable {
         case absent
         /// Exactly this system.
         case exactly(String)
+
+        /// Equal when the bytes are.
+        public static func == (left: System, right: System) -> Bool {
+            switch (left, right) {
+            case (.any, .any), (.absent, .absent): true
+            case (.exactly(let first), .exactly(let second)): ScopeText.areSame(first, second)
+            case (.any, _), (.absent, _), (.exactly, _): false
+            }
+        }
     }
 
     /// Which system must stand beside the code.
@@ -38,17 +47,27 @@ public struct ConstraintToken: Hashable, Sendable {
         switch system {
         case .any: break
         case .absent: guard found == nil || found == "" else { return false }
-        case .exactly(let wanted): guard found == wanted else { return false }
+        case .exactly(let wanted): guard found.map({ ScopeText.areSame($0, wanted) }) ?? false else { return false }
         }
         guard let code else { return true }
-        return foundCode == code
+        return foundCode.map { ScopeText.areSame($0, code) } ?? false
     }
 
     /// Whether every element that satisfies the other value satisfies this one.
     func covers(_ other: ConstraintToken) -> Bool {
         if self == other { return true }
-        let systemCovers = system == .any || system == other.system
-        let codeCovers = code == nil || code == other.code
-        return systemCovers && codeCovers
+        guard system == .any || system == other.system else { return false }
+        guard let code else { return true }
+        return other.code.map { ScopeText.areSame($0, code) } ?? false
+    }
+
+    /// Equal when the bytes are: what a grant says is never stretched to texts that only look the same.
+    public static func == (left: ConstraintToken, right: ConstraintToken) -> Bool {
+        guard left.system == right.system else { return false }
+        switch (left.code, right.code) {
+        case (let first?, let second?): return ScopeText.areSame(first, second)
+        case (nil, nil): return true
+        case (nil, _), (_, nil): return false
+        }
     }
 }

@@ -5,6 +5,10 @@ enum ScopeText {
         byte == 0x21 || (0x23...0x5B).contains(byte) || (0x5D...0x7E).contains(byte)
     }
 
+    /// Whether two texts have the same bytes. `String ==` also takes canonically equivalent ones for equal, and FHIR
+    /// servers do not.
+    static func areSame(_ first: String, _ second: String) -> Bool { first.utf8.elementsEqual(second.utf8) }
+
     /// Undoes percent-encoding exactly once; nil for a broken escape, invalid UTF-8 or a control character.
     ///
     /// A decoded `&` or `%` stays data: the text was split before it came here and is never decoded again.

@@ -72,6 +72,10 @@ import Testing
                 observation, .g, "outside-constraint"),
             Row(
                 Records.observation("o", of: "Patient/pB", category: "laboratory"), observation, .g, "outside-boundary"),
+            // one text to the eye, two to a FHIR server: é composed, and e with a combining accent
+            Row(
+                Records.observation("o", category: "caf\u{65}\u{301}"), observation,
+                Token.patient("patient/Observation.rs?category=caf%C3%A9"), "outside-constraint"),
             // several patients
             Row(
                 #"{"resourceType":"Account","id":"a","status":"active","subject":[{"reference":"Patient/pA"},{"reference":"Patient/pB"}]}"#,

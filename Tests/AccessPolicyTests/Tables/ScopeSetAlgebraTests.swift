@@ -14,6 +14,9 @@ import Testing
         ("patient/Observation.rs?category=s|x", "patient/Observation.rs?category=t|x"),
         ("patient/Observation.rs?category=|x", "patient/Observation.rs?category=s|x"),
         ("patient/Observation.rs?code:in=x", "patient/Observation.rs?code=x"),
+        // One text to the eye, two to a FHIR server: é composed, and e with a combining accent.
+        ("patient/Observation.rs?category=%C3%A9", "patient/Observation.rs?category=e%CC%81"),
+        ("patient/Observation.rs?category=s%C3%A9|x", "patient/Observation.rs?category=se%CC%81|x"),
         ("user/*.rs", "patient/*.rs"), ("patient/*.rs", "user/Patient.r"), ("system/*.cruds", "patient/Patient.r"),
         ("patient/Observation.r", "patient/Observation.rs"), ("patient/Observation.rs", "patient/*.rs"),
         ("patient/Observation.rs", "openid"), ("openid", "fhirUser"), ("launch", "launch/patient"),
