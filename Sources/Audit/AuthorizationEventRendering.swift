@@ -28,7 +28,7 @@ struct AuthorizationEventRendering {
         case .accountLocked, .codeReplayed, .refreshReplayed, .clientRegistered, .clientChanged, .userChanged,
             .keyChanged, .policyChanged, .configurationChanged:
             .securityAlert
-        case .auditRead: .auditLogUsed
+        case .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted: .auditLogUsed
         case .started, .stopped: .applicationActivity
         }
     }

@@ -31,6 +31,13 @@ public struct AuthorizationRecord: Hashable, Sendable {
         case policyChanged = "policy-changed"
         case configurationChanged = "configuration-changed"
         case auditRead = "audit-read"
+        /// A signed checkpoint of the audit trail was made; the detail names it.
+        case checkpoint
+        /// Entries whose time was over were removed; the detail names the signed removal.
+        case recordsRemoved = "records-removed"
+        /// A legal hold was placed on records, or lifted.
+        case holdPlaced = "hold-placed"
+        case holdLifted = "hold-lifted"
         case started
         case stopped
     }

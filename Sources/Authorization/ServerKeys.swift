@@ -11,6 +11,10 @@ public struct ServerKeys: Sendable {
     let refreshTokens: RefreshTokenMint
     /// Keys for sealing page links and cookies, the newest first.
     public let pageLinkKeys: [[UInt8]]
+    /// Signs checkpoints and removals of the audit trail.
+    public let checkpointKey: PrivateJWK
+    /// The public halves of all keys that ever signed checkpoints, the present one first.
+    public let checkpointKeys: JWKSet
 
     /// Why the stored keys cannot be used.
     public enum Failure: Error, Hashable, Sendable {
@@ -42,8 +46,8 @@ public struct ServerKeys: Sendable {
         let id: String
         let secret: [UInt8]
         switch purpose {
-        case .accessToken, .idToken:
-            let key = try PrivateJWK.generate(purpose == .accessToken ? .es256 : .rs256)
+        case .accessToken, .idToken, .auditCheckpoint:
+            let key = try PrivateJWK.generate(purpose == .idToken ? .rs256 : .es256)
             (id, secret) = (key.keyID, try key.json().serialized)
         case .refreshRoot, .pageLink:
             (id, secret) = (random.identifier(), random.bytes(32))
@@ -74,13 +78,17 @@ public struct ServerKeys: Sendable {
         let retired = stored.filter { $0.retiredAt != nil && [.accessToken, .idToken].contains($0.purpose) }
         let root = try active(.refreshRoot)
         guard let derivation = DerivationKey(try bytes(root)) else { throw Failure.unreadable(id: root.id) }
+        let checkpointKeys = try stored.filter { $0.purpose == .auditCheckpoint && $0.retiredAt != nil }
+            .map { try privateKey($0).publicKey }
+        let checkpointKey = try privateKey(try active(.auditCheckpoint))
         return ServerKeys(
             signer: try TokenSigner(
                 accessTokenKey: try privateKey(try active(.accessToken)),
                 idTokenKey: try privateKey(try active(.idToken)),
                 announced: try retired.map { try privateKey($0).publicKey }),
             refreshTokens: RefreshTokenMint(key: derivation),
-            pageLinkKeys: try stored.filter { $0.purpose == .pageLink }.reversed().map(bytes))
+            pageLinkKeys: try stored.filter { $0.purpose == .pageLink }.reversed().map(bytes),
+            checkpointKey: checkpointKey, checkpointKeys: JWKSet([checkpointKey.publicKey] + checkpointKeys))
     }
 }
 

@@ -55,7 +55,11 @@ public struct Composition: Sendable {
         let sides = Sides(
             installation: installation, gateway: gateway, metrics: metrics, board: board, credential: credential,
             hasSandbox: hasSandbox)
-        var services: [any Service] = [SweepService(server: installation.server, logger: logger)]
+        var services: [any Service] = [
+            SweepService(server: installation.server, logger: logger),
+            CheckpointService(
+                side: installation.auditSide, seconds: configuration.audit.checkpointInterval, logger: logger),
+        ]
         if hasSandbox {
             let server = try SandboxServer(
                 configuration: SandboxConfiguration(

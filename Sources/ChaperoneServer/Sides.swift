@@ -111,13 +111,15 @@ struct Sides {
     private var health: @Sendable () async -> HealthReport {
         let recorder = installation.recorder
         let stores = installation.server.stores
+        let watch = installation.auditSide.watch
         let board = board
         let expectsSandbox = hasSandbox
         return {
             let audit = recorder.health.canRecord ? nil : "the audit trail cannot be written"
             var database: String?
             do { _ = try await stores.keys.keys() } catch { database = "the database does not answer" }
-            var parts = [("audit", audit), ("database", database)]
+            let proofs = watch.problem("checkpoints").map { "no checkpoint can be made: \($0)" }
+            var parts = [("audit", audit), ("audit-checkpoints", proofs), ("database", database)]
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
             return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) })
         }

@@ -7,7 +7,7 @@ internal import GRDB
 /// Each append is one transaction at `synchronous = FULL`, so an entry that was acknowledged survives a power cut. One
 /// process at a time may have it open for writing; readers use `AuditSQLiteReader`.
 public struct AuditSQLiteSink: AuditSink {
-    private let pool: DatabasePool
+    let pool: DatabasePool
     private let lock: AuditWriterLock
     private let reader: AuditSQLiteReader
 

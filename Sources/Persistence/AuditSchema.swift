@@ -7,6 +7,7 @@ enum AuditSchema {
         migrator.registerMigration("001 entries") { database in
             try database.execute(sql: entries)
         }
+        migrator.registerMigration("audit 2 proofs") { try $0.execute(sql: proofs) }
         return migrator
     }
 
@@ -60,5 +61,52 @@ enum AuditSchema {
         BEGIN SELECT RAISE(ABORT, 'audit entries are not deleted'); END;
         CREATE TRIGGER audit_entry_fixed BEFORE UPDATE ON audit_entry
         BEGIN SELECT RAISE(ABORT, 'audit entries are not changed'); END;
+        """
+
+    /// Checkpoints, and what stands for entries whose time was over. An entry can be deleted only where a run of removed
+    /// entries says so; whether that run was signed is for the verifier to say, whoever put it there.
+    private static let proofs = """
+        CREATE TABLE audit_checkpoint (
+            position INTEGER PRIMARY KEY AUTOINCREMENT,
+            node     TEXT NOT NULL,
+            number   INTEGER NOT NULL CHECK (number > 0),
+            sequence INTEGER NOT NULL CHECK (sequence > 0),
+            compact  TEXT NOT NULL,
+            UNIQUE (node, number)
+        ) STRICT;
+        CREATE TRIGGER audit_checkpoint_kept BEFORE DELETE ON audit_checkpoint
+        BEGIN SELECT RAISE(ABORT, 'checkpoints are not deleted'); END;
+        CREATE TRIGGER audit_checkpoint_fixed BEFORE UPDATE ON audit_checkpoint
+        BEGIN SELECT RAISE(ABORT, 'checkpoints are not changed'); END;
+
+        CREATE TABLE audit_removal (
+            number  INTEGER PRIMARY KEY CHECK (number > 0),
+            compact TEXT NOT NULL
+        ) STRICT;
+        CREATE TRIGGER audit_removal_kept BEFORE DELETE ON audit_removal
+        BEGIN SELECT RAISE(ABORT, 'removals are not deleted'); END;
+        CREATE TRIGGER audit_removal_fixed BEFORE UPDATE ON audit_removal
+        BEGIN SELECT RAISE(ABORT, 'removals are not changed'); END;
+
+        CREATE TABLE audit_removed_run (
+            node     TEXT NOT NULL,
+            first    INTEGER NOT NULL CHECK (first > 0),
+            last     INTEGER NOT NULL CHECK (last >= first),
+            previous BLOB NOT NULL CHECK (length(previous) = 32),
+            hash     BLOB NOT NULL CHECK (length(hash) = 32),
+            removal  INTEGER NOT NULL REFERENCES audit_removal (number),
+            PRIMARY KEY (node, first)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TRIGGER audit_removed_run_kept BEFORE DELETE ON audit_removed_run
+        BEGIN SELECT RAISE(ABORT, 'removals are not deleted'); END;
+        CREATE TRIGGER audit_removed_run_fixed BEFORE UPDATE ON audit_removed_run
+        BEGIN SELECT RAISE(ABORT, 'removals are not changed'); END;
+
+        DROP TRIGGER audit_entry_kept;
+        CREATE TRIGGER audit_entry_kept BEFORE DELETE ON audit_entry
+        WHEN NOT EXISTS (
+            SELECT 1 FROM audit_removed_run r
+            WHERE r.node = OLD.node AND r.first <= OLD.sequence AND r.last >= OLD.sequence)
+        BEGIN SELECT RAISE(ABORT, 'audit entries are not deleted'); END;
         """
 }

@@ -5,8 +5,9 @@ internal import FHIRCore
 /// `chaperone audit`: who read what.
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "audit", abstract: "Reads the audit trail.",
-        discussion: "Example: chaperone audit list --patient patient-a --since 24h", subcommands: [List.self])
+        commandName: "audit", abstract: "Reads and proves the audit trail.",
+        discussion: "Example: chaperone audit list --patient patient-a --since 24h",
+        subcommands: [List.self, AuditVerifyCommand.self, AuditKeysCommand.self, AuditCheckpointCommand.self])
 
     /// `chaperone audit list`.
     struct List: AsyncParsableCommand {

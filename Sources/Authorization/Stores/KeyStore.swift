@@ -10,6 +10,8 @@ public struct StoredKey: Hashable, Sendable {
         case refreshRoot = "refresh-root"
         /// The key for cookies and page links.
         case pageLink = "page-link"
+        /// Signs the checkpoints of the audit trail and nothing else.
+        case auditCheckpoint = "audit-checkpoint"
     }
 
     public let id: String

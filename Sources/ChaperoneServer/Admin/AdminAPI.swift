@@ -10,6 +10,7 @@ internal import OAuthCore
 public struct AdminAPI: Sendable {
     let stores: AuthorizationStores
     let audit: any AuditReader
+    let auditSide: AuditSide
     let accounts: AccountRegistry
     let access: AccessRevoker
     let trail: AuditTrail
@@ -21,6 +22,7 @@ public struct AdminAPI: Sendable {
         do {
             switch (request.method, request.path.first, request.path.count) {
             case (.get, "audit", 1): return try await listAudit(request)
+            case (_, "audit", 2): return try await answerAudit(request)
             case (.get, "grants", 1): return try await listGrants(request)
             case (.post, "grants", 3) where request.path[2] == "revoke": return try await revokeGrant(request)
             case (.get, "clients", 1): return try await listClients(request)

@@ -8,6 +8,8 @@ extension Configuration {
             ("state-directory", stateDirectory),
             ("database", database.description),
             ("audit-database", auditDatabase.description),
+            ("audit.node", audit.node),
+            ("audit.checkpoint-interval", String(audit.checkpointInterval)),
             ("listeners.public.host", listeners.public.host),
             ("listeners.public.port", String(listeners.public.port)),
             ("listeners.admin.host", listeners.admin.host),

@@ -22,6 +22,7 @@ extension Configuration {
         stateDirectory = top.text("state-directory", default: "./var")
         database = Self.database(&top, "database", default: "\(stateDirectory)/chaperone.db")
         auditDatabase = Self.database(&top, "audit-database", default: "\(stateDirectory)/audit.db")
+        audit = Self.audit(&top)
         listeners = Self.listeners(&top)
         let fhirServer = Self.fhirServer(&top, isDemo: isDemo)
         self.fhirServer = fhirServer

@@ -9,6 +9,7 @@ public struct Configuration: Hashable, Sendable {
     public var database: DatabaseLocation
     /// The audit trail's own database.
     public var auditDatabase: DatabaseLocation
+    public var audit: AuditSettings
     /// Where signing keys and the local admin credential are kept, readable by the owner only.
     public var stateDirectory: String
     public var listeners: Listeners

@@ -18,6 +18,7 @@ public struct Installation: Sendable {
     private let auditSink: AuditSQLiteSink
     var auditReader: any AuditReader { auditSink }
     let server: AuthorizationServer
+    let auditSide: AuditSide
     private let lock: PrivateFile.Lock
 
     /// Another process holds the installation.
@@ -36,7 +37,7 @@ public struct Installation: Sendable {
             throw Held(description: "another chaperone is running on `\(configuration.stateDirectory)`")
         }
         let sink = try AuditSQLiteSink(path: configuration.auditDatabase.path)
-        let recorder = try AuditRecorder(sink: sink, node: "local")
+        let recorder = try AuditRecorder(sink: sink, node: configuration.audit.node)
         try recorder.recover()
         let database = try SQLiteAuthorizationDatabase(path: configuration.database.path)
         let key = try InstallationKey.load(stateDirectory: configuration.stateDirectory, random: random)
@@ -57,13 +58,16 @@ public struct Installation: Sendable {
         self.recorder = recorder
         self.auditSink = sink
         self.server = server
+        auditSide = AuditSide(
+            store: sink, node: configuration.audit.node, keys: server.keys, recorder: recorder, clock: clock)
         self.lock = lock
     }
 
     /// The admin side's calls over this installation.
     public var adminAPI: AdminAPI {
         AdminAPI(
-            stores: server.stores, audit: auditReader, accounts: server.accounts, access: server.access,
+            stores: server.stores, audit: auditReader, auditSide: auditSide, accounts: server.accounts,
+            access: server.access,
             trail: server.audit,
             clock: clock, random: random)
     }
@@ -76,13 +80,16 @@ public struct Installation: Sendable {
                 sourceAddress: "local", at: clock.milliseconds()))
     }
 
-    /// Makes durable what waits, and lets go.
+    /// Makes durable what waits, fixes it with a last checkpoint, and lets go.
     public func close() async throws {
         try await server.audit.flush()
+        let last: Result<Void, any Error>
+        do { last = .success(_ = try await auditSide.checkpoint()) } catch { last = .failure(error) }
         recorder.shutdown()
         try auditSink.close()
         try database.close()
         lock.release()
+        try last.get()
     }
 }
 

@@ -9,6 +9,7 @@ enum AuthorizationSchema {
         migrator.registerMigration("002 launches") { try $0.execute(sql: launches) }
         migrator.registerMigration("003 grants") { try $0.execute(sql: grants) }
         migrator.registerMigration("004 operation") { try $0.execute(sql: operation) }
+        migrator.registerMigration("audit 1 checkpoint key") { try $0.execute(sql: checkpointKey) }
         return migrator
     }
 
@@ -187,5 +188,21 @@ enum AuthorizationSchema {
             id       TEXT NOT NULL UNIQUE,
             body     BLOB NOT NULL
         ) STRICT;
+        """
+
+    /// One purpose more, which SQLite can only do with a new table.
+    private static let checkpointKey = """
+        CREATE TABLE server_key_new (
+            id         TEXT PRIMARY KEY,
+            purpose    TEXT NOT NULL CHECK (
+                purpose IN ('access-token', 'id-token', 'refresh-root', 'page-link', 'audit-checkpoint')),
+            sealed     TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            retired_at INTEGER
+        ) STRICT;
+        INSERT INTO server_key_new SELECT * FROM server_key ORDER BY rowid;
+        DROP TABLE server_key;
+        ALTER TABLE server_key_new RENAME TO server_key;
+        CREATE UNIQUE INDEX server_key_active ON server_key (purpose) WHERE retired_at IS NULL;
         """
 }
