@@ -51,6 +51,10 @@ let package = Package(
         .library(name: "FHIRCore", targets: ["FHIRCore"]),
         .library(name: "AccessPolicy", targets: ["AccessPolicy"]),
         .library(name: "SyntheticRecords", targets: ["SyntheticRecords"]),
+        .library(name: "OAuthCore", targets: ["OAuthCore"]),
+        .library(name: "Audit", targets: ["Audit"]),
+        .library(name: "Enforcement", targets: ["Enforcement"]),
+        .library(name: "Persistence", targets: ["Persistence"]),
         .library(name: "ParserProperties", targets: ["ParserProperties"]),
     ],
     dependencies: [
@@ -113,7 +117,7 @@ let package = Package(
                 "FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "Authorization", "Enforcement", "Persistence",
                 "SandboxFHIR", "SyntheticRecords", "CAssets",
                 asyncHTTPClient, hummingbird, hummingbirdCore, httpTypes, logging, mustache, nioCore, nioHTTP1,
-                nioHTTPTypes, nioHTTPTypesHTTP1, nioPosix, serviceLifecycle, unixSignals, yams,
+                nioHTTPTypes, nioHTTPTypesHTTP1, nioPosix, nioSSL, serviceLifecycle, unixSignals, yams,
             ]),
         // 7: the command line.
         .executableTarget(

@@ -23,7 +23,7 @@ struct AccessEventRendering {
         var members = AuditEventResource.head(entry, profiles: profiles)
         members.add("type", AuditCode.rest.coding)
         members.add("subtype", .array([AuditCode.interaction(record.interaction).coding]))
-        members.add("action", action)
+        members.add("action", record.interaction.action)
         var period = MemberList()
         period.add("start", FHIRTime.instant(record.startedAt))
         period.add("end", record.endedAt.map { FHIRTime.instant($0) })
@@ -31,6 +31,7 @@ struct AccessEventRendering {
         members.add("recorded", FHIRTime.instant(entry.recordedAt))
         members.add("outcome", outcome)
         members.add("outcomeDesc", outcomeText)
+        members.add("purposeOfEvent", AuditCode.purposes(record.purposeOfUse))
         members.add("agent", .array(agents))
         members.add("source", AuditEventResource.source(system, node: entry.node))
         members.add("entity", .array(entities))
@@ -47,16 +48,6 @@ struct AccessEventRendering {
         case .historyInstance, .historyType, .historySystem, .capabilities, .transaction, .batch, .operation,
             .unclassified:
             .none
-        }
-    }
-
-    private var action: String {
-        switch record.interaction {
-        case .read, .vread, .historyInstance, .historyType, .historySystem, .capabilities: "R"
-        case .create: "C"
-        case .update, .patch: "U"
-        case .delete: "D"
-        case .searchType, .searchSystem, .transaction, .batch, .operation, .unclassified: "E"
         }
     }
 
@@ -164,6 +155,8 @@ struct AccessEventRendering {
         record.scopes.map { ("scope", $0) } + [
             ("decision", record.decisionID.text), ("outcome", record.outcome.code), ("reason", record.outcome.reason),
             ("grant", record.grantID?.text), ("token", record.tokenID?.text), ("program", record.program),
+            ("legal-basis", record.legalBasis), ("reporting-entity", record.reportingEntity),
+            ("organization", record.organization), ("parent", record.parent?.text),
             ("operation", record.operation), ("request", "\(record.method) \(record.path)"),
             ("asked", pattern == .query ? nil : record.queryAsked), ("narrowed", record.queryNarrowed),
             ("status", record.status.map { "\($0)" }),

@@ -36,6 +36,11 @@ extension AccessRecord {
         members.add("started", .int(startedAt))
         members.add("ended", endedAt.map { .int($0) })
         members.add("trace", traceID)
+        members.add("organization", organization)
+        members.add("purpose", purposeOfUse)
+        members.add("basis", legalBasis)
+        members.add("entity", reportingEntity)
+        members.add("parent", parent?.text)
         return members.object
     }
 
@@ -72,6 +77,11 @@ extension AccessRecord {
             securityEvents: members.texts("securityEvents"),
             startedAt: try members.requiredTime("started"),
             endedAt: value["ended"]?.int,
-            traceID: members.text("trace"))
+            traceID: members.text("trace"),
+            organization: members.text("organization"),
+            purposeOfUse: members.texts("purpose"),
+            legalBasis: members.text("basis"),
+            reportingEntity: members.text("entity"),
+            parent: members.text("parent").map { DecisionID($0) })
     }
 }

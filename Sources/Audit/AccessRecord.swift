@@ -28,6 +28,10 @@ public struct AccessRecord: Hashable, Sendable {
     public var subject: SubjectID?
     /// The FHIR identity of the user, such as `Practitioner/x`.
     public var fhirUser: String?
+    /// The organisation for which the client acts.
+    public var organization: String?
+    /// Why: codes of HL7 v3 ActReason, from the token or from the program.
+    public var purposeOfUse: [String]
     /// Where the request came from.
     public var sourceAddress: String?
 
@@ -40,6 +44,10 @@ public struct AccessRecord: Hashable, Sendable {
     public var scopes: [String]
     /// The program of the client's approval, such as `patient-access`.
     public var program: String?
+    /// The rule of law that the access rests on.
+    public var legalBasis: String?
+    /// Under whose obligation to report the access counts: a contract, a state, an issuer, a plan.
+    public var reportingEntity: String?
 
     // For whom, and what.
     /// Ids of the patients whose data was asked for or left.
@@ -82,6 +90,8 @@ public struct AccessRecord: Hashable, Sendable {
     public var endedAt: Int64?
     /// The trace that the request belongs to.
     public var traceID: String?
+    /// The decision of the request that this one was a part of, such as an entry of a batch.
+    public var parent: DecisionID?
 
     /// A record; what is not known stays nil.
     public init(
@@ -91,7 +101,8 @@ public struct AccessRecord: Hashable, Sendable {
         resourceID: String? = nil, versionID: String? = nil, operation: String? = nil, method: String, path: String,
         queryAsked: String? = nil, queryNarrowed: String? = nil, outcome: AccessOutcome, status: Int? = nil,
         released: Int = 0, withheld: [Withheld] = [], securityEvents: [String] = [], startedAt: Int64,
-        endedAt: Int64? = nil, traceID: String? = nil
+        endedAt: Int64? = nil, traceID: String? = nil, organization: String? = nil, purposeOfUse: [String] = [],
+        legalBasis: String? = nil, reportingEntity: String? = nil, parent: DecisionID? = nil
     ) {
         self.decisionID = decisionID
         self.clientID = clientID
@@ -120,5 +131,10 @@ public struct AccessRecord: Hashable, Sendable {
         self.startedAt = startedAt
         self.endedAt = endedAt
         self.traceID = traceID
+        self.organization = organization
+        self.purposeOfUse = purposeOfUse
+        self.legalBasis = legalBasis
+        self.reportingEntity = reportingEntity
+        self.parent = parent
     }
 }

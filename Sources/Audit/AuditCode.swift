@@ -60,6 +60,20 @@ struct AuditCode {
     static let applicationServer = AuditCode(
         system: "http://terminology.hl7.org/CodeSystem/security-source-type", code: "4", display: "Application Server")
 
+    /// Purposes of use as CodeableConcepts; nil when there are none, for FHIR forbids an empty array.
+    static func purposes(_ codes: [String]) -> JSONValue? {
+        guard !codes.isEmpty else { return nil }
+        let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+        return .array(codes.map { AuditCode(system: system, code: $0, display: $0).concept })
+    }
+
+    // A decision about consent (IHE BALP, AuthZconsent).
+    static let consentDecision = AuditCode(
+        system: "https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZsubType", code: "AuthZ-Consent",
+        display: "Authorization by consent")
+    static let consent = AuditCode(
+        system: "http://hl7.org/fhir/resource-types", code: "Consent", display: "Consent")
+
     /// A RESTful interaction.
     static func interaction(_ interaction: AccessInteraction) -> AuditCode {
         AuditCode(

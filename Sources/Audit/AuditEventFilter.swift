@@ -6,26 +6,49 @@ struct AuditEventFilter {
     typealias Refusal = AuditEventSearch.Refusal
 
     private(set) var query = AuditQuery()
+    private(set) var content = AuditContentFilter()
+    private(set) var total = AuditEventSearch.Total.none
+    private(set) var onlyCount = false
     private var seen: Set<String> = []
 
     mutating func take(_ term: FormTerm) throws(Refusal) {
         guard !term.value.isEmpty else { throw Refusal("`\(term.name)` has no value") }
         if term.name == "date" { return try date(term.value) }
-        let subject = term.name == "agent:identifier" ? "client" : term.name == "entity" ? "patient" : term.name
+        let isPatient = term.name == "entity" && term.value.hasPrefix("Patient/")
+        let subject = term.name == "agent:identifier" ? "client" : isPatient ? "patient" : term.name
         guard seen.insert(subject).inserted else { throw Refusal("`\(subject)` can be given once") }
         switch term.name {
         case "patient": query.patient = try patient(term.value)
-        case "entity":
-            guard term.value.hasPrefix("Patient/") else { throw Refusal("`entity` takes `Patient/id`") }
-            query.patient = try patient(term.value)
+        case "entity" where isPatient: query.patient = try patient(term.value)
+        case "entity": content.resources = try references("entity", term.value)
         case "client": query.clientID = ClientID(term.value)
         case "agent:identifier": query.clientID = ClientID(token(term.value))
         case "user": query.subject = SubjectID(term.value)
         case "grant": query.grantID = GrantID(term.value)
         case "outcome": query.outcomes = try outcomes(term.value)
-        case "action": query.interactions = try narrowed(to: actions(term.value))
+        case "action": content.actions = try actions(term.value)
         case "subtype": try subtypes(term.value)
-        case "type": try type(token(term.value))
+        case "type": try type(term.value)
+        case "agent": content.users = try references("agent", term.value)
+        case "address": content.addresses = values(term.value)
+        case "policy": content.tokens = values(term.value)
+        case "site": content.nodes = values(term.value)
+        case "scope": content.scopes = values(term.value)
+        case "program": content.programs = values(term.value)
+        case "purpose": content.purposes = Set(values(term.value).map { token($0) })
+        case "reporting-entity": content.reportingEntities = values(term.value)
+        case "organization": content.organizations = values(term.value)
+        case "disclosures": content.onlyDisclosures = try flag("disclosures", term.value)
+        case "_sort":
+            guard term.value == "-date" else { throw Refusal("`_sort` can be `-date`") }
+        case "_total":
+            guard let wanted = AuditEventSearch.Total(rawValue: term.value) else {
+                throw Refusal("`_total` can be none, estimate or accurate")
+            }
+            total = wanted
+        case "_summary":
+            guard term.value == "count" else { throw Refusal("`_summary` can be `count`") }
+            onlyCount = true
         case "_count":
             guard let count = Int(term.value), count > 0 else { throw Refusal("`_count` is no positive number") }
             query.limit = min(count, AuditQuery.largestPage)
@@ -86,40 +109,70 @@ struct AuditEventFilter {
     }
 
     private func actions(_ value: String) throws(Refusal) -> Set<String> {
-        var codes: [AccessInteraction] = []
-        for part in value.split(separator: ",") {
-            switch part {
-            case "C": codes += [.create]
-            case "R": codes += [.read, .vread, .historyInstance, .historyType, .historySystem, .capabilities]
-            case "U": codes += [.update, .patch]
-            case "D": codes += [.delete]
-            // E is searches and every step of authorization alike; those are told apart by `subtype`.
-            default: throw Refusal("`action` can be C, R, U or D; for others use `subtype`")
-            }
+        let codes = Set(value.split(separator: ",").map { token(String($0)) })
+        guard !codes.isEmpty, codes.isSubset(of: ["C", "R", "U", "D", "E"]) else {
+            throw Refusal("`action` can be C, R, U, D or E")
         }
-        guard !codes.isEmpty else { throw Refusal("`action` has no value") }
-        return Set(codes.map(\.rawValue))
+        return codes
     }
 
-    private func narrowed(to codes: Set<String>) throws(Refusal) -> Set<String> {
-        guard query.interactions.isEmpty else { throw Refusal("`action` and `subtype` cannot be combined") }
-        return codes
+    /// The values between commas (FHIR R4 §3.1.1.3.2: any of them).
+    private func values(_ value: String) -> Set<String> { Set(value.split(separator: ",").map(String.init)) }
+
+    private func references(_ name: String, _ value: String) throws(Refusal) -> Set<String> {
+        var result: Set<String> = []
+        for part in values(value) {
+            guard case .relative(let key, nil) = LiteralReference(part) else {
+                throw Refusal("`\(name)` takes references such as `Practitioner/p1`")
+            }
+            result.insert(key.description)
+        }
+        return result
+    }
+
+    private func flag(_ name: String, _ value: String) throws(Refusal) -> Bool {
+        switch value {
+        case "true": true
+        case "false": false
+        default: throw Refusal("`\(name)` can be true or false")
+        }
     }
 
     private mutating func subtypes(_ value: String) throws(Refusal) {
         let codes = value.split(separator: ",").map { token(String($0)) }
         if codes.allSatisfy({ AccessInteraction(rawValue: $0) != nil }) {
-            query.interactions = try narrowed(to: Set(codes))
-        } else if codes.allSatisfy({ AuthorizationRecord.Kind(rawValue: $0) != nil }), query.kinds.isEmpty {
-            query.kinds = Set(codes)
+            query.interactions = Set(codes)
+        } else if codes.allSatisfy({ AuthorizationRecord.Kind(rawValue: $0) != nil }) {
+            try narrowKinds(to: Set(codes), "subtype")
         } else {
-            throw Refusal("`subtype` names no interaction and no step of authorization")
+            throw Refusal("`subtype` names interactions or steps of authorization, not both and nothing else")
         }
     }
 
-    private mutating func type(_ code: String) throws(Refusal) {
-        guard query.kinds.isEmpty else { throw Refusal("`type` and this `subtype` cannot be combined") }
-        guard code == AuditCode.rest.code else { throw Refusal("`type` can be `rest`; for others use `subtype`") }
-        query.kinds = [AuditIndex.accessKind]
+    private mutating func type(_ value: String) throws(Refusal) {
+        var kinds: Set<String> = []
+        for code in values(value).map({ token($0) }) {
+            if code == AuditCode.rest.code {
+                kinds.insert(AuditIndex.accessKind)
+                continue
+            }
+            let steps = AuthorizationRecord.Kind.allCases.filter {
+                AuthorizationEventRendering.types($0).contains(code)
+            }
+            guard !steps.isEmpty else { throw Refusal("`type` has a code that no event of ours has") }
+            kinds.formUnion(steps.map(\.rawValue))
+        }
+        try narrowKinds(to: kinds, "type")
+    }
+
+    /// `type` and `subtype` narrow each other; together they may leave nothing, which is then what is found.
+    private mutating func narrowKinds(to kinds: Set<String>, _ name: String) throws(Refusal) {
+        guard !query.kinds.isEmpty else {
+            query.kinds = kinds
+            return
+        }
+        let both = query.kinds.intersection(kinds)
+        guard !both.isEmpty else { throw Refusal("`\(name)`: no event has this type and this subtype") }
+        query.kinds = both
     }
 }

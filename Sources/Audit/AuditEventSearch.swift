@@ -3,15 +3,32 @@ public import FHIRCore
 /// A FHIR search for AuditEvents: its parameters, and the searchset that answers it. Pure; whoever mounts it reads the
 /// log in between.
 ///
-/// Parameters: `date` (with prefix), `patient`, `entity` (a patient), `agent:identifier` and `client` (the client),
-/// `user` (the subject), `outcome`, `action`, `type`, `subtype`, `grant`, `_count`, `_after`, `_format`. Everything
-/// else is refused: an auditor must not take a filter that was ignored for an answer.
+/// Parameters of FHIR R4: `date` (with prefix), `patient`, `entity` (a patient or a resource), `agent` (a user's
+/// reference), `agent:identifier` (the client), `address`, `policy` (the token), `site` (the node), `outcome`, `action`,
+/// `type`, `subtype`, `_count`, `_sort` (`-date`, as it is anyway), `_total`, `_summary` (`count`), `_format`. Of ours:
+/// `client`, `user` (the subject), `grant`, `scope`, `program`, `purpose`, `organization`, `reporting-entity`,
+/// `disclosures` and `_after`. Everything else is refused: an auditor must not take a filter that was ignored for an
+/// answer.
 public struct AuditEventSearch: Hashable, Sendable {
     /// What to ask the log for.
     public let query: AuditQuery
+    /// What the entries must say beyond that.
+    public let content: AuditContentFilter
+    /// Whether the number of all matches was asked for.
+    public let total: Total
+    /// Whether nothing but their number was asked for.
+    public let onlyCount: Bool
+
+    /// How exactly the number of all matches was asked for (FHIR R4 §3.1.1.5.5). An estimate of ours is exact.
+    public enum Total: String, Hashable, Sendable {
+        case none
+        case estimate
+        case accurate
+    }
+
     /// The terms as given, for links, without the paging ones.
     private let terms: [FormTerm]
-    private let counted: Int
+    private let pageSize: Int
 
     /// Why a search is refused, as an answer.
     public struct Refusal: Error, Hashable, Sendable {
@@ -34,14 +51,23 @@ public struct AuditEventSearch: Hashable, Sendable {
         var filter = AuditEventFilter()
         for term in terms { try filter.take(term) }
         query = filter.query
-        counted = filter.query.limit
+        content = filter.content
+        total = filter.total
+        onlyCount = filter.onlyCount
+        pageSize = filter.query.limit
         self.terms = terms.filter { $0.name != "_after" && $0.name != "_count" && $0.name != "_format" }
     }
 
     /// The searchset of a page.
     ///
+    /// Bundle.total counts all matches (FHIR R4 Bundle): it stands there when it was counted, or when the first page has
+    /// them all, and is left out otherwise; it is never the size of a page.
+    ///
+    /// - Parameter counted: how many matches there are, if somebody counted.
     /// - Parameter base: the URL at which the search is mounted, such as `https://…/audit/fhir/AuditEvent`.
-    public func bundle(_ page: AuditPage, base: String, system: AuditSystem) throws(AuditFormatError) -> JSONValue {
+    public func bundle(_ page: AuditPage, total counted: Int? = nil, base: String, system: AuditSystem)
+        throws(AuditFormatError) -> JSONValue
+    {
         var entries: [JSONValue] = []
         for entry in page.entries {
             let resource = try AuditEventResource.json(entry, system: system)
@@ -57,6 +83,8 @@ public struct AuditEventSearch: Hashable, Sendable {
         var members = MemberList()
         members.add("resourceType", "Bundle")
         members.add("type", "searchset")
+        let isComplete = query.after == nil && page.next == nil && !onlyCount
+        members.add("total", (counted ?? (isComplete ? page.entries.count : nil)).map { .int(Int64($0)) })
         members.add("link", .array(links))
         // FHIR forbids an empty array.
         if !entries.isEmpty { members.add("entry", .array(entries)) }
@@ -65,7 +93,7 @@ public struct AuditEventSearch: Hashable, Sendable {
 
     private func link(_ relation: String, _ base: String, after: AuditCursor?) -> JSONValue {
         let paging =
-            [FormTerm(name: "_count", value: "\(counted)")]
+            [FormTerm(name: "_count", value: "\(pageSize)")]
             + (after.map { [FormTerm(name: "_after", value: $0.text)] } ?? [])
         let query = (terms + paging).map(\.encoded).joined(separator: "&")
         return .object([

@@ -7,9 +7,10 @@ struct AuthorizationEventRendering {
     let system: AuditSystem
 
     func json(_ entry: AuditEntry) -> JSONValue {
-        var members = AuditEventResource.head(entry, profiles: [])
-        members.add("type", type.coding)
-        members.add("subtype", .array([AuditCode.step(record.kind).coding]))
+        var members = AuditEventResource.head(entry, profiles: isConsentDecision ? [Self.consentProfile] : [])
+        members.add("type", (isConsentDecision ? AuditCode.securityAlert : Self.type(record.kind)).coding)
+        let step = AuditCode.step(record.kind).coding
+        members.add("subtype", .array(isConsentDecision ? [AuditCode.consentDecision.coding, step] : [step]))
         members.add("action", "E")
         members.add("recorded", FHIRTime.instant(entry.recordedAt))
         members.add("outcome", outcome)
@@ -20,8 +21,23 @@ struct AuthorizationEventRendering {
         return members.object
     }
 
-    private var type: AuditCode {
-        switch record.kind {
+    private static let consentProfile =
+        "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.AuthZconsent"
+
+    /// Whether the event has everything that BALP asks of a decision about consent.
+    private var isConsentDecision: Bool {
+        (record.kind == .consent || record.kind == .consentDenied) && record.clientID != nil && record.subject != nil
+            && record.patient != nil && record.sourceAddress != nil
+    }
+
+    /// The codes of type that events of a kind can have.
+    static func types(_ kind: AuthorizationRecord.Kind) -> Set<String> {
+        let usual = type(kind).code
+        return kind == .consent || kind == .consentDenied ? [usual, AuditCode.securityAlert.code] : [usual]
+    }
+
+    private static func type(_ kind: AuthorizationRecord.Kind) -> AuditCode {
+        switch kind {
         case .login, .loginFailed, .logout, .launch, .patientChosen, .consent, .consentDenied, .authorizationRefused,
             .code, .token, .tokenRefused, .refresh, .introspect, .revoke:
             .userAuthentication
@@ -45,7 +61,8 @@ struct AuthorizationEventRendering {
         var list = [
             AuditEventResource.agent(
                 .authorizationServer, who: .object([JSONMemberValue("display", .string(system.name))]),
-                requestor: record.clientID == nil && record.subject == nil, address: system.issuer, addressType: "5")
+                requestor: record.clientID == nil && record.subject == nil,
+                address: isConsentDecision ? nil : system.issuer, addressType: "5")
         ]
         if let client = record.clientID {
             list.append(
@@ -70,7 +87,10 @@ struct AuthorizationEventRendering {
                 ("event", record.id.text), ("grant", record.grantID?.text), ("token", record.tokenID?.text),
                 ("program", record.program), ("detail", record.detail),
             ]
+        let consent = AuditEventResource.entity(
+            .consent, role: nil, [("what", AuditEventResource.identified(record.grantID?.text ?? record.id.text))])
         return (record.patient.map { [AuditEventResource.patient($0)] } ?? [])
+            + (isConsentDecision ? [consent] : [])
             + [AuditEventResource.request(record.traceID ?? record.id.text), AuditEventResource.authorization(details)]
     }
 }

@@ -58,6 +58,11 @@ extension AccessRecord {
         record.withheld = withheld.summed().prefix(RecordBounds.reasons).map { $0 }
         record.securityEvents = securityEvents.bounded(RecordBounds.reasons, each: RecordBounds.reason)
         record.traceID = traceID?.bounded(RecordBounds.identifier)
+        record.organization = organization?.bounded(RecordBounds.identifier)
+        record.purposeOfUse = purposeOfUse.bounded(RecordBounds.reasons, each: RecordBounds.identifier)
+        record.legalBasis = legalBasis?.bounded(RecordBounds.identifier)
+        record.reportingEntity = reportingEntity?.bounded(RecordBounds.identifier)
+        record.parent = parent.map { DecisionID($0.text.bounded(RecordBounds.identifier)) }
         return record
     }
 }

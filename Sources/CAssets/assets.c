@@ -69,6 +69,15 @@ static const unsigned char pages_consent_item_mustache[] = {
 static const unsigned char pages_consent_mustache[] = {
 #embed "pages/consent.mustache"
 };
+static const unsigned char pages_console_audit_mustache[] = {
+#embed "pages/console-audit.mustache"
+};
+static const unsigned char pages_console_css[] = {
+#embed "pages/console.css"
+};
+static const unsigned char pages_console_mustache[] = {
+#embed "pages/console.mustache"
+};
 static const unsigned char pages_index_mustache[] = {
 #embed "pages/index.mustache"
 };
@@ -119,6 +128,9 @@ static const chaperone_asset table[] = {
     ENTRY(pages_chaperone_svg, "pages/chaperone.svg"),
     ENTRY(pages_consent_item_mustache, "pages/consent-item.mustache"),
     ENTRY(pages_consent_mustache, "pages/consent.mustache"),
+    ENTRY(pages_console_audit_mustache, "pages/console-audit.mustache"),
+    ENTRY(pages_console_css, "pages/console.css"),
+    ENTRY(pages_console_mustache, "pages/console.mustache"),
     ENTRY(pages_index_mustache, "pages/index.mustache"),
     ENTRY(pages_layout_mustache, "pages/layout.mustache"),
     ENTRY(pages_leaving_mustache, "pages/leaving.mustache"),

@@ -39,6 +39,7 @@ public struct Composition: Sendable {
         let installation = try await Installation(configuration: configuration)
         let metrics = Metrics()
         metrics.addAudit(installation.recorder)
+        metrics.addAudit(installation.timedSink, installation.auditSide)
 
         // The demo's own FHIR store, unless another server is to be protected.
         let hasSandbox = configuration.isDemo && configuration.fhirServer.upstream.isEmpty
@@ -59,7 +60,10 @@ public struct Composition: Sendable {
             SweepService(server: installation.server, logger: logger),
             CheckpointService(
                 side: installation.auditSide, seconds: configuration.audit.checkpointInterval, logger: logger),
+            DiskWatchService(forecast: installation.auditSide.forecast, clock: installation.clock),
+            RetentionService(side: installation.auditSide, logger: logger),
         ]
+        services += try FeedServices.make(installation, logger: logger)
         if hasSandbox {
             let server = try SandboxServer(
                 configuration: SandboxConfiguration(
@@ -90,6 +94,7 @@ public struct Composition: Sendable {
         let result: Result<Void, any Error>
         do {
             try await installation.note(.started)
+            try await installation.noteConfiguration()
             try await group.run()
             result = .success(())
         } catch {

@@ -18,7 +18,7 @@ struct Sides {
     private var configuration: Configuration { installation.configuration }
 
     func listeners() throws -> [Listener] {
-        var listeners = [try publicSide(), adminSide()]
+        var listeners = [try publicSide(), try adminSide()]
         if configuration.isDemo { listeners.append(try demoSide()) }
         return listeners
     }
@@ -67,7 +67,7 @@ struct Sides {
 
     // MARK: - admin
 
-    private func adminSide() -> Listener {
+    private func adminSide() throws -> Listener {
         let router = Router<SideContext>.side { error in
             let problem = Problem(error.status.code, error.status.reasonPhrase)
             return Answers.json(problem.json, status: error.status, type: "application/problem+json")
@@ -81,10 +81,12 @@ struct Sides {
         let events = AuditEventAnswers(
             api: api, reader: installation.auditReader,
             base: "http://\(configuration.listeners.admin)/audit/fhir/AuditEvent",
-            system: AuditSystem(
-                name: "Chaperone", fhirBase: configuration.fhirBase, issuer: configuration.issuer.text))
+            system: configuration.auditSystem)
+        let console = AuditConsole(
+            api: api, pages: PageAnswers(library: try PageLibrary(), isDemo: configuration.isDemo))
         AdminRoutes(
-            api: api, auditEvents: events, authenticator: authenticator, metrics: metrics, health: health
+            api: api, auditEvents: events, console: console, authenticator: authenticator, metrics: metrics,
+            health: health
         ).add(to: router)
         return Listener(
             name: "admin", address: configuration.listeners.admin, router: router,
@@ -112,6 +114,7 @@ struct Sides {
         let recorder = installation.recorder
         let stores = installation.server.stores
         let watch = installation.auditSide.watch
+        let forecast = installation.auditSide.forecast
         let board = board
         let expectsSandbox = hasSandbox
         return {
@@ -119,7 +122,10 @@ struct Sides {
             var database: String?
             do { _ = try await stores.keys.keys() } catch { database = "the database does not answer" }
             let proofs = watch.problem("checkpoints").map { "no checkpoint can be made: \($0)" }
-            var parts = [("audit", audit), ("audit-checkpoints", proofs), ("database", database)]
+            var parts = [
+                ("audit", audit), ("audit-checkpoints", proofs), ("audit-disk", forecast.problem),
+                ("database", database),
+            ]
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
             return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) })
         }

@@ -8,6 +8,7 @@ enum AuditSchema {
             try database.execute(sql: entries)
         }
         migrator.registerMigration("audit 2 proofs") { try $0.execute(sql: proofs) }
+        migrator.registerMigration("audit 3 holds and feeds") { try $0.execute(sql: holds) }
         return migrator
     }
 
@@ -61,6 +62,32 @@ enum AuditSchema {
         BEGIN SELECT RAISE(ABORT, 'audit entries are not deleted'); END;
         CREATE TRIGGER audit_entry_fixed BEFORE UPDATE ON audit_entry
         BEGIN SELECT RAISE(ABORT, 'audit entries are not changed'); END;
+        """
+
+    /// Legal holds, which are lifted and never deleted, and how far each feed has come.
+    private static let holds = """
+        CREATE TABLE audit_hold (
+            id               TEXT PRIMARY KEY,
+            patient          TEXT,
+            client           TEXT,
+            reporting_entity TEXT,
+            reason           TEXT NOT NULL,
+            placed_by        TEXT NOT NULL,
+            placed_at        INTEGER NOT NULL,
+            lifted_by        TEXT,
+            lifted_at        INTEGER CHECK ((lifted_at IS NULL) = (lifted_by IS NULL))
+        ) STRICT;
+        CREATE TRIGGER audit_hold_kept BEFORE DELETE ON audit_hold
+        BEGIN SELECT RAISE(ABORT, 'holds are lifted, not deleted'); END;
+        CREATE TRIGGER audit_hold_fixed BEFORE UPDATE ON audit_hold
+        WHEN OLD.lifted_at IS NOT NULL OR NEW.patient IS NOT OLD.patient OR NEW.client IS NOT OLD.client
+            OR NEW.reporting_entity IS NOT OLD.reporting_entity OR NEW.id IS NOT OLD.id
+        BEGIN SELECT RAISE(ABORT, 'holds are lifted, not changed'); END;
+
+        CREATE TABLE audit_feed (
+            name     TEXT PRIMARY KEY,
+            position INTEGER NOT NULL CHECK (position >= 0)
+        ) STRICT, WITHOUT ROWID;
         """
 
     /// Checkpoints, and what stands for entries whose time was over. An entry can be deleted only where a run of removed

@@ -7,7 +7,11 @@ struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "Reads and proves the audit trail.",
         discussion: "Example: chaperone audit list --patient patient-a --since 24h",
-        subcommands: [List.self, AuditVerifyCommand.self, AuditKeysCommand.self, AuditCheckpointCommand.self])
+        subcommands: [
+            List.self, AuditShowCommand.self, AuditReportCommand.self, AuditExportCommand.self, AuditVerifyCommand.self,
+            AuditKeysCommand.self, AuditCheckpointCommand.self, AuditHoldCommand.self, AuditRetainCommand.self,
+            AuditFeedsCommand.self,
+        ])
 
     /// `chaperone audit list`.
     struct List: AsyncParsableCommand {
@@ -18,26 +22,7 @@ struct AuditCommand: AsyncParsableCommand {
         @OptionGroup var options: ConfigurationOptions
         @OptionGroup var output: OutputOptions
 
-        @Option(help: "Only about this patient (id or Patient/id).")
-        var patient: String?
-
-        @Option(help: "Only by this client.")
-        var client: String?
-
-        @Option(help: "Only by this account.")
-        var user: String?
-
-        @Option(help: "Only under this grant.")
-        var grant: String?
-
-        @Option(help: "Only with this outcome: permitted, refused, failed, interrupted, succeeded.")
-        var outcome: String?
-
-        @Option(help: "From this time on: 2026-01-31, 2026-01-31T12:00:00Z, or an age such as 2h or 7d.")
-        var since: String?
-
-        @Option(help: "Before this time.")
-        var until: String?
+        @OptionGroup var selection: AuditSelection
 
         @Option(help: "At most so many.")
         var limit: Int = 50
@@ -57,11 +42,7 @@ struct AuditCommand: AsyncParsableCommand {
 
         /// Asks page by page until there is enough.
         private func collect(_ admin: AdminConnection) async throws -> [JSONValue] {
-            var query: [String: String] = [:]
-            for (name, value) in [
-                ("patient", patient), ("client", client), ("user", user), ("grant", grant), ("outcome", outcome),
-                ("since", since), ("until", until),
-            ] { query[name] = value }
+            var query = selection.query
             var rows: [JSONValue] = []
             repeat {
                 query["limit"] = String(min(limit - rows.count, 1000))

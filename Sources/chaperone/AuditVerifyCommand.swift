@@ -31,7 +31,11 @@ struct AuditVerifyCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A file of checkpoints that were sent outside, one a line.", valueName: "file"))
     var anchor: [String] = []
 
+    @Option(help: ArgumentHelp("Verifies an exported file by its signature in FILE.sig instead.", valueName: "file"))
+    var export: String?
+
     func run() async throws {
+        if let export { return try verify(export, by: try await trustedKeys()) }
         let path = try log ?? options.load(assumingDemo: options.path == nil).auditDatabase.path
         let trusted = try await trustedKeys()
         let anchors = try anchor.flatMap { file in
@@ -52,6 +56,17 @@ struct AuditVerifyCommand: AsyncParsableCommand {
         guard verification.isWhole else {
             throw CommandFailure("the audit trail is not what was written: \(verification.findings.count) findings")
         }
+    }
+
+    private func verify(_ file: String, by keys: JWKSet) throws {
+        let compact = try TextFile.read(file + ".sig").split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+        let bytes = Array(try TextFile.read(file, limit: 4 << 30).utf8)
+        let signature: AuditExportSignature
+        do throws(AuditFormatError) { signature = try AuditExportSignature(verifying: compact, keys: keys) } catch {
+            throw CommandFailure("the signature of `\(file)` proves nothing: \(error.detail)")
+        }
+        guard signature.fits(bytes) else { throw CommandFailure("`\(file)` is not the file that was signed") }
+        Swift.print("`\(file)` is what \(signature.actor) exported: \(signature.entries) entries.")
     }
 
     private func trustedKeys() async throws -> JWKSet {

@@ -21,5 +21,10 @@ final class ProgressLine: Sendable {
         if isNew { StandardError.write("\r\(done) of \(all) \(what), \(percent) %") }
     }
 
+    /// Where nobody knows how long it will be.
+    func show(_ done: Int64) {
+        if isWatched { StandardError.write("\r\(done) \(what)") }
+    }
+
     func end() { if isWatched { StandardError.write("\r\u{1B}[K") } }
 }

@@ -129,6 +129,53 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
         #expect(event["recorded"]?.string == "2025-10-09T08:53:20.500Z")
     }
 
+    @Test(
+        .enabled(if: BALPConstraints.isThere),
+        arguments: [AuthorizationRecord.Kind.consent, .consentDenied])
+    func `a decision about consent satisfies the profile that it claims`(kind: AuthorizationRecord.Kind) async throws {
+        let sink = InMemoryAuditSink()
+        try await AuditRecorder(sink: sink, node: "n").record(
+            AuthorizationRecord(
+                id: DecisionID("e"), kind: kind, clientID: ClientID("c"), subject: SubjectID("s"), patient: "p",
+                grantID: GrantID("g"), scopes: ["openid"], outcome: .succeeded, sourceAddress: "192.0.2.1", at: 0))
+        let event = try AuditEventResource.json(try #require(sink.entries.first), system: sampleSystem)
+        let profile = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.AuthZconsent"
+        #expect(event["meta"]?["profile"]?.array?.compactMap(\.string) == [profile])
+        #expect(try BALPConstraints().violations(event) == [])
+    }
+
+    @Test func `a consent without a patient claims no profile`() async throws {
+        let sink = InMemoryAuditSink()
+        try await AuditRecorder(sink: sink, node: "n").record(
+            AuthorizationRecord(
+                id: DecisionID("e"), kind: .consent, clientID: ClientID("c"), subject: SubjectID("s"),
+                outcome: .succeeded, sourceAddress: "192.0.2.1", at: 0))
+        let event = try AuditEventResource.json(try #require(sink.entries.first), system: sampleSystem)
+        #expect(event["meta"] == nil)
+    }
+
+    @Test func `the event says why, on which basis, for whom and under which trace`() async throws {
+        let event = try await rendered(
+            sampleRecord {
+                ($0.organization, $0.purposeOfUse) = ("Example Health", ["PATRQT"])
+                ($0.legalBasis, $0.reportingEntity) = ("45 CFR 156.221(a)", "H1234")
+                ($0.traceID, $0.parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", DecisionID("batch-1"))
+            })
+        let details = event["entity"]?.array?.last?["detail"]?.array ?? []
+        func value(_ type: String) -> String? {
+            details.first { $0["type"]?.string == type }?["valueString"]?.string
+        }
+        #expect(event["purposeOfEvent"]?.array?.first?["coding"]?.array?.first?["code"]?.string == "PATRQT")
+        #expect(value("organization") == "Example Health")
+        #expect(value("legal-basis") == "45 CFR 156.221(a)")
+        #expect(value("reporting-entity") == "H1234")
+        #expect(value("parent") == "batch-1")
+        #expect(
+            event["entity"]?.array?.contains {
+                $0["what"]?["identifier"]?["value"]?.string == "4bf92f3577b34da6a3ce929d0e0e4736"
+            } == true)
+    }
+
     @Test(arguments: AuthorizationRecord.Kind.allCases)
     func `every step of authorization has a rendering`(kind: AuthorizationRecord.Kind) async throws {
         let sink = InMemoryAuditSink()

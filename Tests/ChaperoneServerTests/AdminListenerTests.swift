@@ -1,3 +1,4 @@
+import Audit
 import Authorization
 import FHIRCore
 import NIOHTTP1
@@ -214,6 +215,104 @@ import Testing
         #expect(answer["content-type"]?.hasPrefix("text/plain; version=0.0.4") == true)
         #expect(answer.text.contains("# TYPE chaperone_http_requests_total counter\n"))
         #expect(answer.text.contains("chaperone_audit_can_record 1"))
+    }
+
+    @Test(.verifies("audit@console"), arguments: ["auditor-a", "admin-a"])
+    func `the console shows who read what to those who may see it`(account: String) async throws {
+        let app = TestApp(server: server)
+        let token = try await app.launch()
+        _ = try await app.fhir("/Condition?_count=1", token)
+
+        let page = try await Browser().get(
+            server.admin + "/console/audit?patient=patient-a&outcome=permitted&kind=access&client=&user=",
+            headers: basic(account))
+
+        #expect(page.status == 200)
+        #expect(page["content-type"]?.hasPrefix("text/html") == true)
+        #expect(page["content-security-policy"]?.contains("default-src 'none'") == true)
+        #expect(page.text.contains("GET /Condition?_count=1"))
+        #expect(page.text.contains("<svg class=\"timeline\""))
+        #expect(!page.text.contains("<script"))
+        #expect(!page.text.contains("style=\""))
+    }
+
+    @Test(.verifies("audit@console")) func `the console is closed to members and to strangers`() async throws {
+        #expect(try await Browser().get(server.admin + "/console/audit").status == 401)
+        #expect(try await Browser().get(server.admin + "/console/audit", headers: basic("patient-a")).status == 403)
+    }
+
+    @Test func `a filter of the console that is wrong is said on the page, and text of strangers is text`() async throws
+    {
+        let page = try await Browser().get(
+            server.admin + "/console/audit?since=%3Cb%3Ex", headers: basic("auditor-a"))
+        #expect(page.status == 400)
+        #expect(page.text.contains("role=\"alert\""))
+        #expect(page.text.contains("value=\"&lt;b&gt;x\""))
+    }
+
+    @Test func `a trace goes from the request into its record`() async throws {
+        let app = TestApp(server: server)
+        let token = try await app.launch()
+        let bearer = try #require(token["access_token"]?.string)
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+        _ = try await Browser().get(
+            server.fhir + "/Patient/patient-a",
+            headers: [("authorization", "Bearer \(bearer)"), ("traceparent", "00-\(trace)-00f067aa0ba902b7-01")])
+
+        let listed = try await Browser().get(server.admin + "/admin/v1/audit?limit=200", headers: try local())
+
+        let row = try #require(try listed.json()["entries"]?.array?.first { $0["trace"]?.string == trace })
+        #expect(row["legalBasis"]?.string?.contains("156.221") == true)
+        #expect(row["purpose"]?.array?.compactMap(\.string) == ["PATRQT"])
+    }
+
+    @Test func `the configuration in force is recorded once`() async throws {
+        let listed = try await Browser().get(
+            server.admin + "/audit/fhir/AuditEvent?subtype=configuration-changed", headers: basic("auditor-a"))
+        #expect(try listed.json()["total"]?.int == 1)
+    }
+
+    @Test(.verifies("audit@retention")) func `holds are placed and lifted by administrators, and recorded`()
+        async throws
+    {
+        let path = server.admin + "/admin/v1/audit/holds"
+        let refused = try await Browser().send(.POST, path + "?reason=x", headers: basic("auditor-a"))
+        let placed = try await Browser().send(.POST, path + "?patient=patient-a&reason=claim", headers: try local())
+        let id = try #require(try placed.json()["id"]?.string)
+        let listed = try await Browser().get(path, headers: basic("auditor-a"))
+        let lifted = try await Browser().send(.POST, path + "/\(id)", headers: try local())
+        let again = try await Browser().send(.POST, path + "/\(id)", headers: try local())
+        let records = try await Browser().get(
+            server.admin + "/audit/fhir/AuditEvent?subtype=hold-placed,hold-lifted", headers: basic("auditor-a"))
+
+        #expect(refused.status == 403)
+        #expect(listed.text.contains(id))
+        #expect(lifted.status == 200)
+        #expect(again.status == 404)
+        #expect(try records.json()["total"]?.int == 2)
+    }
+
+    @Test(.verifies("audit@checkpoints"))
+    func `a checkpoint can be made and verified with the keys that are given out`() async throws {
+        let keys = try await Browser().get(server.admin + "/admin/v1/audit/keys", headers: basic("auditor-a"))
+        let made = try await Browser().send(.POST, server.admin + "/admin/v1/audit/checkpoints", headers: try local())
+
+        let set = try JWKSet(parsing: try keys.json(), from: .registered)
+        let signed = try SignedAuditCheckpoint(
+            verifying: try #require(try made.json()["signed"]?.string), keys: set)
+
+        #expect(signed.checkpoint.node == "local")
+        #expect(!keys.text.contains("\"d\""))
+    }
+
+    @Test func `metrics tell of writing, disk and feeds`() async throws {
+        let metrics = try await Browser().get(server.admin + "/metrics", headers: try local())
+        for name in [
+            "chaperone_audit_sync_seconds_bucket{le=\"+Inf\"}", "chaperone_audit_disk_free_bytes",
+            "chaperone_audit_disk_full_seconds",
+        ] {
+            #expect(metrics.text.contains(name))
+        }
     }
 
     @Test func `a second server on the same folder is refused`() async throws {

@@ -2,15 +2,34 @@ internal import AccessPolicy
 internal import Audit
 internal import Authorization
 internal import FHIRCore
-internal import NIOPosix
 internal import OAuthCore
 
 extension AdminAPI {
     /// `GET /admin/v1/audit`: who read what, when, by which scope; newest first, a page at a time.
-    func listAudit(_ request: AdminRequest) async throws -> JSONValue {
+    func listAudit(_ request: AdminRequest, kinds: Set<String> = []) async throws -> JSONValue {
         try require([.auditor, .admin], request)
         try allow(
-            ["patient", "client", "user", "grant", "decision", "outcome", "since", "until", "limit", "cursor"], request)
+            [
+                "patient", "client", "user", "grant", "decision", "outcome", "since", "until", "limit", "cursor",
+                "scope",
+                "accounting",
+            ], request)
+        var content = AuditContentFilter()
+        content.onlyDisclosures = request.query["accounting"] == "true"
+        if let scope = request.query["scope"] { content.scopes = [scope] }
+        var asked = try await query(request)
+        asked.kinds = kinds
+        // Every page: a reading that begins with a cursor is a reading too.
+        try await noteReading(request)
+        let page = try await find(asked, content)
+        let listing = AuditListing(names: try await names())
+        var members: [JSONMemberValue] = [.init("entries", .array(try page.entries.map(listing.row)))]
+        if let next = page.next { members.append(.init("next", .string(next.text))) }
+        return .object(members)
+    }
+
+    /// The conditions of a request.
+    func query(_ request: AdminRequest) async throws -> AuditQuery {
         var query = AuditQuery(limit: try number("limit", request, default: 50, in: 1...AuditQuery.largestPage))
         query.patient = request.query["patient"].map { $0.hasPrefix("Patient/") ? String($0.dropFirst(8)) : $0 }
         query.clientID = request.query["client"].map { ClientID($0) }
@@ -24,25 +43,22 @@ extension AdminAPI {
             guard let cursor = AuditCursor(text) else { throw Problem(400, "the cursor is not one of ours") }
             query.after = cursor
         }
-        // Every page: a reading that begins with a cursor is a reading too.
-        try await noteReading(request)
-        let reader = audit
-        let asked = query
-        let page = try await NIOThreadPool.singleton.runIfActive { try reader.search(asked) }
-        let listing = AuditListing(names: try await names())
-        var members: [JSONMemberValue] = [.init("entries", .array(try page.entries.map(listing.row)))]
-        if let next = page.next { members.append(.init("next", .string(next.text))) }
-        return .object(members)
+        return query
     }
 
     /// Records that somebody looked into the audit trail, before they see it.
-    func noteReading(_ request: AdminRequest) async throws {
-        let asked = request.query.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
+    func noteReading(_ request: AdminRequest, about asked: String? = nil) async throws {
+        let asked = asked ?? Self.asked(request)
         try await trail.note(
             AuthorizationRecord(
                 id: DecisionID(random.identifier()), kind: .auditRead, outcome: .succeeded,
                 detail: "by \(request.actor.name): \(asked)", sourceAddress: request.sourceAddress,
-                at: clock.milliseconds()))
+                at: clock.milliseconds(), traceID: request.traceID))
+    }
+
+    /// The conditions of a request as text.
+    static func asked(_ request: AdminRequest) -> String {
+        request.query.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
     }
 
     private func time(_ name: String, _ request: AdminRequest) throws -> Int64? {

@@ -9,10 +9,20 @@ extension AdminAPI {
     /// Everything below `/admin/v1/audit/`.
     func answerAudit(_ request: AdminRequest) async throws -> JSONValue {
         switch (request.method, request.path[1]) {
+        case (.post, "exports") where request.path.count == 3: return try await continueExport(request)
+        case (.post, "holds") where request.path.count == 3: return try await liftHold(request)
+        case _ where request.path.count != 2: throw Problem.notFound
+        case (.get, "holds"): return try await listHolds(request)
+        case (.post, "holds"): return try await placeHold(request)
+        case (.post, "retention"): return try await retain(request)
+        case (.get, "feeds"): return try await listFeeds(request)
+        case (.post, "exports"): return try await beginExport(request)
+        case (.get, "report"): return try await reportAccess(request)
         case (.get, "keys"): return try listCheckpointKeys(request)
         case (.get, "checkpoints"): return try await listCheckpoints(request)
         case (.post, "checkpoints"): return try await makeCheckpoint(request)
-        default: throw Problem.notFound
+        case (.get, _): return try await showAudit(request)
+        case (.post, _): throw Problem.notFound
         }
     }
 

@@ -27,10 +27,12 @@ public struct AdminRequest: Sendable {
     public let body: JSONValue?
     public let actor: AdminActor
     public let sourceAddress: String
+    /// The trace that the request belongs to.
+    public let traceID: String?
 
     public init(
         _ method: Method, _ path: [String], query: [String: String] = [:], body: JSONValue? = nil, actor: AdminActor,
-        sourceAddress: String
+        sourceAddress: String, traceID: String? = nil
     ) {
         self.method = method
         self.path = path
@@ -38,5 +40,6 @@ public struct AdminRequest: Sendable {
         self.body = body
         self.actor = actor
         self.sourceAddress = sourceAddress
+        self.traceID = traceID
     }
 }

@@ -9,6 +9,7 @@ internal import OAuthCore
 struct AdminRoutes: Sendable {
     let api: AdminAPI
     let auditEvents: AuditEventAnswers
+    let console: AuditConsole
     let authenticator: AdminAuthenticator
     let metrics: Metrics
     let health: @Sendable () async -> HealthReport
@@ -28,6 +29,14 @@ struct AdminRoutes: Sendable {
         }
         router.get("/admin/v1/**") { request, context in try await call(.get, request, context) }
         router.post("/admin/v1/**") { request, context in try await call(.post, request, context) }
+        router.get("/console/audit") { request, context in
+            try await guarded(request, context) { actor in
+                try await console.page(
+                    try adminRequest(.get, ["console", "audit"], request, context, actor, body: nil))
+            }
+        }
+        router.get("/console") { _, _ in Response.redirect(to: "/console/audit", type: .normal) }
+        StaticRoutes.console.add(to: router)
         router.get("/audit/fhir/AuditEvent") { request, context in
             try await guarded(request, context, asFHIR: true) { actor in
                 let asked = try adminRequest(.get, ["AuditEvent"], request, context, actor, body: nil)
@@ -62,7 +71,7 @@ struct AdminRoutes: Sendable {
             guard !request.isFromAnotherSite else { throw Problem.forbidden }
             return try await work(
                 try await authenticator.actor(
-                    request.headers[.authorization], from: RequestSource(address: context.peerAddress)))
+                    request.headers[.authorization], from: context.origin(of: request)))
         } catch {
             let problem = error as? Problem ?? .failed(error)
             if let cause = problem.cause {
@@ -124,7 +133,8 @@ struct AdminRoutes: Sendable {
         var query: [String: String] = [:]
         for name in form.names { query[name] = form[name] }
         return AdminRequest(
-            method, path, query: query, body: body, actor: actor, sourceAddress: context.peerAddress)
+            method, path, query: query, body: body, actor: actor, sourceAddress: context.peerAddress,
+            traceID: context.origin(of: request).traceID)
     }
 }
 

@@ -13,7 +13,7 @@ struct AuditEventAnswers: Sendable {
 
     /// The searchset for a raw query. Looking into the trail is recorded before anything is shown.
     func search(_ raw: String, _ request: AdminRequest) async throws -> JSONValue {
-        try api.require([.auditor], request)
+        try api.require([.auditor, .admin], request)
         let search: AuditEventSearch
         do { search = try AuditEventSearch(parsing: raw) } catch {
             throw Problem(error.status, "the search cannot be answered", detail: error.diagnostics)
@@ -21,7 +21,17 @@ struct AuditEventAnswers: Sendable {
         // Every page: a reading that begins with a cursor is a reading too.
         try await api.noteReading(request)
         let reader = reader
-        let page = try await NIOThreadPool.singleton.runIfActive { try reader.search(search.query) }
-        return try search.bundle(page, base: base, system: system)
+        let wanted = search
+        let (page, count) = try await NIOThreadPool.singleton.runIfActive { () throws -> (AuditPage, Int?) in
+            let count =
+                wanted.total == .none && !wanted.onlyCount
+                ? nil : try reader.count(wanted.query, content: wanted.content)
+            if wanted.onlyCount { return (AuditPage(entries: [], next: nil), count) }
+            return (try reader.search(wanted.query, content: wanted.content), count)
+        }
+        guard !search.onlyCount || count != nil else {
+            throw Problem(400, "the search cannot be answered", detail: "there are too many to count; narrow the date")
+        }
+        return try search.bundle(page, total: count, base: base, system: system)
     }
 }

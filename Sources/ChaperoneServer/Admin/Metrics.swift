@@ -21,10 +21,37 @@ public final class Metrics: Sendable {
     static let tokens = Family(
         name: "chaperone_token_answers_total", help: "Answers of the token endpoint.", labels: ["result"])
 
+    /// Counts by upper bounds, as Prometheus has histograms.
+    struct Histogram: Sendable {
+        /// Upper bounds, ascending.
+        let bounds: [Double]
+        /// How many fell below each bound and above the one before; the last beyond all.
+        let buckets: [Int]
+        let sum: Double
+        let count: Int
+    }
+
     private let counts = Mutex<[Series: UInt64]>([:])
     private let gauges = Mutex<[(name: String, help: String, read: @Sendable () -> Double)]>([])
 
+    private let histograms = Mutex<[(name: String, help: String, read: @Sendable () -> Histogram)]>([])
+    private let labelledGauges = Mutex<
+        [(name: String, help: String, label: String, read: @Sendable () -> [(String, Double)])]
+    >([])
+
     public init() {}
+
+    /// Adds a histogram that is read when it is asked for.
+    func histogram(_ name: String, help: String, read: @escaping @Sendable () -> Histogram) {
+        histograms.withLock { $0.append((name, help, read)) }
+    }
+
+    /// Adds a measure with one value for each value of a label.
+    func labelled(
+        _ name: String, help: String, label: String, read: @escaping @Sendable () -> [(String, Double)]
+    ) {
+        labelledGauges.withLock { $0.append((name, help, label, read)) }
+    }
 
     func count(_ family: Family, _ labels: String...) {
         let series = Series(name: family.name, labels: labels)
@@ -67,7 +94,26 @@ public final class Metrics: Sendable {
             lines.append("# TYPE \(gauge.name) gauge")
             lines.append("\(gauge.name) \(gauge.read())")
         }
+        for gauge in labelledGauges.withLock({ $0 }) {
+            lines.append("# HELP \(gauge.name) \(gauge.help)")
+            lines.append("# TYPE \(gauge.name) gauge")
+            for (value, number) in gauge.read() {
+                lines.append("\(gauge.name){\(gauge.label)=\"\(Self.escaped(value))\"} \(number)")
+            }
+        }
+        for family in histograms.withLock({ $0 }) { lines += Self.lines(family.name, family.help, family.read()) }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func lines(_ name: String, _ help: String, _ histogram: Histogram) -> [String] {
+        var lines = ["# HELP \(name) \(help)", "# TYPE \(name) histogram"]
+        var sum = 0
+        for (bound, count) in zip(histogram.bounds, histogram.buckets) {
+            sum += count
+            lines.append("\(name)_bucket{le=\"\(bound)\"} \(sum)")
+        }
+        lines.append("\(name)_bucket{le=\"+Inf\"} \(histogram.count)")
+        return lines + ["\(name)_sum \(histogram.sum)", "\(name)_count \(histogram.count)"]
     }
 
     /// Label values with the three escapes of the text format.

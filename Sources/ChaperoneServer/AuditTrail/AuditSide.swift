@@ -1,34 +1,81 @@
 internal import Audit
 internal import Authorization
+internal import NIOPosix
 internal import OAuthCore
 internal import Persistence
 
-/// What keeps the audit trail provable and in order beside the writing itself: checkpoints, and whoever watches them.
+/// What keeps the audit trail provable and in order beside the writing itself: checkpoints, retention, exports, feeds,
+/// and whoever watches them.
 struct AuditSide: Sendable {
     let store: AuditSQLiteSink
     let checkpointer: AuditCheckpointer
+    let retention: AuditRetention
+    let exports: AuditExports
     /// The public halves of the keys that sign checkpoints and removals.
     let keys: JWKSet
-    let watch: AuditWatch
+    /// How events name this system.
+    let system: AuditSystem
+    let watch = AuditWatch()
+    let forecast: DiskForecast
+    let feeds: [Configuration.FeedSettings]
 
-    init(store: AuditSQLiteSink, node: String, keys: ServerKeys, recorder: AuditRecorder, clock: Clock) {
+    init(
+        store: AuditSQLiteSink, configuration: Configuration, keys: ServerKeys, recorder: AuditRecorder, clock: Clock,
+        random: RandomSource
+    ) {
+        let (key, system) = (keys.checkpointKey, configuration.auditSystem)
+        let auditClock = AuditClock(milliseconds: clock.milliseconds)
+        let record: @Sendable (AuthorizationRecord) async throws -> Void = { try await recorder.recordOnce($0) }
+        let node = configuration.audit.node
         self.store = store
+        self.system = system
         self.keys = keys.checkpointKeys
-        watch = AuditWatch()
-        checkpointer = AuditCheckpointer(
-            node: node, store: store, key: keys.checkpointKey, clock: AuditClock(milliseconds: clock.milliseconds)
-        ) { record in try await recorder.recordOnce(record) }
+        checkpointer = AuditCheckpointer(node: node, store: store, key: key, clock: auditClock, record: record)
+        retention = AuditRetention(
+            node: node, store: store, policy: configuration.audit.policy, key: key, clock: auditClock, record: record)
+        exports = AuditExports(key: key, system: system, clock: clock, random: random) { query, content in
+            try await NIOThreadPool.singleton.runIfActive { try store.search(query, content: content) }
+        }
+        forecast = DiskForecast(path: configuration.auditDatabase.path)
+        feeds = configuration.audit.feeds
     }
 
     /// Makes a checkpoint when there is something new, and remembers how that went.
     @discardableResult func checkpoint() async throws -> SignedAuditCheckpoint? {
+        try await watched("checkpoints") { try await checkpointer.make() }
+    }
+
+    /// Removes what has been kept long enough, or counts it.
+    func retain(isRehearsal: Bool) async throws -> AuditRetention.Outcome {
+        try await watched("retention") { try await retention.run(isRehearsal: isRehearsal) }
+    }
+
+    private func watched<Value>(_ work: String, _ perform: () async throws -> Value) async throws -> Value {
         do {
-            let made = try await checkpointer.make()
-            watch.succeeded("checkpoints")
-            return made
+            let value = try await perform()
+            watch.succeeded(work)
+            return value
         } catch {
-            watch.failed("checkpoints", "\(error)")
+            watch.failed(work, "\(error)")
             throw error
+        }
+    }
+
+    /// How far a feed has come.
+    struct Lag: Sendable {
+        let name: String
+        let source: AuditFeedSource
+        let delivered: Int64
+        /// Records or checkpoints that it has still to deliver, at most: numbers are not given out again.
+        let waiting: Int64
+    }
+
+    /// How far each feed has come; reads the log.
+    func feedLags() throws -> [Lag] {
+        try feeds.map { feed in
+            let delivered = try store.cursor(of: feed.name)
+            let newest = try store.newestPosition(of: feed.source)
+            return Lag(name: feed.name, source: feed.source, delivered: delivered, waiting: max(0, newest - delivered))
         }
     }
 }

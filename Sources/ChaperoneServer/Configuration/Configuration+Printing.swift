@@ -10,6 +10,7 @@ extension Configuration {
             ("audit-database", auditDatabase.description),
             ("audit.node", audit.node),
             ("audit.checkpoint-interval", String(audit.checkpointInterval)),
+            ("audit.reporting-entity", audit.reportingEntity ?? ""),
             ("listeners.public.host", listeners.public.host),
             ("listeners.public.port", String(listeners.public.port)),
             ("listeners.admin.host", listeners.admin.host),

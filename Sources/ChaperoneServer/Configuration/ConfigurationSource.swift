@@ -5,7 +5,7 @@ public struct ConfigurationSource: Sendable {
     /// `listeners.public.port` is `CHAPERONE_LISTENERS_PUBLIC_PORT`.
     public static let scalarKeys: [String] = [
         "issuer", "tls-terminated-by-proxy", "state-directory", "database", "audit-database",
-        "audit.node", "audit.checkpoint-interval",
+        "audit.node", "audit.checkpoint-interval", "audit.reporting-entity",
         "listeners.public.host", "listeners.public.port",
         "listeners.admin.host", "listeners.admin.port", "listeners.admin.protected", "listeners.admin.host-name",
         "listeners.sandbox.host", "listeners.sandbox.port",

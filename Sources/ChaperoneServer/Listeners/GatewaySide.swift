@@ -28,7 +28,10 @@ struct GatewaySide {
             policy: policy, verifier: verifier,
             panels: .table(users: settings.userPanels, clients: settings.clientPanels),
             pageLinks: PageLinks(sealer: sealer, publicBase: settings.fhirBase, server: upstream),
-            random: installation.random)
+            random: installation.random,
+            facts: RecordFacts(
+                reportingEntity: settings.audit.reportingEntity,
+                organization: { [organizations = settings.audit.organizations] in organizations[$0.text] }))
         let endpoints = OAuthEndpoints(
             authorize: settings.authorization.authorizationEndpoint, token: settings.authorization.tokenEndpoint,
             revoke: settings.authorization.revocationEndpoint)

@@ -59,7 +59,7 @@ struct LaunchRoutes: Sendable {
     private func authorize(
         _ form: FormParameters, _ request: Request, _ context: SideContext
     ) async throws -> Response {
-        let answer = await authorization.begin(form, session: session(of: request), from: source(context))
+        let answer = await authorization.begin(form, session: session(of: request), from: context.origin(of: request))
         return try respond(answer, to: request, isForm: false)
     }
 
@@ -95,7 +95,7 @@ struct LaunchRoutes: Sendable {
         let username = form["username"] ?? ""
         let answer = await interaction.login(
             transaction: handle, username: username, password: Secret(form["password"] ?? ""),
-            session: session(of: request), from: source(context))
+            session: session(of: request), from: context.origin(of: request))
         return try respond(answer, to: request, isForm: false, username: username)
     }
 
@@ -105,20 +105,21 @@ struct LaunchRoutes: Sendable {
         let handle = Secret(form["launch"] ?? "")
         if form["cancel"] != nil { return try await cancel(handle, request, context) }
         let answer = await interaction.choosePatient(
-            transaction: handle, patient: form["patient"] ?? "", session: session(of: request), from: source(context))
+            transaction: handle, patient: form["patient"] ?? "", session: session(of: request),
+            from: context.origin(of: request))
         return try respond(answer, to: request, isForm: false)
     }
 
     private func consent(_ form: FormParameters, _ request: Request, _ context: SideContext) async throws -> Response {
         let answer = await interaction.consent(
             transaction: Secret(form["launch"] ?? ""), form: form, session: session(of: request),
-            from: source(context))
+            from: context.origin(of: request))
         return try respond(answer, to: request, isForm: false)
     }
 
     private func cancel(_ handle: Secret, _ request: Request, _ context: SideContext) async throws -> Response {
         let answer = await interaction.cancel(
-            transaction: handle, session: session(of: request), from: source(context))
+            transaction: handle, session: session(of: request), from: context.origin(of: request))
         return try respond(answer, to: request, isForm: false)
     }
 
@@ -133,7 +134,7 @@ struct LaunchRoutes: Sendable {
         guard let token = logoutToken(request) else { return try signedOut() }
         // Only a page of this session knows the token: nobody signs a person out from elsewhere.
         guard let sent = form["csrf"], Secret(sent) == Secret(token) else { return try askLogout(request) }
-        let answer = await interaction.signOut(session: session(of: request), from: source(context))
+        let answer = await interaction.signOut(session: session(of: request), from: context.origin(of: request))
         if case .unavailable = answer.outcome { return try pages.unavailable() }
         var response = Answers.seeOther("/oauth/logout")
         setCookie(answer.session, on: &response)
@@ -224,8 +225,6 @@ struct LaunchRoutes: Sendable {
     private func session(of request: Request) -> Secret? {
         cookie.value(in: request.cookieHeaders).map { Secret($0) }
     }
-
-    private func source(_ context: SideContext) -> RequestSource { RequestSource(address: context.peerAddress) }
 
     /// A form that a page of ours sent.
     private func page(_ request: Request, _ work: (FormParameters) async throws -> Response) async throws -> Response {

@@ -1,3 +1,6 @@
+internal import Audit
+internal import Authorization
+internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import NIOCore
@@ -11,6 +14,12 @@ struct SideContext: RequestContext {
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         peerAddress = source.channel.remoteAddress?.ipAddress ?? "unknown"
+    }
+
+    /// Where a request came from, with the trace that it belongs to (W3C Trace Context §3.2).
+    func origin(of request: Request) -> RequestSource {
+        let header = HTTPField.Name("traceparent").flatMap { request.headers[$0] }
+        return RequestSource(address: peerAddress, traceID: header.flatMap { TraceParent($0) }?.traceID)
     }
 
     /// Forms are small; documents of the admin side too.

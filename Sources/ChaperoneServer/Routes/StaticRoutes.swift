@@ -10,6 +10,9 @@ struct StaticRoutes: Sendable {
         ("/favicon.ico", "pages/chaperone.svg"),
     ])
 
+    static let console = StaticRoutes(
+        files: pages.files + [("/assets/console.css", "pages/console.css")])
+
     func add(to router: Router<SideContext>) {
         for file in files {
             guard let bytes = Assets.bytes(file.path) else { continue }

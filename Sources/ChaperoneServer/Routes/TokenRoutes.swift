@@ -17,14 +17,14 @@ struct TokenRoutes: Sendable {
         router.post("/oauth/token") { request, context in
             try await form(of: request) { form, header in
                 let answer = await token.answer(
-                    form, authorization: header, from: RequestSource(address: context.peerAddress))
+                    form, authorization: header, from: context.origin(of: request))
                 return respond(answer, context)
             }
         }
         router.post("/oauth/revoke") { request, context in
             try await form(of: request) { form, header in
                 let answer = await revocation.answer(
-                    form, authorization: header, from: RequestSource(address: context.peerAddress))
+                    form, authorization: header, from: context.origin(of: request))
                 switch answer {
                 case .done: return Self.finished(Response(status: .ok))
                 case .refused(let error): return refusal(error, context)

@@ -2,6 +2,7 @@ internal import AccessPolicy
 internal import Audit
 internal import Authorization
 internal import FHIRCore
+internal import NIOPosix
 public import OAuthCore
 internal import Persistence
 
@@ -19,6 +20,7 @@ public struct Installation: Sendable {
     var auditReader: any AuditReader { auditSink }
     let server: AuthorizationServer
     let auditSide: AuditSide
+    let timedSink: TimedAuditSink
     private let lock: PrivateFile.Lock
 
     /// Another process holds the installation.
@@ -37,7 +39,8 @@ public struct Installation: Sendable {
             throw Held(description: "another chaperone is running on `\(configuration.stateDirectory)`")
         }
         let sink = try AuditSQLiteSink(path: configuration.auditDatabase.path)
-        let recorder = try AuditRecorder(sink: sink, node: configuration.audit.node)
+        let timed = TimedAuditSink(sink)
+        let recorder = try AuditRecorder(sink: timed, node: configuration.audit.node)
         try recorder.recover()
         let database = try SQLiteAuthorizationDatabase(path: configuration.database.path)
         let key = try InstallationKey.load(stateDirectory: configuration.stateDirectory, random: random)
@@ -59,7 +62,9 @@ public struct Installation: Sendable {
         self.auditSink = sink
         self.server = server
         auditSide = AuditSide(
-            store: sink, node: configuration.audit.node, keys: server.keys, recorder: recorder, clock: clock)
+            store: sink, configuration: configuration, keys: server.keys, recorder: recorder, clock: clock,
+            random: random)
+        timedSink = timed
         self.lock = lock
     }
 
@@ -80,6 +85,32 @@ public struct Installation: Sendable {
                 sourceAddress: "local", at: clock.milliseconds()))
     }
 
+    /// Records the configuration when it is not the one that was last recorded: what is in force, without secrets.
+    func noteConfiguration() async throws {
+        var lines = configuration.settingsInForce.map { "\($0.key)=\($0.value)" }
+        lines += configuration.clients.map {
+            "client \($0.id): \($0.program.rawValue) \($0.kind.rawValue) \($0.scopes)"
+        }
+        lines += configuration.panels.sorted { $0.key < $1.key }.map { "panel \($0.key): \($0.value.sorted())" }
+        lines +=
+            configuration.audit.retention.map { "retention \($0)" } + configuration.audit.feeds.map { "feed \($0)" }
+        let digest = ChainHash.digest(of: lines.joined(separator: "\n"))
+        let reader = auditReader
+        let last = try await NIOThreadPool.singleton.runIfActive {
+            try reader.search(
+                AuditQuery(kinds: [AuthorizationRecord.Kind.configurationChanged.rawValue], limit: 1)
+            ).entries.first?.statement()
+        }
+        if case .authorization(let record) = last?.event, record.detail?.hasPrefix("configuration \(digest)") == true {
+            return
+        }
+        try await server.audit.note(
+            AuthorizationRecord(
+                id: DecisionID(random.identifier()), kind: .configurationChanged, outcome: .succeeded,
+                detail: "configuration \(digest): \(lines.joined(separator: "; "))", sourceAddress: "local",
+                at: clock.milliseconds()))
+    }
+
     /// Makes durable what waits, fixes it with a last checkpoint, and lets go.
     public func close() async throws {
         try await server.audit.flush()
@@ -96,6 +127,9 @@ public struct Installation: Sendable {
 extension Configuration {
     /// The address of the protected FHIR base as clients see it.
     var fhirBase: String { issuer.text + fhirServer.path }
+
+    /// How audit events name this system.
+    var auditSystem: AuditSystem { AuditSystem(name: "Chaperone", fhirBase: fhirBase, issuer: issuer.text) }
 
     var authorization: AuthorizationConfiguration {
         var result = AuthorizationConfiguration(issuer: issuer.text, fhirBases: [fhirBase])

@@ -1,4 +1,5 @@
 public import AccessPolicy
+internal import Audit
 internal import FHIRCore
 public import OAuthCore
 
@@ -27,11 +28,13 @@ public struct Enforcer: Sendable {
     private let random: RandomSource
     private let limits: Limits
     private let anonymous: AnonymousBudget
+    private let facts: RecordFacts
 
     /// An enforcer of these rules; the site's server and audit recorder join it in `GatewaySite`.
     public init(
         policy: ServerPolicy, verifier: AccessTokenVerifier, panels: PanelSource, pageLinks: PageLinks,
-        crossOrigin: CrossOriginPolicy = .everyOrigin, random: RandomSource = .system, limits: Limits = Limits()
+        crossOrigin: CrossOriginPolicy = .everyOrigin, random: RandomSource = .system, limits: Limits = Limits(),
+        facts: RecordFacts = RecordFacts()
     ) {
         self.policy = policy
         self.verifier = verifier
@@ -40,6 +43,7 @@ public struct Enforcer: Sendable {
         self.crossOrigin = crossOrigin
         self.random = random
         self.limits = limits
+        self.facts = facts
         anonymous = AnonymousBudget(
             perSecond: limits.anonymousRecordsPerSecond, burst: limits.anonymousRecordsBurst)
     }
@@ -62,10 +66,14 @@ public struct Enforcer: Sendable {
             case .throttled: standing = .throttled
             }
         }
-        return IncomingRequest(
+        var incoming = IncomingRequest(
             request: request.fhirRequest, standing: standing,
             decisionID: DecisionID(random.identifier(byteCount: 16)), now: now, startedAt: request.receivedAt,
             sourceAddress: request.sourceAddress, unrecordedRefusals: unrecorded)
+        incoming.traceID = request.values(of: "traceparent").first.flatMap { TraceParent($0) }?.traceID
+        incoming.reportingEntity = facts.reportingEntity
+        incoming.organization = incoming.access.flatMap { facts.organization($0.clientID) }
+        return incoming
     }
 
     /// Whether the token of a request still counts at a moment in milliseconds.

@@ -24,6 +24,12 @@ public struct IncomingRequest: Sendable {
     let sourceAddress: String?
     /// Refusals of tokenless requests that were counted and not recorded since the last record (decision 15).
     let unrecordedRefusals: Int
+    /// The trace that the request belongs to (W3C Trace Context).
+    var traceID: String?
+    /// Under whose obligation to report the access counts.
+    var reportingEntity: String?
+    /// The organisation for which the client acts.
+    var organization: String?
 
     var access: GrantedAccess? {
         switch standing {

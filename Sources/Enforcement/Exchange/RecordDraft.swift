@@ -17,7 +17,11 @@ struct RecordDraft: Sendable {
             patients: access?.launch.patient.map { [$0.text] } ?? [], interaction: .unclassified,
             method: incoming.request.method.description, path: incoming.request.path,
             queryAsked: incoming.request.query,
-            outcome: .pending, startedAt: incoming.startedAt)
+            outcome: .pending, startedAt: incoming.startedAt, traceID: incoming.traceID,
+            organization: incoming.organization,
+            purposeOfUse: access.map { RecordFacts.purposeOfUse($0.program) } ?? [],
+            legalBasis: access.map { RecordFacts.legalBasis($0.program) },
+            reportingEntity: incoming.reportingEntity)
         if incoming.unrecordedRefusals > 0 {
             record.securityEvents.append("unrecorded-refusals:\(incoming.unrecordedRefusals)")
         }

@@ -1,0 +1,78 @@
+internal import AccessPolicy
+
+/// Conditions on what entries say beyond what they are indexed by; looked at entry by entry after the indexed ones.
+///
+/// Conditions that are set must all hold; within one, any of its values.
+public struct AuditContentFilter: Hashable, Sendable {
+    /// Individual scopes that allowed an access or were granted.
+    public var scopes: Set<String> = []
+    /// Ids of tokens.
+    public var tokens: Set<String> = []
+    /// Programs.
+    public var programs: Set<String> = []
+    /// Purposes of use.
+    public var purposes: Set<String> = []
+    /// Entities under whose obligation to report the access counts.
+    public var reportingEntities: Set<String> = []
+    /// Organisations.
+    public var organizations: Set<String> = []
+    /// Source addresses.
+    public var addresses: Set<String> = []
+    /// FHIR identities of users, such as `Practitioner/p1`.
+    public var users: Set<String> = []
+    /// Resources that were asked for, such as `Observation/o1`.
+    public var resources: Set<String> = []
+    /// Actions of AuditEvent: C, R, U, D, E.
+    public var actions: Set<String> = []
+    /// Nodes.
+    public var nodes: Set<String> = []
+    /// Only what 45 CFR 164.528 has in an accounting of disclosures.
+    public var onlyDisclosures = false
+
+    /// A filter that everything passes.
+    public init() {}
+
+    /// Whether there is any condition.
+    public var isEmpty: Bool { self == AuditContentFilter() }
+
+    /// Whether an entry passes; throws when its body cannot be read.
+    public func matches(_ entry: AuditEntry) throws(AuditFormatError) -> Bool {
+        if isEmpty { return true }
+        guard nodes.isEmpty || nodes.contains(entry.node) else { return false }
+        let statement = try entry.statement()
+        switch statement.event {
+        case .access(let record):
+            let resource = record.resourceType.flatMap { type in record.resourceID.map { "\(type)/\($0)" } }
+            return Self.any(scopes, record.scopes) && Self.any(tokens, [record.tokenID?.text])
+                && Self.any(programs, [record.program]) && Self.any(purposes, record.purposeOfUse)
+                && Self.any(reportingEntities, [record.reportingEntity])
+                && Self.any(organizations, [record.organization]) && Self.any(addresses, [record.sourceAddress])
+                && Self.any(users, [record.fhirUser]) && Self.any(resources, [resource])
+                && Self.any(actions, [record.interaction.action])
+                && (!onlyDisclosures || AccessReport.isDisclosure(record))
+        case .authorization(let record):
+            return Self.any(scopes, record.scopes) && Self.any(tokens, [record.tokenID?.text])
+                && Self.any(programs, [record.program]) && Self.any(addresses, [record.sourceAddress])
+                && Self.any(users, [record.fhirUser]) && Self.any(actions, ["E"])
+                && purposes.isEmpty && reportingEntities.isEmpty && organizations.isEmpty && resources.isEmpty
+                && !onlyDisclosures
+        }
+    }
+
+    private static func any(_ wanted: Set<String>, _ values: [String?]) -> Bool {
+        wanted.isEmpty || values.contains { $0.map(wanted.contains) ?? false }
+    }
+}
+
+extension AccessInteraction {
+    /// The action of AuditEvent (FHIR R4 audit-event-action).
+    var action: String {
+        switch self {
+        case .read, .vread, .historyInstance, .historyType, .historySystem, .capabilities: "R"
+        case .create: "C"
+        case .update, .patch: "U"
+        case .delete: "D"
+        case .searchType, .searchSystem, .transaction, .batch, .operation, .unclassified: "E"
+        }
+    }
+}

@@ -1,0 +1,18 @@
+/// What retention needs of a log. Its calls block.
+public protocol AuditRetentionStore: AuditCheckpointStore {
+    /// Up to `limit` entries of all nodes in the order of storing, from the first behind `position` on.
+    func entries(after position: Int64, limit: Int) throws -> [StoredAuditEntry]
+    /// The newest removal; nil when nothing was ever removed.
+    func latestRemoval() throws -> StoredAuditRemoval?
+    /// Stores a removal and takes its entries out, all in one transaction; refuses a number that does not follow and runs
+    /// whose entries are not there.
+    func remove(_ removal: SignedAuditRemoval, runs: [AuditRemovedRun]) throws
+    /// Whether an entry is an opening that nothing has closed.
+    func isOpen(_ sequence: Int64, of node: String) throws -> Bool
+    /// The holds that are in force.
+    func holds() throws -> [LegalHold]
+    /// Places a hold; refuses a name that was ever used.
+    func place(_ hold: LegalHold) throws
+    /// Lifts a hold; false when none of that name is in force.
+    func lift(_ id: String, by actor: String, at milliseconds: Int64) throws -> Bool
+}

@@ -1,0 +1,87 @@
+internal import Audit
+internal import Logging
+internal import NIOPosix
+internal import OAuthCore
+internal import Persistence
+internal import ServiceLifecycle
+
+/// Drives one feed until the server stops: reads, sends, remembers, waits.
+struct FeedService: Service {
+    let settings: Configuration.FeedSettings
+    let store: AuditSQLiteSink
+    let watch: AuditWatch
+    let clock: Clock
+    let logger: Logger
+    let open: @Sendable () throws -> OpenFeed
+
+    private var work: String { "feed \(settings.name)" }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            do {
+                let opened = try open()
+                let result: Result<Void, any Error>
+                do { result = .success(try await feed(opened.transport)) } catch { result = .failure(error) }
+                await opened.close()
+                try result.get()
+            } catch is CancellationError {} catch {
+                // Only the store itself can end a feed: then health says so until the server is started again.
+                watch.failed(work, "\(error)")
+                logger.error(
+                    "a feed of the audit trail ended", metadata: ["feed": "\(settings.name)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func feed(_ transport: AuditFeedTransport) async throws {
+        let name = settings.name
+        let delivered = try await blocking { try $0.cursor(of: name) }
+        var machine = AuditFeedMachine(delivered: delivered, settles: transport.settles)
+        var action = machine.first
+        while !Task.isCancelled {
+            switch action {
+            case .wait(let milliseconds):
+                try await Task.sleep(for: .milliseconds(milliseconds))
+                action = machine.waited(at: clock.milliseconds())
+            case .send, .confirm:
+                let event = await perform(action, transport)
+                try Task.checkCancellation()
+                action = machine.handle(event, at: clock.milliseconds())
+            }
+        }
+    }
+
+    private func perform(_ action: AuditFeedMachine.Action, _ transport: AuditFeedTransport) async
+        -> AuditFeedMachine.Event
+    {
+        let (name, source, limit) = (settings.name, settings.source, settings.batch)
+        do {
+            switch action {
+            case .send(let position):
+                guard let batch = try await blocking({ try $0.batch(of: source, after: position, limit: limit) }) else {
+                    return .nothing
+                }
+                try await transport.send(batch)
+                watch.succeeded(work)
+                return .sent(through: batch.through)
+            case .confirm(let through):
+                try await transport.confirm()
+                try await blocking { try $0.advance(name, to: through) }
+                return .confirmed(through: through)
+            case .wait: return .nothing
+            }
+        } catch {
+            watch.failed(work, "\(error)")
+            logger.warning(
+                "a feed of the audit trail has to wait", metadata: ["feed": "\(name)", "error": "\(error)"])
+            return .failed
+        }
+    }
+
+    private func blocking<Value: Sendable>(_ work: @escaping @Sendable (AuditSQLiteSink) throws -> Value) async throws
+        -> Value
+    {
+        let store = store
+        return try await NIOThreadPool.singleton.runIfActive { try work(store) }
+    }
+}

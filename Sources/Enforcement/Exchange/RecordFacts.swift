@@ -1,0 +1,40 @@
+public import AccessPolicy
+
+/// What the record of an access says beside the request and its decision: under whose obligation it counts, on which
+/// rule of law it rests, for which organisation the client acts.
+public struct RecordFacts: Sendable {
+    /// Under whose obligation to report accesses to this server count.
+    public var reportingEntity: String?
+    /// The organisation for which a client acts.
+    public var organization: @Sendable (ClientID) -> String?
+
+    /// Facts about one protected server.
+    public init(
+        reportingEntity: String? = nil, organization: @escaping @Sendable (ClientID) -> String? = { _ in nil }
+    ) {
+        self.reportingEntity = reportingEntity
+        self.organization = organization
+    }
+
+    /// The rule of law that an access under a program rests on (CMS-0057-F; HIPAA where no program binds).
+    static func legalBasis(_ program: APIProgram) -> String {
+        switch program {
+        case .patientAccess: "42 CFR 422.119(a); 431.60(a); 457.730(a); 45 CFR 156.221(a)"
+        case .providerAccess: "42 CFR 422.121(a); 431.61(a); 457.731(a); 45 CFR 156.222(a)"
+        case .payerToPayer: "42 CFR 422.121(b); 431.61(b); 457.731(b); 45 CFR 156.222(b)"
+        case .priorAuthorization: "42 CFR 422.122(b); 431.80(b); 457.732(b); 45 CFR 156.223(b)"
+        case .general: "45 CFR 164.506"
+        }
+    }
+
+    /// The purpose of use that a program stands for, as HL7 v3 ActReason codes; none where only the token could tell.
+    static func purposeOfUse(_ program: APIProgram) -> [String] {
+        switch program {
+        case .patientAccess: ["PATRQT"]
+        case .providerAccess: ["TREAT"]
+        case .payerToPayer: ["HOPERAT"]
+        case .priorAuthorization: ["COVAUTH"]
+        case .general: []
+        }
+    }
+}

@@ -1,0 +1,133 @@
+public import Audit
+internal import Foundation
+internal import GRDB
+
+extension AuditSQLiteSink: AuditRetentionStore {
+    public func entries(after position: Int64, limit: Int) throws -> [StoredAuditEntry] {
+        try pool.read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM audit_entry WHERE position > ? ORDER BY position LIMIT ?",
+                arguments: [position, limit]
+            ).map { StoredAuditEntry(position: $0["position"], entry: try AuditRow.entry($0, in: database)) }
+        }
+    }
+
+    /// The running number of the newest entry, 0 where there is none.
+    public func newestPosition() throws -> Int64 {
+        try pool.read { try Int64.fetchOne($0, sql: "SELECT max(position) FROM audit_entry") ?? 0 }
+    }
+
+    public func isOpen(_ sequence: Int64, of node: String) throws -> Bool {
+        try pool.read { database in
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM audit_open WHERE node = ? AND sequence = ?)",
+                arguments: [node, sequence]) ?? false
+        }
+    }
+
+    public func latestRemoval() throws -> StoredAuditRemoval? {
+        try pool.read { database in
+            try Row.fetchOne(database, sql: "SELECT * FROM audit_removal ORDER BY number DESC LIMIT 1").map {
+                StoredAuditRemoval(number: $0["number"], compact: $0["compact"], runs: [])
+            }
+        }
+    }
+
+    public func remove(_ removal: SignedAuditRemoval, runs: [AuditRemovedRun]) throws {
+        try pool.write { database in
+            let newest = try Int64.fetchOne(database, sql: "SELECT max(number) FROM audit_removal") ?? 0
+            guard removal.removal.number == newest + 1 else {
+                throw AuditFailure.notWritten(detail: "removal \(removal.removal.number) does not follow \(newest)")
+            }
+            try database.execute(
+                sql: "INSERT INTO audit_removal (number, compact) VALUES (?, ?)",
+                arguments: [removal.removal.number, removal.compact])
+            for run in runs { try Self.remove(run, by: removal.removal.number, in: database) }
+        }
+    }
+
+    /// The run first: the trigger lets go only what a run names.
+    private static func remove(_ run: AuditRemovedRun, by removal: Int64, in database: Database) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO audit_removed_run (node, first, last, previous, hash, removal) VALUES (?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                run.node, run.first, run.last, Data(run.previous.bytes), Data(run.hash.bytes), removal,
+            ])
+        let range: StatementArguments = [run.node, run.first, run.last]
+        try database.execute(
+            sql: """
+                DELETE FROM audit_patient WHERE position IN (
+                    SELECT position FROM audit_entry WHERE node = ? AND sequence BETWEEN ? AND ?)
+                """, arguments: range)
+        try database.execute(
+            sql: "DELETE FROM audit_entry WHERE node = ? AND sequence BETWEEN ? AND ?", arguments: range)
+        guard database.changesCount == Int(run.count) else {
+            throw AuditFailure.notWritten(
+                detail: "entries \(run.first) to \(run.last) of `\(run.node)` are not all there")
+        }
+    }
+
+    public func holds() throws -> [LegalHold] {
+        try pool.read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM audit_hold WHERE lifted_at IS NULL ORDER BY placed_at, id"
+            ).map {
+                LegalHold(
+                    id: $0["id"], patient: $0["patient"], client: $0["client"],
+                    reportingEntity: $0["reporting_entity"], reason: $0["reason"], placedBy: $0["placed_by"],
+                    placedAt: $0["placed_at"])
+            }
+        }
+    }
+
+    public func place(_ hold: LegalHold) throws {
+        try pool.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO audit_hold (id, patient, client, reporting_entity, reason, placed_by, placed_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    hold.id, hold.patient, hold.client, hold.reportingEntity, hold.reason, hold.placedBy,
+                    hold.placedAt,
+                ])
+        }
+    }
+
+    public func lift(_ id: String, by actor: String, at milliseconds: Int64) throws -> Bool {
+        try pool.write { database in
+            try database.execute(
+                sql: "UPDATE audit_hold SET lifted_by = ?, lifted_at = ? WHERE id = ? AND lifted_at IS NULL",
+                arguments: [actor, milliseconds, id])
+            return database.changesCount == 1
+        }
+    }
+}
+
+extension AuditSQLiteSink: AuditFeedStore {
+    public func cursor(of feed: String) throws -> Int64 {
+        try pool.read {
+            try Int64.fetchOne($0, sql: "SELECT position FROM audit_feed WHERE name = ?", arguments: [feed]) ?? 0
+        }
+    }
+
+    public func advance(_ feed: String, to position: Int64) throws {
+        try pool.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO audit_feed (name, position) VALUES (?, ?)
+                    ON CONFLICT (name) DO UPDATE SET position = excluded.position WHERE excluded.position > position
+                    """, arguments: [feed, position])
+        }
+    }
+
+    public func newestPosition(of source: AuditFeedSource) throws -> Int64 {
+        switch source {
+        case .records: try newestPosition()
+        case .checkpoints:
+            try pool.read { try Int64.fetchOne($0, sql: "SELECT max(position) FROM audit_checkpoint") ?? 0 }
+        }
+    }
+}
