@@ -84,7 +84,10 @@ let package = Package(
     targets: [
         // Debian libraries.
         .systemLibrary(name: "CArgon2", providers: [.apt(["libargon2-dev"])]),
+        .systemLibrary(name: "CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // The one face of libxml2, without a type of its own.
+        .target(name: "CXML2", dependencies: ["CLibXML2"]),
         // Page templates, styles and the demo app, carried inside the binary (C23 #embed).
         .target(name: "CAssets", exclude: ["pages", "demo", "embed.py"]),
 
@@ -92,6 +95,8 @@ let package = Package(
         library("FHIRCore"),
         // 1: what may be done.
         library("AccessPolicy", ["FHIRCore"]),
+        // 1: the other format of resources, at the door.
+        library("FHIRXML", ["FHIRCore", "CXML2"]),
         // 2: the messages of OAuth, OpenID Connect and SMART; JOSE.
         library("OAuthCore", ["FHIRCore", "AccessPolicy", crypto, cryptoExtras]),
         // 3: the record of every access.
@@ -101,7 +106,7 @@ let package = Package(
         library(
             "Enforcement",
             [
-                "FHIRCore", "AccessPolicy", "OAuthCore", "Audit",
+                "FHIRCore", "FHIRXML", "AccessPolicy", "OAuthCore", "Audit",
                 logging, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]),
         // 5: engines.
@@ -135,11 +140,14 @@ let package = Package(
             "ChaperoneTesting",
             ["FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "Authorization", "Enforcement"]),
         .target(
-            name: "ParserProperties", dependencies: ["FHIRCore", "AccessPolicy"], path: "Tests/ParserProperties",
+            name: "ParserProperties", dependencies: ["FHIRCore", "FHIRXML", "AccessPolicy"], path: "Tests/ParserProperties",
             swiftSettings: strict),
 
         tests("FHIRCoreTests", ["FHIRCore", "ParserProperties"]),
         tests("ParserPropertyTests", ["ParserProperties", "FHIRCore"]),
+        .testTarget(
+            name: "FHIRXMLTests", dependencies: ["FHIRXML", "FHIRCore", "SyntheticRecords", "RequirementTraits"],
+            exclude: ["peer.py"], swiftSettings: strict),
         tests("AccessPolicyTests", ["AccessPolicy", "FHIRCore"]),
         tests("OAuthCoreTests", ["OAuthCore", "AccessPolicy", "FHIRCore", crypto, cryptoExtras, jwtKit]),
         tests("AuditTests", ["Audit", "OAuthCore", "AccessPolicy", "FHIRCore", "ChaperoneTesting"]),
@@ -149,8 +157,8 @@ let package = Package(
         tests(
             "EnforcementTests",
             [
-                "Enforcement", "Audit", "OAuthCore", "AccessPolicy", "FHIRCore", "ChaperoneTesting", "SandboxFHIR",
-                logging, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioSSL,
+                "Enforcement", "Audit", "OAuthCore", "AccessPolicy", "FHIRXML", "FHIRCore", "ChaperoneTesting",
+                "SandboxFHIR", "SyntheticRecords", logging, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioSSL,
             ]),
         tests(
             "PersistenceTests",

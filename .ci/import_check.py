@@ -16,9 +16,9 @@ TOOLCHAIN = {
 }
 LAYERS = {
     "FHIRCore": 0, "AccessPolicy": 1, "OAuthCore": 2, "Audit": 3, "Authorization": 4, "Enforcement": 4,
-    "SyntheticRecords": 1, "Persistence": 5, "SandboxFHIR": 5, "ChaperoneServer": 6, "chaperone": 7,
+    "FHIRXML": 1, "SyntheticRecords": 1, "Persistence": 5, "SandboxFHIR": 5, "ChaperoneServer": 6, "chaperone": 7,
 }
-NO_FOUNDATION = {"FHIRCore", "AccessPolicy"}
+NO_FOUNDATION = {"FHIRCore", "AccessPolicy", "FHIRXML"}
 IMPORT = re.compile(
     r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:public |package |internal |fileprivate |private )?"
     r"import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(\w+)", re.M)

@@ -14,6 +14,8 @@ public enum ParserProperty: String, CaseIterable, Sendable {
     case query
     /// One scope, and that its text is given back.
     case scope
+    /// Resources in XML or JSON, against their own way back.
+    case xml
 
     /// Inputs above this are not looked at: the slow readers are slow.
     public static let longestInput = 4_096
@@ -26,6 +28,7 @@ public enum ParserProperty: String, CaseIterable, Sendable {
         case .request: return requestViolation(input)
         case .query: return String(validating: input, as: UTF8.self).flatMap(queryViolation)
         case .scope: return String(validating: input, as: UTF8.self).flatMap(scopeViolation)
+        case .xml: return FormatReading.violation(by: input)
         }
     }
 

@@ -188,7 +188,7 @@ struct Decider {
         guard request.options.elements.allSatisfy({ !$0.contains(".") }) else {
             throw Refused(.parameterNotSupported, parameter: "_elements")
         }
-        guard request.options.format == .json else { throw Refused(.formatNotSupported) }
+        guard request.options.content == .resource else { throw Refused(.formatNotSupported) }
     }
 
     var isLenient: Bool { request.prefer.handling == .lenient }

@@ -1,3 +1,5 @@
+internal import FHIRCore
+
 /// The header fields that our answers carry, kind by kind.
 enum AnswerFields {
     typealias Field = (name: String, value: String)
@@ -10,13 +12,20 @@ enum AnswerFields {
     ]
 
     /// With a FHIR document of ours as the body.
-    static let document: [Field] = [("content-type", "application/fhir+json; charset=utf-8")] + guarded
+    static func document(in format: AnswerFormat) -> [Field] {
+        format == .json ? jsonDocument : [("content-type", format.contentType)] + guarded
+    }
 
-    /// A document that everybody may see and keep for a minute.
-    static let publicDocument: [Field] = [
-        ("content-type", "application/fhir+json; charset=utf-8"),
-        ("content-security-policy", "sandbox"),
-        ("x-content-type-options", "nosniff"),
-        ("cache-control", "public, max-age=60"),
-    ]
+    private static let jsonDocument: [Field] = [("content-type", AnswerFormat.json.contentType)] + guarded
+
+    /// A document that everybody may see and keep for a minute, in the format that was asked for.
+    static func publicDocument(in format: AnswerFormat) -> [Field] {
+        [
+            ("content-type", format.contentType),
+            ("content-security-policy", "sandbox"),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "public, max-age=60"),
+            ("vary", "Accept"),
+        ]
+    }
 }

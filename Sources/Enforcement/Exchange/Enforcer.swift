@@ -66,8 +66,12 @@ public struct Enforcer: Sendable {
             case .throttled: standing = .throttled
             }
         }
+        var asked = request.fhirRequest
+        let format = AnswerFormat(for: asked)
+        // Only for somebody who has a token: converting costs work.
+        if case .verified = standing { asked = FormatDoor.entering(asked) }
         var incoming = IncomingRequest(
-            request: request.fhirRequest, standing: standing,
+            request: asked, format: format, standing: standing,
             decisionID: DecisionID(random.identifier(byteCount: 16)), now: now, startedAt: request.receivedAt,
             sourceAddress: request.sourceAddress, unrecordedRefusals: unrecorded)
         incoming.traceID = request.values(of: "traceparent").first.flatMap { TraceParent($0) }?.traceID

@@ -1,10 +1,11 @@
 internal import AccessPolicy
 internal import Audit
+internal import FHIRCore
 
 /// The answer to one FHIR request. It cannot be copied, and making one costs the receipt of its closing record.
 ///
-/// The body is either bytes that `AccessPolicy` released or an OperationOutcome of ours; there is no initialiser that
-/// takes other bytes (decision 1).
+/// The body is bytes that `AccessPolicy` released or an OperationOutcome of ours, as `WrittenAnswer` has written them;
+/// there is no initialiser that takes other bytes (decision 1).
 public struct GatewayAnswer: ~Copyable, Sendable {
     /// The HTTP status.
     public let status: Int
@@ -16,39 +17,30 @@ public struct GatewayAnswer: ~Copyable, Sendable {
     /// The bytes, by giving the answer up.
     public consuming func takeBody() -> [UInt8] { body }
 
-    /// What was judged and recorded. Nil when the receipt is for another decision: then nothing may leave.
+    /// What was judged, written and recorded. Nil when the receipt is for another decision: then nothing may leave.
     init?(
-        _ conclusion: Conclusion, of decisionID: DecisionID, receipt: consuming ClosingReceipt,
+        _ written: WrittenAnswer, of decisionID: DecisionID, receipt: consuming ClosingReceipt,
         crossOrigin: CrossOriginPolicy?
     ) {
         guard receipt.decisionID == decisionID else { return nil }
-        self.init(conclusion, requestID: decisionID, crossOrigin: crossOrigin)
+        self.init(written, requestID: decisionID, crossOrigin: crossOrigin)
     }
 
     /// A refusal that could not be recorded; it holds no data. Its id is in no record, but tells one report of a client
     /// from another.
-    init(unrecorded refusal: GatewayRefusal, of decisionID: DecisionID?, crossOrigin: CrossOriginPolicy?) {
-        self.init(.refusal(refusal), requestID: decisionID, crossOrigin: crossOrigin)
+    init(
+        unrecorded refusal: GatewayRefusal, of decisionID: DecisionID?, in format: AnswerFormat,
+        crossOrigin: CrossOriginPolicy?
+    ) {
+        self.init(WrittenAnswer(.refusal(refusal), in: format), requestID: decisionID, crossOrigin: crossOrigin)
     }
 
     /// The request id is the id under which the record can be found.
-    private init(_ conclusion: Conclusion, requestID: DecisionID?, crossOrigin: CrossOriginPolicy?) {
+    private init(_ written: WrittenAnswer, requestID: DecisionID?, crossOrigin: CrossOriginPolicy?) {
         self.crossOrigin = crossOrigin
-        let identifying: [AnswerFields.Field] = requestID.map { [("x-request-id", $0.text)] } ?? []
-        switch conclusion {
-        case .refusal(let refusal):
-            status = refusal.status
-            fields = refusal.fields + identifying
-            body = refusal.body
-        case .released(let answer):
-            status = answer.status
-            body = answer.body.bytes
-            var fields = answer.body.bytes.isEmpty ? AnswerFields.guarded : AnswerFields.document
-            if let etag = answer.etag { fields.append(("etag", etag)) }
-            if let lastModified = answer.lastModified { fields.append(("last-modified", lastModified)) }
-            if let location = answer.location { fields.append(("location", location)) }
-            self.fields = fields + identifying
-        }
+        status = written.conclusion.status
+        fields = written.fields + (requestID.map { [("x-request-id", $0.text)] } ?? [])
+        body = written.body
     }
 }
 

@@ -60,7 +60,7 @@ public struct GatewayExchange: ~Copyable {
         case asking
         /// The opening record is being written, before the errand's first change.
         case opening(UpstreamRequest)
-        case closing(Conclusion, DecisionID)
+        case closing(WrittenAnswer, DecisionID)
         case over
     }
 
@@ -72,6 +72,8 @@ public struct GatewayExchange: ~Copyable {
     /// What has come of the upstream call under way.
     private var buffer: AnswerBuffer
     private var decisionID: DecisionID?
+    /// In which the client wants its answer.
+    private var format = AnswerFormat.json
 
     init(rules: ExchangeRules) {
         self.rules = rules
@@ -100,10 +102,12 @@ extension GatewayExchange {
     private mutating func begin(_ incoming: IncomingRequest) -> Action {
         guard case .new = state else { return unexpected() }
         decisionID = incoming.decisionID
+        format = incoming.format
         if case .throttled = incoming.standing {
             state = .over
             return .answer(
-                GatewayAnswer(unrecorded: .throttled, of: incoming.decisionID, crossOrigin: rules.crossOrigin))
+                GatewayAnswer(
+                    unrecorded: .throttled, of: incoming.decisionID, in: format, crossOrigin: rules.crossOrigin))
         }
         switch rules.judge(incoming) {
         case .refuse(let refusal, let record):
@@ -156,9 +160,9 @@ extension GatewayExchange {
     }
 
     private mutating func closed(_ receipt: consuming ClosingReceipt) -> Action {
-        guard case .closing(let conclusion, let decisionID) = state,
+        guard case .closing(let written, let decisionID) = state,
             let answer = GatewayAnswer(
-                conclusion, of: decisionID, receipt: receipt, crossOrigin: rules.crossOrigin)
+                written, of: decisionID, receipt: receipt, crossOrigin: rules.crossOrigin)
         else { return unexpected() }
         state = .over
         return .answer(answer)
@@ -212,10 +216,11 @@ extension GatewayExchange {
         return perform(.conclude(conclusion))
     }
 
-    /// Asks for the closing record; the answer follows it and nothing else.
+    /// Writes the answer and asks for the closing record; the answer follows it and nothing else.
     private mutating func conclude(_ conclusion: Conclusion, draft: RecordDraft) -> Action {
-        let record = draft.closing(conclusion)
-        state = .closing(conclusion, record.decisionID)
+        let written = WrittenAnswer(conclusion, in: format, changesUpstream: receipt != nil)
+        let record = draft.closing(written.conclusion)
+        state = .closing(written, record.decisionID)
         var opened: OpeningReceipt?
         swap(&opened, &receipt)
         switch consume opened {
@@ -228,6 +233,7 @@ extension GatewayExchange {
     private mutating func unexpected() -> Action {
         if case .over = state { return .wait }
         state = .over
-        return .answer(GatewayAnswer(unrecorded: .notRecorded, of: decisionID, crossOrigin: rules.crossOrigin))
+        return .answer(
+            GatewayAnswer(unrecorded: .notRecorded, of: decisionID, in: format, crossOrigin: rules.crossOrigin))
     }
 }

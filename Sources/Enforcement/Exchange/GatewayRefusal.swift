@@ -52,8 +52,8 @@ public struct GatewayRefusal: Sendable, Hashable {
         return refusal
     }
 
-    var fields: [AnswerFields.Field] {
-        var fields = AnswerFields.document
+    func fields(in format: AnswerFormat) -> [AnswerFields.Field] {
+        var fields = AnswerFields.document(in: format)
         if let challenge { fields.append(("www-authenticate", challenge)) }
         if let allow { fields.append(("allow", allow)) }
         if let retryAfter { fields.append(("retry-after", String(retryAfter))) }

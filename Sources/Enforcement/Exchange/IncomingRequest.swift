@@ -14,7 +14,10 @@ public struct IncomingRequest: Sendable {
         case throttled
     }
 
+    /// In JSON, whatever format it came in.
     let request: FHIRRequest
+    /// In which the answer is to be written.
+    let format: AnswerFormat
     let standing: Standing
     let decisionID: DecisionID
     /// Unix seconds.

@@ -38,7 +38,7 @@ public struct PageLinks: Sendable {
         guard let sealed = try? sealer.seal(text, context: Self.purpose, random: random),
             sealed.utf8.count <= FHIRInteraction.longestPage
         else { return nil }
-        return "\(publicBase)/_page/\(sealed)"
+        return "\(publicBase)/_page/\(sealed)" + (page.format.map { "?_format=\($0)" } ?? "")
     }
 
     /// What a link stands for, if it was given to this client under this grant and patient and still holds.
@@ -83,6 +83,9 @@ struct PageOrigin: Hashable, Sendable {
     let narrowed: String
     /// `Prefer: handling`, which the first page was asked with.
     let handling: String?
+    /// `json` or `xml` where the first page was asked for with `_format`: every further one is to be the same, and
+    /// whoever follows a link sends no parameter of its own.
+    let format: String?
     let holder: PageHolder
 
     /// The origin of the pages of an answer.
@@ -94,6 +97,7 @@ struct PageOrigin: Hashable, Sendable {
         path = received.originPath
         query = ([request.query.encoded] + options.compactMap { $0 }).filter { !$0.isEmpty }.joined(separator: "&")
         handling = request.prefer.handling?.rawValue
+        format = request.options.namedFormat.map { $0.syntax == .xml ? "xml" : "json" }
         self.narrowed = narrowed
         self.holder = holder
     }
@@ -107,6 +111,7 @@ struct PageOrigin: Hashable, Sendable {
         self.narrowed = narrowed
         self.holder = holder
         handling = json["handling"]?.string
+        format = json["format"]?.string
     }
 
     /// Stands for a query in a link, which has no room for the query itself.
@@ -121,6 +126,7 @@ struct PageOrigin: Hashable, Sendable {
         ]
         if let patient = holder.patient { members.append(JSONMemberValue("patient", .string(patient))) }
         if let handling { members.append(JSONMemberValue("handling", .string(handling))) }
+        if let format { members.append(JSONMemberValue("format", .string(format))) }
         return .object(members)
     }
 }

@@ -70,6 +70,8 @@ struct RecordDraft: Sendable {
     /// The record of the end.
     func closing(_ conclusion: Conclusion) -> AccessRecord {
         var closed = record
+        // What was judged fit to leave and does not leave after all was not released.
+        if case .refusal = conclusion { closed.released = 0 }
         closed.outcome = conclusion.outcome
         closed.status = conclusion.status
         return closed

@@ -63,14 +63,15 @@ enum CapabilityDocument {
                         JSONMemberValue("url", .string(policy.publicBase)),
                     ])),
                 JSONMemberValue("fhirVersion", "4.0.1"),
-                JSONMemberValue("format", ["json", "application/fhir+json"]),
+                JSONMemberValue("format", ["json", "xml", "application/fhir+json", "application/fhir+xml"]),
                 JSONMemberValue(
                     "rest",
                     .array([
-                        .object([
-                            JSONMemberValue("mode", "server"), JSONMemberValue("security", security(endpoints)),
-                            JSONMemberValue("resource", .array(resources)),
-                        ])
+                        .object(
+                            [
+                                JSONMemberValue("mode", "server"), JSONMemberValue("security", security(endpoints)),
+                                JSONMemberValue("resource", .array(resources)),
+                            ].filter { $0.value != .array([]) })
                     ])),
             ].filter { $0.value != .array([]) }
         ).serialized

@@ -10,11 +10,11 @@ internal import Synchronization
 /// share what is kept; the lock is `kept`.
 public final class CapabilitySource: Sendable {
     private struct Kept {
-        var document: [UInt8]?
+        var document: PublicDocument?
         /// Until then the protected server is not asked again, whether it answered or not.
         var settledUntil = Int64.min
         /// Who waits for the fetch that is under way on an event loop; no entry where none is.
-        var waiting: [ObjectIdentifier: [NIOLoopBound<(WireAnswer) -> Void>]] = [:]
+        var waiting: [ObjectIdentifier: [NIOLoopBound<(PublicDocument?) -> Void>]] = [:]
     }
 
     private let policy: ServerPolicy
@@ -42,17 +42,20 @@ public final class CapabilitySource: Sendable {
     ///
     /// Anybody may ask, so asking costs the protected server at most one call per event loop at a time, and after a
     /// failure none for a while.
-    func document(over pool: UpstreamPool, answered: @escaping (WireAnswer) -> Void) {
+    func document(
+        in format: AnswerFormat, over pool: UpstreamPool, answered: @escaping (WireAnswer) -> Void
+    ) {
         let now = clock.now()
         let loop = ObjectIdentifier(pool.eventLoop)
-        let asker = NIOLoopBound(answered, eventLoop: pool.eventLoop)
+        let asked: (PublicDocument?) -> Void = { answered(Self.answer($0, in: format)) }
+        let asker = NIOLoopBound(asked, eventLoop: pool.eventLoop)
         let next: Step = kept.withLock { kept in
             if now < kept.settledUntil { return .answer(kept.document) }
             kept.waiting[loop, default: []].append(asker)
             return kept.waiting[loop]?.count == 1 ? .fetch : .wait
         }
         switch next {
-        case .answer(let document): answered(Self.answer(document))
+        case .answer(let document): asked(document)
         case .wait: break
         case .fetch:
             CapabilityFetch(limit: pool.server.limits.answerBytes) { [self] in settle($0, on: loop) }.start(over: pool)
@@ -60,23 +63,24 @@ public final class CapabilitySource: Sendable {
     }
 
     private enum Step {
-        case answer([UInt8]?), fetch, wait
+        case answer(PublicDocument?), fetch, wait
     }
 
     private func settle(_ bytes: [UInt8]?, on loop: ObjectIdentifier) {
         let made = bytes.flatMap { CapabilityDocument.make(from: $0, policy: policy, endpoints: endpoints) }
+            .flatMap { PublicDocument($0) }
         let now = clock.now()
         let (document, askers) = kept.withLock { kept in
             if let made { kept.document = made }
             kept.settledUntil = now + (made == nil ? failureLifetime : lifetime)
             return (kept.document, kept.waiting.removeValue(forKey: loop) ?? [])
         }
-        for asker in askers { asker.value(Self.answer(document)) }
+        for asker in askers { asker.value(document) }
     }
 
-    private static func answer(_ document: [UInt8]?) -> WireAnswer {
-        document.map { .publicDocument($0) }
-            ?? .documentUnavailable(GatewayRefusal(.unreachable, changesUpstream: false))
+    private static func answer(_ document: PublicDocument?, in format: AnswerFormat) -> WireAnswer {
+        document.map { .publicDocument($0, in: format) }
+            ?? .documentUnavailable(GatewayRefusal(.unreachable, changesUpstream: false), in: format)
     }
 }
 

@@ -1,4 +1,5 @@
 internal import Audit
+internal import FHIRCore
 internal import NIOCore
 
 /// Performs what one `GatewayExchange` asks for: records, upstream calls, the answer.
@@ -29,7 +30,7 @@ final class ExchangeDriver: UpstreamReceiver {
     func run(_ request: ReceivedRequest, refusal: FramingRefusal?) {
         let asked = ClientRequest(request)
         if refusal == nil, CapabilityQuery.isAsked(by: request) {
-            return answerCapabilities(CapabilityQuery.refusal(for: asked))
+            return answerCapabilities(asked)
         }
         let incoming = site.enforcer.receive(asked, refusal: refusal)
         self.incoming = incoming
@@ -123,10 +124,13 @@ final class ExchangeDriver: UpstreamReceiver {
         }
     }
 
-    private func answerCapabilities(_ refusal: GatewayRefusal?) {
-        if let refusal { return finish(.documentUnavailable(refusal)) }
+    private func answerCapabilities(_ asked: ClientRequest) {
+        let format = AnswerFormat(for: asked.fhirRequest)
+        if let refusal = CapabilityQuery.refusal(for: asked) {
+            return finish(.documentUnavailable(refusal, in: format))
+        }
         let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-        site.capabilities.document(over: site.upstream.pool(on: eventLoop)) { answer in
+        site.capabilities.document(in: format, over: site.upstream.pool(on: eventLoop)) { answer in
             loopBound.value.finish(answer)
         }
     }

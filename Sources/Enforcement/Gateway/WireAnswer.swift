@@ -32,7 +32,8 @@ struct WireAnswer {
     static func formRefusal(_ refusal: FramingRefusal) -> WireAnswer {
         let body = OperationOutcome.json(
             severity: "error", code: refusal.issueCode, diagnostics: refusal.diagnostics)
-        return WireAnswer(status: refusal.status, fields: AnswerFields.document, body: body, crossOrigin: nil)
+        return WireAnswer(
+            status: refusal.status, fields: AnswerFields.document(in: .json), body: body, crossOrigin: nil)
     }
 
     /// The constant answer to a CORS preflight: the same for every path, so that it tells nothing (ATK-195).
@@ -41,14 +42,17 @@ struct WireAnswer {
     }
 
     /// A public document: the CapabilityStatement. SMART 2.2 §CORS lets every origin read it.
-    static func publicDocument(_ body: [UInt8]) -> WireAnswer {
-        WireAnswer(status: 200, fields: AnswerFields.publicDocument, body: body, crossOrigin: .everyOrigin)
+    static func publicDocument(_ document: PublicDocument, in format: AnswerFormat) -> WireAnswer {
+        WireAnswer(
+            status: 200, fields: AnswerFields.publicDocument(in: format), body: document.bytes(in: format),
+            crossOrigin: .everyOrigin)
     }
 
     /// The public document cannot be had now.
-    static func documentUnavailable(_ refusal: GatewayRefusal) -> WireAnswer {
-        WireAnswer(
-            status: refusal.status, fields: refusal.fields, body: refusal.body, crossOrigin: .everyOrigin)
+    static func documentUnavailable(_ refusal: GatewayRefusal, in format: AnswerFormat) -> WireAnswer {
+        let written = WrittenAnswer(.refusal(refusal), in: format)
+        return WireAnswer(
+            status: refusal.status, fields: written.fields, body: written.body, crossOrigin: .everyOrigin)
     }
 
     /// The header block: our own fields, then what the connection and the asking origin need.

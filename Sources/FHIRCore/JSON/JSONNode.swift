@@ -89,6 +89,9 @@ public struct JSONNode: Hashable, Sendable {
         return String(decoding: content, as: UTF8.self)
     }
 
+    /// The UTF-8 of a string with its escapes undone; nil for anything else.
+    public var utf8: ArraySlice<UInt8>? { kind == .string ? content : nil }
+
     /// The value of `true` or `false`; nil for anything else.
     public var bool: Bool? {
         kind == .bool ? document.storage.bytes[Int(entry.start)] == UInt8(ascii: "t") : nil

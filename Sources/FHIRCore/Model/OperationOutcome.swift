@@ -14,12 +14,20 @@ public enum OperationOutcome {
         if let details {
             issue.append(JSONMemberValue("details", ["coding": [["code": .string(details)]]]))
         }
-        if let diagnostics { issue.append(JSONMemberValue("diagnostics", .string(diagnostics))) }
+        if let diagnostics { issue.append(JSONMemberValue("diagnostics", .string(writable(diagnostics)))) }
         if !expression.isEmpty {
-            issue.append(JSONMemberValue("expression", .array(expression.map { .string($0) })))
+            issue.append(JSONMemberValue("expression", .array(expression.map { .string(writable($0)) })))
         }
         return JSONValue.object([
             JSONMemberValue("resourceType", "OperationOutcome"), JSONMemberValue("issue", [.object(issue)]),
         ]).serialized
+    }
+
+    /// The text with U+FFFD for each character that XML cannot say, so that the outcome is the same in both formats: a
+    /// name that the client has sent can hold anything.
+    private static func writable(_ text: String) -> String {
+        let isWritable: (Unicode.Scalar) -> Bool = { $0.value >= 0x20 && $0.value != 0xFFFE && $0.value != 0xFFFF }
+        guard !text.unicodeScalars.allSatisfy(isWritable) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { isWritable($0) ? $0 : "\u{FFFD}" }))
     }
 }

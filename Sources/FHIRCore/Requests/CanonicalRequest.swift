@@ -38,9 +38,10 @@ public struct CanonicalRequest: Hashable, Sendable {
         if case .bundle(let bundle) = body { interaction = bundle.kind == .batch ? .batch : .transaction }
         var query = try CanonicalRequest.query(of: request, isPostSearch: isPostSearch, limits: limits)
         var options = try ResultOptions(takenFrom: &query)
-        if !MediaType.acceptsJSON(request.headers.accept) {
+        // FHIR R4 http.html: `_format` goes before `Accept`.
+        if options.namedFormat == nil, AnswerFormat.accepted(request.headers.accept) == nil {
             guard case .read(let key) = interaction, key.type == .binary else { throw .notAcceptable }
-            options.format = .rawBinary
+            options.content = .rawBinary
         }
         self.query = try CanonicalRequest.checked(query, for: interaction, request.headers, limits: limits)
         self.options = options

@@ -46,6 +46,9 @@ public struct FHIRRequest: Hashable, Sendable {
     public var headers: FHIRHeaders
     /// The body, decoded from any transfer coding.
     public var body: [UInt8]
+    /// Why the body could not be turned into the JSON that is read here, where it came as something else. It takes the
+    /// place of the body: a request without a body is not touched by it.
+    public var bodyFault: RequestRefusal?
 
     /// A request.
     public init(
@@ -56,5 +59,21 @@ public struct FHIRRequest: Hashable, Sendable {
         self.query = query
         self.headers = headers
         self.body = body
+    }
+}
+
+extension FHIRRequest {
+    /// Whether the body is the form of a search.
+    var isForm: Bool {
+        guard method == .post, let text = headers.contentType, let type = MediaType(text) else { return false }
+        return MediaType.form.contains(type.essence)
+    }
+
+    /// Whether the body claims to be a resource in XML, where a resource can be the body. A patch in XML is none.
+    public var hasXMLResource: Bool {
+        guard method == .post || method == .put, headers.contentEncoding == nil,
+            let text = headers.contentType, let type = MediaType(text)
+        else { return false }
+        return MediaType.xml.contains(type.essence) && type.isUTF8AndR4 && !path.hasSuffix("/_search")
     }
 }

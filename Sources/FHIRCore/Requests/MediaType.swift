@@ -39,27 +39,25 @@ struct MediaType: Hashable, Sendable {
             && (version == nil || version == "4.0" || version == "4.0.1")
     }
 
-    /// Whether a quality of zero says "not this".
-    var isExcluded: Bool {
-        guard let quality = parameters["q"] else { return false }
-        return !quality.isEmpty && quality.allSatisfy { $0 == "0" || $0 == "." }
+    /// The weight in `Accept` in thousandths (RFC 9110 §12.4.2): 1000 where none is given, nil where it is none.
+    var quality: Int? {
+        guard let text = parameters["q"] else { return 1000 }
+        let digits = Array(text.utf8)
+        guard let whole = digits.first, whole == UInt8(ascii: "0") || whole == UInt8(ascii: "1"), digits.count <= 5,
+            digits.count == 1 || digits[1] == UInt8(ascii: "."), let fraction = Int("0" + text.dropFirst(2)),
+            digits.dropFirst(2).allSatisfy({ (0x30...0x39).contains($0) })
+        else { return nil }
+        let scale = [1000, 100, 10, 1][max(digits.count - 2, 0)]
+        let thousandths = (whole == UInt8(ascii: "1") ? 1000 : 0) + fraction * scale
+        return thousandths <= 1000 ? thousandths : nil
     }
 
     /// FHIR R4 http.html, MIME types; the plain ones are common and mean the same.
     static let json: Set<String> = ["application/fhir+json", "application/json"]
+    /// The same for XML, where `text/xml` means `application/xml` (RFC 7303 §9.2).
+    static let xml: Set<String> = ["application/fhir+xml", "application/xml", "text/xml"]
     /// RFC 6902.
     static let jsonPatch: Set<String> = ["application/json-patch+json"]
     /// Forms of `POST _search`.
     static let form: Set<String> = ["application/x-www-form-urlencoded"]
-
-    /// Whether JSON can be the answer to this `Accept` value; an absent or unreadable one asks for nothing.
-    static func acceptsJSON(_ accept: String?) -> Bool {
-        guard let accept else { return true }
-        let ranges = accept.split(separator: ",").compactMap { MediaType($0) }
-        guard !ranges.isEmpty else { return true }
-        return ranges.contains { range in
-            !range.isExcluded && range.isUTF8AndR4
-                && (json.contains(range.essence) || ["*/*", "application/*", "text/json"].contains(range.essence))
-        }
-    }
 }

@@ -59,6 +59,7 @@ enum RequestBodyReader {
         guard let text = request.headers.contentType, let type = MediaType(text), types.contains(type.essence),
             type.isUTF8AndR4
         else { throw .mediaType(expected) }
+        if let fault = request.bodyFault { throw fault }
         do throws(JSONSyntaxError) {
             return try JSONDocument(request.body, limits: limits.json)
         } catch {
@@ -70,7 +71,8 @@ enum RequestBodyReader {
     private static func resource(
         _ request: FHIRRequest, type: ResourceType?, limits: RequestLimits
     ) throws(RequestRefusal) -> ResourceView {
-        let document = try json(request, MediaType.json, "application/fhir+json", limits)
+        let document = try json(
+            request, MediaType.json, "application/fhir+json or application/fhir+xml", limits)
         let view: ResourceView
         do throws(ResourceSyntaxError) {
             view = try ResourceView(document.root)

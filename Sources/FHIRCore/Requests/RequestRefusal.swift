@@ -32,7 +32,8 @@ public struct RequestRefusal: Error, Hashable, Sendable {
         status: 405, issueCode: "not-supported", diagnostics: "the method is none of this path")
 
     static let notAcceptable = RequestRefusal(
-        status: 406, issueCode: "not-supported", diagnostics: "answers are given as application/fhir+json only")
+        status: 406, issueCode: "not-supported",
+        diagnostics: "answers are given as application/fhir+json or application/fhir+xml")
 
     static func mediaType(_ expected: String) -> RequestRefusal {
         RequestRefusal(

@@ -1,10 +1,10 @@
 /// How the client wants an answer written. We do this ourselves; none of it is ever forwarded (it would take from
 /// the answer what has to be looked at).
 public struct ResultOptions: Hashable, Sendable {
-    /// The forms of an answer.
-    public enum Format: Hashable, Sendable {
-        /// FHIR JSON.
-        case json
+    /// What an answer holds.
+    public enum Content: Hashable, Sendable {
+        /// Resources, in a format of FHIR.
+        case resource
         /// The content of a Binary as it is, instead of the resource around it.
         case rawBinary
     }
@@ -14,14 +14,16 @@ public struct ResultOptions: Hashable, Sendable {
         case `true`, `false`, text, data, count
     }
 
-    /// The form of the answer.
-    public var format: Format = .json
+    /// What the answer holds.
+    public var content: Content = .resource
+    /// What `_format` named, for the links to further pages; the answer itself is written by whoever sends it.
+    public var namedFormat: AnswerFormat?
     /// `_summary`, if it was there.
     public var summary: Summary?
     /// The names in `_elements`; empty when it was not there.
     public var elements: [String] = []
 
-    /// Plain JSON, whole.
+    /// Resources, whole.
     public init() {}
 
     static let parameterNames: Set<String> = ["_format", "_pretty", "_summary", "_elements"]
@@ -41,11 +43,8 @@ public struct ResultOptions: Hashable, Sendable {
     private mutating func read(_ term: SearchTerm) throws(RequestRefusal) {
         switch term.name {
         case "_format":
-            // A `+` that was not encoded has become a space by now.
-            let names: Set<String> = [
-                "json", "application/json", "text/json", "application/fhir+json", "application/fhir json",
-            ]
-            guard names.contains(term.rawValue.lowercased()) else { throw .notAcceptable }
+            guard let format = AnswerFormat.named(term.rawValue) else { throw .notAcceptable }
+            namedFormat = format
         case "_pretty":
             guard term.rawValue == "true" || term.rawValue == "false" else {
                 throw .invalid("`_pretty` is `true` or `false`")

@@ -58,6 +58,11 @@ struct AttackCatalogue {
         }
     }
 
+    /// The tokens by name, with `scope` and `patient`.
+    var held: [String: JSONValue] {
+        Dictionary(uniqueKeysWithValues: (tokens.object ?? []).map { ($0.name, $0.value) })
+    }
+
     /// A fresh protected server that holds the records.
     func store(_ obedience: ScriptedRecords.Obedience) -> ScriptedRecords {
         let store = ScriptedRecords(records, base: GatewayHarness.upstreamBase, obedience: obedience)

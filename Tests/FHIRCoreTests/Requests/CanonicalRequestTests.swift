@@ -67,12 +67,6 @@ import Testing
 }
 
 @Suite struct ResultOptionTests {
-    @Test(.verifies("attack@ATK-198"), arguments: ["xml", "application/fhir+xml", "text/xml"])
-    func `an answer in XML is refused`(format: String) {
-        #expect(Ask.refusal("GET", "/Patient/pA?_format=\(format)")?.status == 406)
-        #expect(Ask.refusal("GET", "/Patient/pA", [("Accept", "application/fhir+xml")])?.status == 406)
-    }
-
     @Test(.verifies("attack@ATK-200"), arguments: ["html", "text/html", "ttl", "foo", ""])
     func `an answer in another format is refused`(format: String) {
         #expect(Ask.refusal("GET", "/Patient/pA?_format=\(format)")?.status == 406)
@@ -80,23 +74,48 @@ import Testing
 
     @Test(arguments: [
         "text/html", "application/fhir+json;q=0", "application/fhir+json; fhirVersion=3.0",
-        "application/pdf, text/plain",
+        "application/pdf, text/plain", "application/fhir+xml; fhirVersion=5.0", "*/*;q=0", "text/*;q=0.0",
     ])
-    func `an Accept that no JSON answers is refused`(accept: String) {
+    func `an Accept that no FHIR format answers is refused`(accept: String) {
         #expect(Ask.refusal("GET", "/Patient/pA", [("Accept", accept)])?.status == 406)
     }
 
     @Test(arguments: [
         "*/*", "application/json", "application/fhir+json; charset=utf-8; fhirVersion=4.0", "text/html, */*;q=0.1",
-        "application/*",
+        "application/*", "application/fhir+xml", "text/xml", "",
     ])
-    func `an Accept that JSON answers is served`(accept: String) throws {
-        #expect(try Ask.canonical("GET", "/Patient/pA", [("Accept", accept)]).options.format == .json)
+    func `an Accept that a FHIR format answers is served`(accept: String) throws {
+        #expect(try Ask.canonical("GET", "/Patient/pA", [("Accept", accept)]).options.content == .resource)
+    }
+
+    @Test func `a format that is named in the query goes before Accept`() throws {
+        for format in ["json", "xml"] {
+            let request = try Ask.canonical("GET", "/Patient/pA?_format=\(format)", [("Accept", "text/html")])
+            #expect(request.options.content == .resource)
+            #expect(request.query.terms.isEmpty)
+        }
+        #expect(Ask.refusal("GET", "/Patient/pA?_format=html", [("Accept", "application/fhir+json")])?.status == 406)
+    }
+
+    @Test func `a body that could not be converted is refused where it would have been read`() throws {
+        var request = FHIRRequest(method: .post, path: "/Observation")
+        request.headers.contentType = "application/fhir+json"
+        let fault = RequestRefusal(status: 413, issueCode: "too-long", diagnostics: "x")
+        request.bodyFault = fault
+        #expect(throws: fault) { try CanonicalRequest(request) }
+        request.path = "/Nothing"
+        #expect(throws: RequestRefusal.self) { try CanonicalRequest(request) }
+        request.headers.contentType = "text/plain"
+        request.path = "/Observation"
+        #expect { try CanonicalRequest(request) } throws: { ($0 as? RequestRefusal)?.status == 415 }
     }
 
     @Test func `a Binary can be asked for as it is`() throws {
-        #expect(try Ask.canonical("GET", "/Binary/b", [("Accept", "application/pdf")]).options.format == .rawBinary)
-        #expect(try Ask.canonical("GET", "/Binary/b", [("Accept", "application/fhir+json")]).options.format == .json)
+        #expect(try Ask.canonical("GET", "/Binary/b", [("Accept", "application/pdf")]).options.content == .rawBinary)
+        #expect(
+            try Ask.canonical("GET", "/Binary/b", [("Accept", "application/fhir+json")]).options.content == .resource)
+        #expect(
+            try Ask.canonical("GET", "/Binary/b", [("Accept", "application/fhir+xml")]).options.content == .resource)
     }
 
     @Test(
