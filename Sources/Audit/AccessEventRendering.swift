@@ -54,7 +54,7 @@ struct AccessEventRendering {
     private var outcome: String? {
         switch record.outcome {
         case .pending: nil
-        case .permitted: "0"
+        case .permitted, .decisionGiven: "0"
         case .refused: "4"
         case .failed, .interrupted: "8"
         }

@@ -4,6 +4,8 @@ public enum AccessOutcome: Hashable, Sendable {
     case pending
     /// Data or the confirmation of a write left for the client.
     case permitted
+    /// Policy said yes to a gateway that is not ours: what it then did and what left is not known here.
+    case decisionGiven
     /// Policy said no; nothing left but the refusal.
     case refused(reason: String)
     /// Allowed, but the upstream or we could not do it; no data left.
@@ -16,6 +18,7 @@ public enum AccessOutcome: Hashable, Sendable {
         switch self {
         case .pending: "pending"
         case .permitted: "permitted"
+        case .decisionGiven: "decision-given"
         case .refused: "refused"
         case .failed: "failed"
         case .interrupted: "interrupted"
@@ -25,7 +28,7 @@ public enum AccessOutcome: Hashable, Sendable {
     /// The reason, where the outcome has one.
     public var reason: String? {
         switch self {
-        case .pending, .permitted: nil
+        case .pending, .permitted, .decisionGiven: nil
         case .refused(let reason), .failed(let reason), .interrupted(let reason): reason
         }
     }
@@ -35,6 +38,7 @@ public enum AccessOutcome: Hashable, Sendable {
         switch code {
         case "pending": self = .pending
         case "permitted": self = .permitted
+        case "decision-given": self = .decisionGiven
         case "refused": self = .refused(reason: reason ?? "")
         case "failed": self = .failed(reason: reason ?? "")
         case "interrupted": self = .interrupted(reason: reason ?? "")

@@ -105,7 +105,7 @@ extension AuthorizationRecord {
 extension AccessOutcome {
     fileprivate func bounded() -> AccessOutcome {
         switch self {
-        case .pending, .permitted: self
+        case .pending, .permitted, .decisionGiven: self
         case .refused(let reason): .refused(reason: SecretScrubber.scrub(reason).bounded(RecordBounds.reason))
         case .failed(let reason): .failed(reason: SecretScrubber.scrub(reason).bounded(RecordBounds.reason))
         case .interrupted(let reason): .interrupted(reason: SecretScrubber.scrub(reason).bounded(RecordBounds.reason))

@@ -44,12 +44,12 @@ public struct Composition: Sendable {
         // The demo's own FHIR store, unless another server is to be protected.
         let hasSandbox = configuration.isDemo && configuration.fhirServer.upstream.isEmpty
         let sandboxAddress = configuration.listeners.sandbox
-        let upstreamBase =
-            hasSandbox ? "http://\(sandboxAddress)\(SandboxServer.basePath)" : configuration.fhirServer.upstream
-        let gateway = try GatewaySide(installation, upstreamBase: upstreamBase)
+        let gateway = try GatewaySide(installation)
 
         // Listeners.
-        let names = ["public", "admin"] + (hasSandbox ? ["sandbox"] : []) + (configuration.isDemo ? ["demo"] : [])
+        let names =
+            ["public", "admin"] + (hasSandbox ? ["sandbox"] : []) + (configuration.isDemo ? ["demo"] : [])
+            + (configuration.listeners.decisionKeyFile == nil ? [] : ["decisions"])
         let board = ListenerBoard(expected: Set(names))
         let credential = LocalCredential(
             address: "http://\(configuration.listeners.admin)", random: installation.random)

@@ -20,6 +20,7 @@ struct Sides {
     func listeners() throws -> [Listener] {
         var listeners = [try publicSide(), try adminSide()]
         if configuration.isDemo { listeners.append(try demoSide()) }
+        if let file = configuration.listeners.decisionKeyFile { listeners.append(try decisionSide(keyFile: file)) }
         return listeners
     }
 
@@ -41,14 +42,18 @@ struct Sides {
         let server = installation.server
         let cookie = SessionCookie(
             purpose: "session", port: configuration.issuer.port, isSecure: configuration.issuer.isHTTPS)
-        DiscoveryRoutes(fhirPath: configuration.fhirServer.path, discovery: server.discovery).add(to: router)
-        TokenRoutes(
-            token: server.token, revocation: server.revocation, issuer: configuration.issuer.text, metrics: metrics
-        ).add(to: router)
-        LaunchRoutes(
-            authorization: server.authorization, interaction: server.interaction, pages: pages, cookie: cookie,
-            clock: installation.clock
-        ).add(to: router)
+        // With somebody else's authorization server this process authorizes nobody and says so by having no such routes.
+        if configuration.tokenIssuer == nil {
+            DiscoveryRoutes(fhirPath: configuration.fhirServer.path, discovery: server.discovery).add(to: router)
+            TokenRoutes(
+                token: server.token, revocation: server.revocation, issuer: configuration.issuer.text,
+                metrics: metrics
+            ).add(to: router)
+            LaunchRoutes(
+                authorization: server.authorization, interaction: server.interaction, pages: pages, cookie: cookie,
+                clock: installation.clock
+            ).add(to: router)
+        }
         StaticRoutes.pages.add(to: router)
         HealthRoutes(report: health).add(to: router)
         let index = IndexPageFacts(
@@ -73,7 +78,10 @@ struct Sides {
             return Answers.json(problem.json, status: error.status, type: "application/problem+json")
         }
         router.middlewares.add(CountingMiddleware(listener: "admin", metrics: metrics))
-        let api = installation.adminAPI
+        let api = installation.adminAPI(
+            explaining: RequestExplainer(
+                enforcer: gateway.enforcer, origin: configuration.issuer.text,
+                basePath: configuration.fhirServer.path, clock: installation.clock))
         let authenticator = AdminAuthenticator(
             credential: Secret(credential.token), interaction: installation.server.interaction,
             users: installation.server.stores.users, clock: installation.clock,
@@ -90,6 +98,25 @@ struct Sides {
         ).add(to: router)
         return Listener(
             name: "admin", address: configuration.listeners.admin, router: router,
+            server: .http1(configuration: .init(idleTimeout: .seconds(60))))
+    }
+
+    // MARK: - decisions
+
+    private func decisionSide(keyFile: String) throws -> Listener {
+        let key = Secret(try Configuration.firstLine(of: keyFile))
+        guard key.reveal().unicodeScalars.count >= 32 else {
+            let message = "the key in `\(keyFile)` is shorter than 32 characters; make one with `openssl rand -hex 32`"
+            throw ConfigurationError([.init(origin: nil, path: "listeners.decisions.key-file", message: message)])
+        }
+        let router = Router<SideContext>.side { error in Answers.text("\(error.status)\n", status: error.status) }
+        router.middlewares.add(CountingMiddleware(listener: "decisions", metrics: metrics))
+        DecisionRoutes(
+            enforcer: gateway.enforcer, recorder: installation.recorder, basePath: configuration.fhirServer.path,
+            key: key.hash, clock: installation.clock
+        ).add(to: router)
+        return Listener(
+            name: "decisions", address: configuration.listeners.decisions, router: router,
             server: .http1(configuration: .init(idleTimeout: .seconds(60))))
     }
 

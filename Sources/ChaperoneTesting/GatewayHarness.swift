@@ -39,7 +39,8 @@ public struct GatewayHarness: Sendable {
     public static let now: Int64 = 1_800_000_000
 
     public let sink: InMemoryAuditSink
-    private let enforcer: Enforcer
+    /// The enforcer that the exchanges belong to.
+    public let enforcer: Enforcer
     private let recorder: AuditRecorder
     private let key: PrivateJWK
     private let upstream: ScriptedUpstream

@@ -47,7 +47,8 @@ enum AdminConnection {
         case .installation(let installation):
             let request = AdminRequest(
                 method, path, query: query, body: body, actor: .local, sourceAddress: "local")
-            do { return try await installation.adminAPI.answer(request) } catch { throw Self.failure(error) }
+            let api = path.first == "explain" ? try installation.explainingAdminAPI() : installation.adminAPI
+            do { return try await api.answer(request) } catch { throw Self.failure(error) }
         }
     }
 

@@ -1,5 +1,6 @@
 import AccessPolicy
 import ChaperoneServer
+import OAuthCore
 import RequirementTraits
 import Testing
 
@@ -91,6 +92,51 @@ import Testing
         let error = #expect(throws: ConfigurationError.self) { try read(yaml) }
 
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "no error")")
+    }
+
+    private static let foreign = """
+        issuer: https://fhir.example.org
+        authorization-server: none
+        fhir-server: {upstream: https://records.example.org/r4}
+        token-issuer:
+          issuer: https://idp.example.org
+          audience: https://fhir.example.org/fhir
+          program: patient-access
+          key-set: https://idp.example.org/jwks.json
+        """
+
+    @Test(
+        .verifies("house@foreign-token-claims"),
+        arguments: [
+            ("authorization-server: none\n", "", "has a meaning only with"),
+            ("authorization-server: none", "authorization-server: maybe", "must be one of"),
+            ("  program: patient-access\n", "", "token-issuer.program: is required"),
+            ("program: patient-access", "program: general", "`general` needs"),
+            ("  audience: https://fhir.example.org/fhir\n", "", "token-issuer.audience: is required"),
+            ("  issuer: https://idp.example.org\n", "", "token-issuer.issuer: is required"),
+            ("  key-set: https://idp.example.org/jwks.json", "", "either `key-set` or `introspection`"),
+            ("key-set: https://", "key-set: http://", "must be an https address"),
+            ("key-set: https://", "key-set: https://me@", "must be an https address"),
+            ("key-set:", "algorithms: HS256\n  key-set:", "is not an algorithm"),
+            ("key-set:", "algorithms: none\n  key-set:", "is not an algorithm"),
+            ("key-set:", "introspection:", "introspection-client: is required"),
+            ("key-set:", "colour: red\n  key-set:", "token-issuer.colour: unknown key"),
+        ])
+    func `an issuer that is not fully described is refused`(part: String, replacement: String, message: String) {
+        let error = #expect(throws: ConfigurationError.self) {
+            try read(Self.foreign.replacing(part, with: replacement))
+        }
+
+        #expect(error?.description.contains(message) == true, "\(error?.description ?? "no error")")
+    }
+
+    @Test func `an issuer that is fully described is read`() throws {
+        let issuer = try #require(try read(Self.foreign).tokenIssuer)
+
+        #expect(issuer.check == .keySet(url: "https://idp.example.org/jwks.json"))
+        #expect(issuer.algorithms == [.es256, .rs256])
+        #expect(issuer.tokenTypes == ["at+jwt", "jwt"])
+        #expect(issuer.isOnPrivateNetwork == false)
     }
 
     @Test func `two clients cannot have one id`() throws {

@@ -20,6 +20,17 @@ import Testing
         Case(name: "plain HTTP issuer", issuer: "http://auth.example.org", expected: [.plainHTTP]),
         Case(name: "https without a declared proxy", more: "", expected: [.plainHTTP]),
         Case(
+            name: "decisions open to others",
+            more: "tls-terminated-by-proxy: true\nlisteners: {decisions: {host: 0.0.0.0, key-file: key}}",
+            expected: [.unprotectedDecisions]),
+        Case(
+            name: "no decisions at all",
+            more: "tls-terminated-by-proxy: true\nlisteners: {decisions: {host: 0.0.0.0}}"),
+        Case(
+            name: "decisions open to others but protected",
+            more: "tls-terminated-by-proxy: true\n"
+                + "listeners: {decisions: {host: 0.0.0.0, key-file: key, protected: true}}"),
+        Case(
             name: "admin open to others", more: "tls-terminated-by-proxy: true\nlisteners: {admin: {host: 0.0.0.0}}",
             expected: [.unprotectedAdmin]),
         Case(

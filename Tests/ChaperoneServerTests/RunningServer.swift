@@ -86,7 +86,7 @@ final class RunningServer: Sendable {
     }
 
     /// Distinct ports that nobody listens on now.
-    private static func freePorts(_ count: Int) async throws -> [Int] {
+    static func freePorts(_ count: Int) async throws -> [Int] {
         var channels: [any Channel] = []
         for _ in 0..<count {
             channels.append(

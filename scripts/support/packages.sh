@@ -6,8 +6,8 @@ build_packages=(
     libargon2-dev libsqlite3-dev libxml2-dev zlib1g-dev pkg-config
 )
 
-# What the tests use beside it: a real browser with its driver, and Python for the tests that stand outside.
-test_packages=(python3 python3-yaml python3-selenium chromium chromium-driver fonts-dejavu-core openssl)
+# What the tests use beside it: a real browser with its driver, a real nginx, and Python for the tests that stand outside.
+test_packages=(python3 python3-yaml python3-selenium chromium chromium-driver fonts-dejavu-core openssl nginx-light)
 
 install_missing() {
     local missing=() name

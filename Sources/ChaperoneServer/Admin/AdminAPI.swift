@@ -16,6 +16,7 @@ public struct AdminAPI: Sendable {
     let trail: AuditTrail
     let clock: Clock
     let random: RandomSource
+    let explainer: RequestExplainer?
 
     /// Answers one request, or throws the problem.
     public func answer(_ request: AdminRequest) async throws(Problem) -> JSONValue {
@@ -30,6 +31,7 @@ public struct AdminAPI: Sendable {
             case (.get, "users", 1): return try await listUsers(request)
             case (.post, "users", 1): return try await addUser(request)
             case (.get, "keys", 1): return try await listKeys(request)
+            case (.post, "explain", 1): return try await explain(request)
             default: throw Problem.notFound
             }
         } catch let problem as Problem {

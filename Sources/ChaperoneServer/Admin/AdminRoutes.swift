@@ -14,7 +14,8 @@ struct AdminRoutes: Sendable {
     let metrics: Metrics
     let health: @Sendable () async -> HealthReport
 
-    private static let bodyLimit = 64 << 10
+    /// The largest body: a Bundle that is shown to be explained.
+    private static let bodyLimit = 4 << 20
 
     func add(to router: Router<SideContext>) {
         router.get("/health") { _, _ in

@@ -26,6 +26,7 @@ extension Configuration {
         listeners = Self.listeners(&top)
         let fhirServer = Self.fhirServer(&top, isDemo: isDemo)
         self.fhirServer = fhirServer
+        tokenIssuer = Self.tokenIssuer(&top, isRegulated: fhirServer.isRegulated)
         var lifetimes = top.map("lifetimes")
         self.lifetimes = Self.lifetimes(&lifetimes)
         lifetimes.finish()
@@ -59,10 +60,16 @@ extension Configuration {
         let adminIsProtected = admin.flag("protected", default: false)
         let adminHostName = admin.text("host-name")
         admin.finish()
+        var decisions = map.map("decisions")
+        let decisionAddress = address(&decisions, port: 8084)
+        let decisionKeyFile = decisions.text("key-file")
+        let decisionsAreProtected = decisions.flag("protected", default: false)
+        decisions.finish()
         let listeners = Listeners(
             public: plainAddress(&map, "public", port: 8080), admin: adminAddress,
             adminIsProtected: adminIsProtected, adminHostName: adminHostName,
-            sandbox: plainAddress(&map, "sandbox", port: 8082), demo: plainAddress(&map, "demo", port: 8083))
+            sandbox: plainAddress(&map, "sandbox", port: 8082), demo: plainAddress(&map, "demo", port: 8083),
+            decisions: decisionAddress, decisionKeyFile: decisionKeyFile, decisionsAreProtected: decisionsAreProtected)
         map.finish()
         return listeners
     }

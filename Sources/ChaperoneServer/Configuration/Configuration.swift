@@ -20,6 +20,8 @@ public struct Configuration: Hashable, Sendable {
     /// The patients that a practitioner may see under `user/` scopes, by the practitioner's reference.
     public var panels: [String: [String]]
     public var log: LogSettings
+    /// Somebody else's authorization server, whose tokens are taken instead of our own; nil for our own.
+    public var tokenIssuer: TokenIssuer?
 
     /// Where the server listens.
     public struct Listeners: Hashable, Sendable {
@@ -34,6 +36,12 @@ public struct Configuration: Hashable, Sendable {
         public var sandbox: ListenAddress
         /// The demo app; only with `--demo`.
         public var demo: ListenAddress
+        /// Where gateways that are not ours ask for decisions; only with `decisionKeyFile`.
+        public var decisions: ListenAddress
+        /// The file of the key that such gateways share with us.
+        public var decisionKeyFile: String?
+        /// Whether the way from those gateways to this listener, when not on loopback, is protected by something else.
+        public var decisionsAreProtected: Bool
     }
 
     /// The FHIR server that is protected.
@@ -115,6 +123,12 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     public init(host: String, port: Int) {
         self.host = host
         self.port = port
+    }
+
+    /// Reads `host:port`; nil when it is not one.
+    public init?(_ text: String) {
+        guard let (host, port) = Self.split(text), let port else { return nil }
+        self.init(host: host, port: port)
     }
 
     /// `host:port` or `[v6]:port` in its two parts; nil when it is not one, the port nil when it is not written.

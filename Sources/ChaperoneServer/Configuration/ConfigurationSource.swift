@@ -10,6 +10,8 @@ public struct ConfigurationSource: Sendable {
         "listeners.admin.host", "listeners.admin.port", "listeners.admin.protected", "listeners.admin.host-name",
         "listeners.sandbox.host", "listeners.sandbox.port",
         "listeners.demo.host", "listeners.demo.port",
+        "listeners.decisions.host", "listeners.decisions.port", "listeners.decisions.key-file",
+        "listeners.decisions.protected", "authorization-server",
         "fhir-server.upstream", "fhir-server.path", "fhir-server.ca-file", "fhir-server.connect-timeout",
         "fhir-server.answer-timeout", "fhir-server.connections-per-loop", "fhir-server.regulated",
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",

@@ -6,6 +6,7 @@ public enum ProductionHazard: Hashable, Sendable, CaseIterable, CustomStringConv
     case unprotectedAdmin
     case sharedHostName
     case unprotectedSandbox
+    case unprotectedDecisions
 
     /// What is wrong and what to do.
     public var description: String {
@@ -24,6 +25,9 @@ public enum ProductionHazard: Hashable, Sendable, CaseIterable, CustomStringConv
                 + "listeners.admin.host-name to another name"
         case .unprotectedSandbox:
             "the sandbox holds records without any protection; it exists on loopback only"
+        case .unprotectedDecisions:
+            "the decision listener is not on loopback and would send tokens and its key in the clear; bind it to "
+                + "127.0.0.1, or set listeners.decisions.protected when something encrypts the way"
         }
     }
 }
@@ -49,6 +53,9 @@ extension Configuration {
         // surface.md §7: TLS is ended by a proxy that the operator has declared; this process has no TLS of its own yet.
         if isReachable, !issuer.isHTTPS || !hasTLSProxy { hazards.append(.plainHTTP) }
         if !listeners.admin.isLoopback, !listeners.adminIsProtected { hazards.append(.unprotectedAdmin) }
+        if listeners.decisionKeyFile != nil, !listeners.decisions.isLoopback, !listeners.decisionsAreProtected {
+            hazards.append(.unprotectedDecisions)
+        }
         if isReachable, sharesHostName { hazards.append(.sharedHostName) }
         if isDemo, !listeners.sandbox.isLoopback || !listeners.demo.isLoopback { hazards.append(.unprotectedSandbox) }
         if isDemo, !listeners.public.isLoopback, !hazards.contains(.demoMode) { hazards.append(.demoMode) }

@@ -9,41 +9,67 @@ internal import OAuthCore
 struct GatewaySide {
     let configuration: GatewayConfiguration
     let pools: UpstreamPools
+    let enforcer: Enforcer
 
-    init(_ installation: Installation, upstreamBase: String) throws {
+    init(_ installation: Installation) throws {
         let settings = installation.configuration
-        let upstream = try Self.upstream(settings.fhirServer, base: upstreamBase)
+        let upstream = try Self.upstream(settings.fhirServer, base: settings.upstreamBase)
         let pools = try UpstreamPools(server: upstream)
-        let policy = ServerPolicy(publicBase: settings.fhirBase, upstreamBase: upstream.base, types: try .r4())
-        let signer = installation.server.keys.signer
-        let revoked = installation.server.revocationState
-        let verifier = AccessTokenVerifier(
-            expectation: .init(issuer: settings.issuer.text, audience: settings.fhirBase),
-            keys: { signer.verificationKeys },
-            revocation: { revoked.refuses($0) ? .revoked : .active })
-        guard let sealer = Sealer(keys: installation.server.keys.pageLinkKeys) else {
-            throw InstallationKey.Unusable(description: "the key of the page links is not a key")
-        }
-        let enforcer = Enforcer(
-            policy: policy, verifier: verifier,
-            panels: .table(users: settings.userPanels, clients: settings.clientPanels),
-            pageLinks: PageLinks(sealer: sealer, publicBase: settings.fhirBase, server: upstream),
-            random: installation.random,
-            facts: RecordFacts(
-                reportingEntity: settings.audit.reportingEntity,
-                organization: { [organizations = settings.audit.organizations] in organizations[$0.text] }))
-        let endpoints = OAuthEndpoints(
-            authorize: settings.authorization.authorizationEndpoint, token: settings.authorization.tokenEndpoint,
-            revoke: settings.authorization.revocationEndpoint)
+        let enforcer = try Self.enforcer(installation, upstream: upstream)
+        let endpoints = Self.endpoints(settings)
         let site = GatewaySite(
             basePath: settings.fhirServer.path, enforcer: enforcer, upstream: pools, audit: installation.recorder,
-            capabilities: CapabilitySource(policy: policy, endpoints: endpoints, clock: installation.clock))
+            capabilities: CapabilitySource(
+                policy: try settings.serverPolicy(), endpoints: endpoints, clock: installation.clock),
+            explains: settings.isDemo)
+        self.enforcer = enforcer
         self.pools = pools
         configuration = GatewayConfiguration(
             sites: [site], hosts: Self.hosts(settings), clock: installation.clock.milliseconds)
     }
 
-    private static func upstream(_ settings: Configuration.FHIRServer, base: String) throws -> UpstreamFHIRServer {
+    /// The enforcer of an installation, without any connection.
+    static func enforcer(_ installation: Installation, upstream: UpstreamFHIRServer) throws -> Enforcer {
+        let settings = installation.configuration
+        guard let sealer = Sealer(keys: installation.server.keys.pageLinkKeys) else {
+            throw InstallationKey.Unusable(description: "the key of the page links is not a key")
+        }
+        return Enforcer(
+            policy: try settings.serverPolicy(), verifier: try verifier(installation), panels: settings.panelSource,
+            pageLinks: PageLinks(sealer: sealer, publicBase: settings.fhirBase, server: upstream),
+            random: installation.random,
+            facts: RecordFacts(
+                reportingEntity: settings.audit.reportingEntity,
+                organization: { [organizations = settings.audit.organizations] in organizations[$0.text] }))
+    }
+
+    private static func verifier(_ installation: Installation) throws -> AccessTokenVerifier {
+        let settings = installation.configuration
+        let revoked = installation.server.revocationState
+        if let issuer = settings.tokenIssuer {
+            let bases = [settings.fhirBase, settings.upstreamBase]
+            return AccessTokenVerifier(
+                foreign: try EnforcerParts.foreignTokens(issuer, bases: bases),
+                revocation: { revoked.refuses($0) ? .revoked : .active })
+        }
+        let signer = installation.server.keys.signer
+        return AccessTokenVerifier(
+            expectation: .init(issuer: settings.issuer.text, audience: settings.fhirBase),
+            keys: { signer.verificationKeys },
+            revocation: { revoked.refuses($0) ? .revoked : .active })
+    }
+
+    private static func endpoints(_ settings: Configuration) -> OAuthEndpoints {
+        guard let issuer = settings.tokenIssuer else {
+            return OAuthEndpoints(
+                authorize: settings.authorization.authorizationEndpoint, token: settings.authorization.tokenEndpoint,
+                revoke: settings.authorization.revocationEndpoint)
+        }
+        return OAuthEndpoints(
+            authorize: issuer.authorizationEndpoint ?? issuer.issuer, token: issuer.tokenEndpoint ?? issuer.issuer)
+    }
+
+    static func upstream(_ settings: Configuration.FHIRServer, base: String) throws -> UpstreamFHIRServer {
         var upstream = try UpstreamFHIRServer(base: base)
         if let file = settings.certificateAuthorityFile { upstream.trustRoots = .file(file) }
         upstream.staticHeaders = try settings.headers.map {

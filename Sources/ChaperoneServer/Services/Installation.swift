@@ -69,12 +69,23 @@ public struct Installation: Sendable {
     }
 
     /// The admin side's calls over this installation.
-    public var adminAPI: AdminAPI {
+    public var adminAPI: AdminAPI { adminAPI(explaining: nil) }
+
+    func adminAPI(explaining explainer: RequestExplainer?) -> AdminAPI {
         AdminAPI(
             stores: server.stores, audit: auditReader, auditSide: auditSide, accounts: server.accounts,
             access: server.access,
             trail: server.audit,
-            clock: clock, random: random)
+            clock: clock, random: random, explainer: explainer)
+    }
+
+    /// The admin side's calls with an enforcer of this installation to ask, for a process that has no listeners.
+    public func explainingAdminAPI() throws -> AdminAPI {
+        let upstream = try GatewaySide.upstream(configuration.fhirServer, base: configuration.upstreamBase)
+        return adminAPI(
+            explaining: RequestExplainer(
+                enforcer: try GatewaySide.enforcer(self, upstream: upstream), origin: configuration.issuer.text,
+                basePath: configuration.fhirServer.path, clock: clock))
     }
 
     /// Records that the server started or stopped.

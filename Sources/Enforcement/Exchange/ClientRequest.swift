@@ -39,6 +39,12 @@ public struct ClientRequest: Sendable {
         values(of: "content-type").contains { $0.lowercased().hasPrefix("application/x-www-form-urlencoded") }
     }
 
+    /// The token that it carries, or why there is none.
+    var credential: BearerCredential {
+        BearerCredential(
+            authorization: values(of: "authorization"), query: query, form: isForm ? body : nil)
+    }
+
     /// The request as FHIR sees it; headers without a meaning in FHIR end here (enforcer.md b.2.9).
     var fhirRequest: FHIRRequest {
         FHIRRequest(

@@ -1,6 +1,6 @@
 public import AccessPolicy
 internal import Audit
-internal import FHIRCore
+public import FHIRCore
 public import OAuthCore
 
 /// Everything that stands behind one public FHIR base: whose tokens count, what the rules are, who sees whom.
@@ -20,8 +20,8 @@ public struct Enforcer: Sendable {
         public init() {}
     }
 
-    private let policy: ServerPolicy
-    private let verifier: AccessTokenVerifier
+    let policy: ServerPolicy
+    let verifier: AccessTokenVerifier
     private let panels: PanelSource
     private let pageLinks: PageLinks
     private let crossOrigin: CrossOriginPolicy
@@ -50,9 +50,48 @@ public struct Enforcer: Sendable {
 
     /// A new exchange under this base's rules.
     public func makeExchange() -> GatewayExchange {
-        GatewayExchange(
-            rules: ExchangeRules(
-                policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin))
+        GatewayExchange(rules: rules)
+    }
+
+    var rules: ExchangeRules {
+        ExchangeRules(
+            policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin)
+    }
+
+    /// Whether something has to be fetched before a request's token can be verified: only where tokens are somebody
+    /// else's.
+    public func needsPreparation(_ request: ClientRequest) -> Bool {
+        verifier.needsPreparation(request.credential, now: request.receivedAt / 1000)
+    }
+
+    /// Fetches it. What cannot be had makes the request's token count for nothing.
+    public func prepare(_ request: ClientRequest) async {
+        await verifier.prepare(request.credential, now: request.receivedAt / 1000)
+    }
+
+    /// What would become of a request at its moment, and why. Nothing is asked of the protected server and nothing is
+    /// recorded.
+    ///
+    /// - Parameter shown: what the protected server would answer, to be judged as a part of the answer.
+    public func explain(_ request: ClientRequest, showing shown: ResourceView? = nil) -> Explanation {
+        explain(request, standing(of: request, now: request.receivedAt / 1000), showing: shown)
+    }
+
+    /// The same for a token whose facts somebody else has verified, such as a line of an access log.
+    public func explain(_ request: ClientRequest, by access: GrantedAccess) -> Explanation {
+        explain(request, standing(of: access), showing: nil)
+    }
+
+    private func explain(_ request: ClientRequest, _ standing: IncomingRequest.Standing, showing shown: ResourceView?)
+        -> Explanation
+    {
+        let asked = request.fhirRequest
+        let incoming = IncomingRequest(
+            request: FormatDoor.entering(asked), format: AnswerFormat(for: asked), standing: standing,
+            decisionID: DecisionID("explained"),
+            now: request.receivedAt / 1000, startedAt: request.receivedAt, sourceAddress: request.sourceAddress,
+            unrecordedRefusals: 0)
+        return Explainer(rules: rules, shown: shown).explain(incoming)
     }
 
     /// The facts about a request at this moment: the first event of its exchange.
@@ -88,21 +127,21 @@ public struct Enforcer: Sendable {
         return AccessStanding(end: GatewayRefusal(refusal, realm: policy.publicBase))
     }
 
-    private func standing(of request: ClientRequest, now: Int64) -> IncomingRequest.Standing {
-        let credential = BearerCredential(
-            authorization: request.values(of: "authorization"), query: request.query,
-            form: request.isForm ? request.body : nil)
-        switch verifier.verify(credential, now: now) {
+    func standing(of request: ClientRequest, now: Int64) -> IncomingRequest.Standing {
+        switch verifier.verify(request.credential, now: now) {
         case .failure(let refusal):
             return .refused(GatewayRefusal(refusal, realm: policy.publicBase), nil)
-        case .success(let access):
-            do {
-                return .verified(
-                    access, userPanel: try panels.userPanel(for: access),
-                    systemPanel: try panels.systemPanel(for: access))
-            } catch {
-                return .refused(.panelUnavailable, access)
-            }
+        case .success(let access): return standing(of: access)
+        }
+    }
+
+    private func standing(of access: GrantedAccess) -> IncomingRequest.Standing {
+        do {
+            return .verified(
+                access, userPanel: try panels.userPanel(for: access),
+                systemPanel: try panels.systemPanel(for: access))
+        } catch {
+            return .refused(.panelUnavailable, access)
         }
     }
 }

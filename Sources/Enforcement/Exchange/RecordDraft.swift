@@ -67,6 +67,14 @@ struct RecordDraft: Sendable {
     /// The record before anything is done.
     func opening() -> AccessRecord { record }
 
+    /// The record of a decision that somebody else carries out.
+    func decided(_ outcome: AccessOutcome, status: Int) -> AccessRecord {
+        var closed = record
+        closed.outcome = outcome
+        closed.status = status
+        return closed
+    }
+
     /// The record of the end.
     func closing(_ conclusion: Conclusion) -> AccessRecord {
         var closed = record

@@ -15,6 +15,8 @@ final class ExchangeDriver: UpstreamReceiver {
     private var answered: ((WireAnswer) -> Void)?
     private var incoming: IncomingRequest?
     private var auditTimeout: Scheduled<Void>?
+    /// What goes with the answer when the site explains itself and the request asked for it.
+    private var explanation: Explanation?
 
     init(
         site: GatewaySite, configuration: GatewayConfiguration, eventLoop: any EventLoop,
@@ -31,6 +33,17 @@ final class ExchangeDriver: UpstreamReceiver {
         let asked = ClientRequest(request)
         if refusal == nil, CapabilityQuery.isAsked(by: request) {
             return answerCapabilities(asked)
+        }
+        guard refusal == nil, site.enforcer.needsPreparation(asked) else { return begin(asked, refusal) }
+        let itself = NIOLoopBound(self, eventLoop: eventLoop)
+        let enforcer = site.enforcer
+        eventLoop.makeFutureWithTask { await enforcer.prepare(asked) }
+            .whenComplete { _ in itself.value.begin(asked, nil) }
+    }
+
+    private func begin(_ asked: ClientRequest, _ refusal: FramingRefusal?) {
+        if site.explains, refusal == nil, asked.values(of: "chaperone-explain") == ["1"] {
+            explanation = site.enforcer.explain(asked)
         }
         let incoming = site.enforcer.receive(asked, refusal: refusal)
         self.incoming = incoming
@@ -86,7 +99,7 @@ final class ExchangeDriver: UpstreamReceiver {
     private func finish(_ answer: WireAnswer) {
         let answered = self.answered
         self.answered = nil
-        answered?(answer)
+        answered?(explanation.map { answer.adding("chaperone-explanation", $0.headerValue) } ?? answer)
     }
 
     /// A log that does not answer is one that cannot be written; a receipt that comes later answers nothing any more.

@@ -11,13 +11,17 @@ public struct GatewaySite: Sendable {
     let crossOrigin: CrossOriginPolicy
     /// Paths below the base that somebody else on this listener answers, such as `/.well-known/smart-configuration`.
     let passedOn: Set<String>
+    /// Whether a request that asks for it gets the explanation of its decision in a header; in the demo only.
+    let explains: Bool
 
     /// A site under this path.
     public init(
         basePath: String, enforcer: Enforcer, upstream: UpstreamPools, audit: AuditRecorder,
         capabilities: CapabilitySource, crossOrigin: CrossOriginPolicy = .everyOrigin,
-        passedOn: Set<String> = ["/.well-known/smart-configuration", "/.well-known/udap"]
+        passedOn: Set<String> = ["/.well-known/smart-configuration", "/.well-known/udap"],
+        explains: Bool = false
     ) {
+        self.explains = explains
         self.basePath = basePath
         self.enforcer = enforcer
         self.upstream = upstream

@@ -55,6 +55,11 @@ struct WireAnswer {
             status: refusal.status, fields: written.fields, body: written.body, crossOrigin: .everyOrigin)
     }
 
+    /// The answer with one more header field.
+    func adding(_ name: String, _ value: String) -> WireAnswer {
+        WireAnswer(status: status, fields: fields + [(name, value)], body: body, crossOrigin: crossOrigin)
+    }
+
     /// The header block: our own fields, then what the connection and the asking origin need.
     func headers(for form: AnswerForm) -> HTTPHeaders {
         var headers = HTTPHeaders()

@@ -15,8 +15,13 @@ public struct AccessTokenVerifier: Sendable {
         case unknown
     }
 
-    private let expectation: AccessTokenClaims.Expectation
-    private let keys: @Sendable () -> JWKSet
+    /// Whose tokens these are.
+    private enum Issuer: Sendable {
+        case own(AccessTokenClaims.Expectation, keys: @Sendable () -> JWKSet)
+        case foreign(ForeignTokens)
+    }
+
+    private let issuer: Issuer
     private let revocation: @Sendable (GrantedAccess) -> RevocationStatus
     private let cache: VerifiedTokenCache
 
@@ -29,10 +34,33 @@ public struct AccessTokenVerifier: Sendable {
         expectation: AccessTokenClaims.Expectation, keys: @escaping @Sendable () -> JWKSet, remembered: Int = 20_000,
         revocation: @escaping @Sendable (GrantedAccess) -> RevocationStatus
     ) {
-        self.expectation = expectation
-        self.keys = keys
+        issuer = .own(expectation, keys: keys)
         self.revocation = revocation
         cache = VerifiedTokenCache(limit: remembered)
+    }
+
+    /// A verifier of somebody else's tokens.
+    ///
+    /// - Parameter revocation: what is revoked here, beside what the issuer itself says.
+    public init(
+        foreign: ForeignTokens, remembered: Int = 20_000,
+        revocation: @escaping @Sendable (GrantedAccess) -> RevocationStatus = { _ in .active }
+    ) {
+        issuer = .foreign(foreign)
+        self.revocation = revocation
+        cache = VerifiedTokenCache(limit: remembered)
+    }
+
+    /// Whether something has to be fetched before this credential can be verified.
+    func needsPreparation(_ credential: BearerCredential, now: Int64) -> Bool {
+        guard case .foreign(let foreign) = issuer, case .token(let token) = credential else { return false }
+        return foreign.needsPreparation(token, SHA256Hash.of(Array(token.utf8)), now: now)
+    }
+
+    /// Fetches what verifying this credential needs; `verify` then says what came of it.
+    func prepare(_ credential: BearerCredential, now: Int64) async {
+        guard case .foreign(let foreign) = issuer, case .token(let token) = credential else { return }
+        await foreign.prepare(token, SHA256Hash.of(Array(token.utf8)), now: now)
     }
 
     /// Forgets every token that was found good; to be called when the issuer's keys change.
@@ -50,18 +78,20 @@ public struct AccessTokenVerifier: Sendable {
     /// The facts of a token at a moment (Unix seconds).
     public func verify(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
         let digest = SHA256Hash.of(Array(token.utf8))
+        var place: [UInt8]? = digest
+        if case .foreign(let foreign) = issuer { place = foreign.memory(at: now).map { digest + $0 } }
         let access: GrantedAccess
-        if let known = cache.access(for: digest) {
+        if let place, let known = cache.access(for: place) {
             access = known
         } else {
-            switch examine(token, now: now) {
+            switch examine(token, digest, now: now) {
             case .failure(let refusal): return .failure(refusal)
             case .success(let examined): access = examined
             }
         }
         // INVARIANT: on every hit too, the end of the token's life and its revocation are looked at.
         if let ending = ending(of: access, now: now) { return .failure(ending) }
-        cache.remember(access, for: digest)
+        if let place { cache.remember(access, for: place) }
         return .success(access)
     }
 
@@ -75,15 +105,19 @@ public struct AccessTokenVerifier: Sendable {
         }
     }
 
-    private func examine(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
-        do throws(JOSEError) {
-            let verified = try JWS.verify(token, keys: keys(), rules: .accessToken)
-            let claims = try AccessTokenClaims(verified, expecting: expectation, now: now)
-            // RFC 8705 §3, RFC 9449 §6: a bound token is no bearer token; possession is not checked here.
-            guard verified.claims["cnf"] == nil else { return .failure(.senderConstrained) }
-            return .success(claims.grantedAccess())
-        } catch {
-            return .failure(TokenRefusal(error))
+    private func examine(_ token: String, _ digest: [UInt8], now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+        switch issuer {
+        case .foreign(let foreign): return foreign.examine(token, digest, now: now)
+        case .own(let expectation, let keys):
+            do throws(JOSEError) {
+                let verified = try JWS.verify(token, keys: keys(), rules: .accessToken)
+                let claims = try AccessTokenClaims(verified, expecting: expectation, now: now)
+                // RFC 8705 §3, RFC 9449 §6: a bound token is no bearer token; possession is not checked here.
+                guard verified.claims["cnf"] == nil else { return .failure(.senderConstrained) }
+                return .success(claims.grantedAccess())
+            } catch {
+                return .failure(TokenRefusal(error))
+            }
         }
     }
 }

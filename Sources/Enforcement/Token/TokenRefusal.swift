@@ -16,6 +16,8 @@ public enum TokenRefusal: String, Error, Sendable, Hashable, CaseIterable {
     case revoked
     /// Whether it is revoked cannot be told (decision 19: refuse without a lease).
     case revocationUnknown
+    /// The token's issuer, somebody else, cannot be asked whether it is good.
+    case issuerUnavailable
 }
 
 extension TokenRefusal {
@@ -26,6 +28,7 @@ extension TokenRefusal {
             case .expired: .expired
             case .claimRefused("iss"): .wrongIssuer
             case .claimRefused("aud"): .wrongAudience
+            case .claimRefused("cnf"): .senderConstrained
             case .claimMalformed, .claimRefused: .badClaims
             case .malformed, .malformedJSON: .malformed
             case .algorithmRefused, .typeRefused, .criticalHeader, .embeddedKey, .keyIDMissing, .keyNotFound,
@@ -50,6 +53,10 @@ extension GatewayRefusal {
             self.init(
                 status: 401, issueCode: "login", diagnostics: Self.loginText,
                 challenge: BearerChallenge(realm: realm).headerValue, outcome: outcome)
+        case .issuerUnavailable:
+            self.init(
+                status: 503, issueCode: "transient", diagnostics: "the request cannot be served at the moment",
+                retryAfter: 5, outcome: outcome)
         case .malformed, .badSignature, .wrongIssuer, .wrongAudience, .expired, .badClaims, .senderConstrained,
             .revoked, .revocationUnknown:
             self.init(
