@@ -4,14 +4,19 @@ public import OAuthCore
 public struct AuthorizationServer: Sendable {
     public let authorization: AuthorizationEndpoint
     public let interaction: InteractionEndpoint
+    public let launch: LaunchEndpoint
     public let token: TokenEndpoint
     public let revocation: RevocationEndpoint
+    public let introspection: IntrospectionEndpoint
+    public let userInfo: UserInfoEndpoint
     public let discovery: DiscoveryEndpoint
     /// What the enforcer in this process asks on every request.
     public let revocationState: RevocationState
     public let access: AccessRevoker
     public let accounts: AccountRegistry
     public let keys: ServerKeys
+    /// What the enforcer in this process asks about tokens that are references.
+    public let references: ReferenceTokens
     public let audit: AuditTrail
     public let clients: ClientRegistry
     public let stores: AuthorizationStores
@@ -22,7 +27,7 @@ public struct AuthorizationServer: Sendable {
     public static func start(
         configuration: AuthorizationConfiguration, stores: AuthorizationStores, directory: any MemberDirectory,
         sealer: Sealer, clock: Clock = .system, random: RandomSource = .system,
-        passwordCost: Argon2Parameters = .standard, keyFetch: ClientKeyFetch = .refusing,
+        passwordCost: Argon2Parameters = .standard, keyFetch: ClientKeyFetch = .refusing, lookup: ContextLookup? = nil,
         record: @escaping AuditTrail.Recording
     ) async throws -> AuthorizationServer {
         let audit = AuditTrail(outbox: stores.outbox, record: record)
@@ -34,7 +39,10 @@ public struct AuthorizationServer: Sendable {
         let parts = ServerParts(
             configuration: configuration, stores: stores, directory: directory, clock: clock, random: random,
             hasher: try PasswordHasher(parameters: passwordCost, random: random.bytes), audit: audit, access: access,
-            keys: keys, budget: StepBudget(configuration.budget))
+            keys: keys,
+            references: ReferenceTokens(
+                key: keys.references, store: stores.referenceTokens, random: random, issuer: configuration.issuer),
+            budget: StepBudget(configuration.budget), lookup: lookup)
         return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
     }
 
@@ -44,10 +52,13 @@ public struct AuthorizationServer: Sendable {
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
             keyFetch: keyFetch, throttle: parts.stores.throttle, clock: parts.clock)
         self.interaction = interaction
+        launch = LaunchEndpoint(parts: parts)
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
         token = TokenEndpoint(
             parts: parts, authenticator: authenticator,
-            issuer: TokenIssuer(configuration: parts.configuration, keys: parts.keys))
+            issuer: TokenIssuer(parts: parts))
+        introspection = IntrospectionEndpoint(parts: parts, authenticator: authenticator)
+        userInfo = UserInfoEndpoint(parts: parts)
         revocation = RevocationEndpoint(parts: parts, authenticator: authenticator)
         discovery = DiscoveryEndpoint(configuration: parts.configuration, signer: parts.keys.signer)
         revocationState = state
@@ -58,6 +69,7 @@ public struct AuthorizationServer: Sendable {
         clients = ClientRegistry(
             stores: parts.stores, audit: parts.audit, clock: parts.clock, random: parts.random)
         keys = parts.keys
+        references = parts.references
         audit = parts.audit
         stores = parts.stores
         clock = parts.clock

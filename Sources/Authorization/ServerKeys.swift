@@ -9,6 +9,8 @@ public struct ServerKeys: Sendable {
     public let signer: TokenSigner
     /// Derives refresh tokens.
     let refreshTokens: RefreshTokenMint
+    /// Derives the proofs of reference tokens.
+    let references: DerivationKey
     /// Keys for sealing page links and cookies, the newest first.
     public let pageLinkKeys: [[UInt8]]
     /// Signs checkpoints and removals of the audit trail.
@@ -86,7 +88,7 @@ public struct ServerKeys: Sendable {
                 accessTokenKey: try privateKey(try active(.accessToken)),
                 idTokenKey: try privateKey(try active(.idToken)),
                 announced: try retired.map { try privateKey($0).publicKey }),
-            refreshTokens: RefreshTokenMint(key: derivation),
+            refreshTokens: RefreshTokenMint(key: derivation), references: derivation,
             pageLinkKeys: try stored.filter { $0.purpose == .pageLink }.reversed().map(bytes),
             checkpointKey: checkpointKey, checkpointKeys: JWKSet([checkpointKey.publicKey] + checkpointKeys))
     }

@@ -13,6 +13,9 @@ public struct DiscoveryEndpoint: Sendable {
             issuer: configuration.issuer, authorization: configuration.authorizationEndpoint,
             token: configuration.tokenEndpoint, jwks: configuration.jwksURL)
         endpoints.revocation = configuration.revocationEndpoint
+        endpoints.introspection = configuration.introspectionEndpoint
+        endpoints.management = configuration.managementEndpoint
+        endpoints.userInfo = configuration.userInfoEndpoint
         self.endpoints = endpoints
         capabilities = ServerCapabilities(
             grantTypes: [.authorizationCode, .refreshToken, .clientCredentials],
@@ -26,9 +29,10 @@ public struct DiscoveryEndpoint: Sendable {
         SMARTConfiguration(
             endpoints: endpoints, server: capabilities,
             capabilities: [
-                .launchStandalone, .authorizePost, .clientPublic, .clientConfidentialSymmetric,
-                .clientConfidentialAsymmetric, .ssoOpenIDConnect, .contextStandalonePatient, .permissionOffline,
-                .permissionPatient, .permissionUser, .permissionV1, .permissionV2,
+                .launchEHR, .launchStandalone, .authorizePost, .clientPublic, .clientConfidentialSymmetric,
+                .clientConfidentialAsymmetric, .ssoOpenIDConnect, .contextBanner, .contextStyle,
+                .contextEHRPatient, .contextEHREncounter, .contextStandalonePatient, .contextStandaloneEncounter,
+                .permissionOffline, .permissionPatient, .permissionUser, .permissionV1, .permissionV2,
             ]
         ).json
     }

@@ -40,7 +40,7 @@ public struct TokenEndpoint: Sendable {
                 client: registration, request: request, maker: maker, now: parts.clock.now())
             let issue = try await handler(for: request.grantType).authorize(call)
             // 5. The tokens.
-            let response = try issuer.response(for: issue, at: call.now)
+            let response = try await issuer.response(for: issue, at: call.now)
             // 6. The record, before the answer.
             try await parts.audit.flush()
             return .issued(response)

@@ -26,4 +26,8 @@ struct Issue: Sendable {
     let refreshToken: Secret?
     /// Whether an id_token is due; only the code exchange gives one.
     let givesIDToken: Bool
+    /// How the client's version of SMART is told the further context.
+    let contextForm: LaunchContextForm
+    /// Whether the access token is a reference whatever its length.
+    let usesReferenceToken: Bool
 }

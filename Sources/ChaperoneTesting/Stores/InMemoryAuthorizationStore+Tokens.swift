@@ -141,6 +141,30 @@ extension InMemoryAuthorizationStore: RevocationStore {
     }
 }
 
+extension InMemoryAuthorizationStore: ConsentStore {
+    public func remembered(_ key: ConsentKey) async throws -> RememberedConsent? { state.withLock { $0.consents[key] } }
+
+    public func remember(_ consent: RememberedConsent) async throws {
+        state.withLock { $0.consents[consent.key] = consent }
+    }
+
+    public func forget(_ subject: SubjectID, client: ClientID) async throws {
+        state.withLock { state in
+            state.consents = state.consents.filter { $0.key.subject != subject || $0.key.clientID != client }
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: ReferenceTokenStore {
+    public func insert(_ token: ReferenceToken) async throws {
+        state.withLock { $0.references[token.hash] = token }
+    }
+
+    public func referenceToken(_ hash: SecretHash) throws -> ReferenceToken? {
+        state.withLock { $0.references[hash] }
+    }
+}
+
 extension InMemoryAuthorizationStore: ReplayCache {
     public func remember(_ jti: String, of issuer: ClientID, until expiry: Int64) async throws -> Bool {
         state.withLock { state in
@@ -211,8 +235,12 @@ extension InMemoryAuthorizationStore: ExpirySweep {
             let before = state.size
             state.sessions = state.sessions.filter { now < $0.value.expiresAt }
             state.transactions = state.transactions.filter { now < $0.value.expiresAt }
+            // A launch is remembered for a day, so that a replay is still known for one.
+            state.launches = state.launches.filter { now - $0.value.expiresAt < 86_400 }
             // A code is remembered for a day after its end, so that a replay is still known for one.
             state.codes = state.codes.filter { now - $0.value.expiresAt < 86_400 }
+            state.consents = state.consents.filter { now < $0.value.expiresAt }
+            state.references = state.references.filter { now < $0.value.expiresAt }
             state.replays = state.replays.filter { now <= $0.value }
             state.throttle = state.throttle.filter { now - $0.value.lastAttemptAt < 86_400 }
             state.grants = state.grants.filter { _, grant in
@@ -227,7 +255,8 @@ extension InMemoryAuthorizationStore: ExpirySweep {
 
 extension InMemoryAuthorizationStore.State {
     var size: Int {
-        sessions.count + transactions.count + codes.count + replays.count + throttle.count + grants.count
+        sessions.count + consents.count + references.count + launches.count + transactions.count + codes.count
+            + replays.count + throttle.count + grants.count
             + revocations.count
     }
 

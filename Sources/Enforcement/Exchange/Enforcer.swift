@@ -68,6 +68,24 @@ public struct Enforcer: Sendable {
             sourceAddress: request.sourceAddress, unrecordedRefusals: unrecorded)
     }
 
+    /// The facts about a request of this process's own pages, made as somebody whom the caller has proved.
+    func receive(_ request: ClientRequest, as access: GrantedAccess) -> IncomingRequest {
+        IncomingRequest(
+            request: request.fhirRequest, standing: standing(of: access),
+            decisionID: DecisionID(random.identifier(byteCount: 16)), now: request.receivedAt / 1000,
+            startedAt: request.receivedAt, sourceAddress: request.sourceAddress, unrecordedRefusals: 0)
+    }
+
+    private func standing(of access: GrantedAccess) -> IncomingRequest.Standing {
+        do {
+            return .verified(
+                access, userPanel: try panels.userPanel(for: access),
+                systemPanel: try panels.systemPanel(for: access))
+        } catch {
+            return .refused(.panelUnavailable, access)
+        }
+    }
+
     /// Whether the token of a request still counts at a moment in milliseconds.
     public func standing(of incoming: IncomingRequest, at now: Int64) -> AccessStanding {
         guard let access = incoming.access, let refusal = verifier.ending(of: access, now: now / 1000) else {
@@ -84,13 +102,7 @@ public struct Enforcer: Sendable {
         case .failure(let refusal):
             return .refused(GatewayRefusal(refusal, realm: policy.publicBase), nil)
         case .success(let access):
-            do {
-                return .verified(
-                    access, userPanel: try panels.userPanel(for: access),
-                    systemPanel: try panels.systemPanel(for: access))
-            } catch {
-                return .refused(.panelUnavailable, access)
-            }
+            return standing(of: access)
         }
     }
 }

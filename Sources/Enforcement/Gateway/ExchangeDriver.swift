@@ -1,3 +1,4 @@
+internal import AccessPolicy
 internal import Audit
 internal import NIOCore
 
@@ -32,6 +33,13 @@ final class ExchangeDriver: UpstreamReceiver {
             return answerCapabilities(CapabilityQuery.refusal(for: asked))
         }
         let incoming = site.enforcer.receive(asked, refusal: refusal)
+        self.incoming = incoming
+        handle(.request(incoming))
+    }
+
+    /// Runs a request of our own, as somebody who has been proved already.
+    func run(_ request: ClientRequest, as access: GrantedAccess) {
+        let incoming = site.enforcer.receive(request, as: access)
         self.incoming = incoming
         handle(.request(incoming))
     }

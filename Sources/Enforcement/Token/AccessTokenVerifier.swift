@@ -18,20 +18,29 @@ public struct AccessTokenVerifier: Sendable {
     private let expectation: AccessTokenClaims.Expectation
     private let keys: @Sendable () -> JWKSet
     private let revocation: @Sendable (GrantedAccess) -> RevocationStatus
+    private let references: References
     private let cache: VerifiedTokenCache
+
+    /// The facts behind a token that is a reference, for a FHIR base at a moment; nil for one that never was.
+    public typealias References =
+        @Sendable (_ token: String, _ audience: String, _ now: Int64) throws ->
+        AccessTokenClaims?
 
     /// - Parameters:
     ///   - expectation: issuer and FHIR base that every token must name.
     ///   - keys: the issuer's keys now; asked for each token that is not remembered.
     ///   - revocation: asked for each request, remembered or not.
+    ///   - references: asked for each token of two parts that is not remembered.
     ///   - remembered: how many tokens are remembered at most.
     public init(
-        expectation: AccessTokenClaims.Expectation, keys: @escaping @Sendable () -> JWKSet, remembered: Int = 20_000,
+        expectation: AccessTokenClaims.Expectation, keys: @escaping @Sendable () -> JWKSet,
+        references: @escaping References = { _, _, _ in nil }, remembered: Int = 20_000,
         revocation: @escaping @Sendable (GrantedAccess) -> RevocationStatus
     ) {
         self.expectation = expectation
         self.keys = keys
         self.revocation = revocation
+        self.references = references
         cache = VerifiedTokenCache(limit: remembered)
     }
 
@@ -76,6 +85,8 @@ public struct AccessTokenVerifier: Sendable {
     }
 
     private func examine(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+        // A JWT has three parts; a reference two.
+        if token.count(where: { $0 == "." }) == 1 { return look(up: token, now: now) }
         do throws(JOSEError) {
             let verified = try JWS.verify(token, keys: keys(), rules: .accessToken)
             let claims = try AccessTokenClaims(verified, expecting: expectation, now: now)
@@ -84,6 +95,19 @@ public struct AccessTokenVerifier: Sendable {
             return .success(claims.grantedAccess())
         } catch {
             return .failure(TokenRefusal(error))
+        }
+    }
+
+    private func look(up token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+        do {
+            guard let claims = try references(token, expectation.audience, now) else { return .failure(.badSignature) }
+            guard claims.confirmation == nil else { return .failure(.senderConstrained) }
+            return .success(claims.grantedAccess())
+        } catch let error as JOSEError {
+            return .failure(TokenRefusal(error))
+        } catch {
+            // What cannot be looked up is not known to be good.
+            return .failure(.revocationUnknown)
         }
     }
 }

@@ -48,6 +48,9 @@ struct Claims {
 
     init(_ token: VerifiedJWT) { json = token.claims }
 
+    /// The claims of a token that is kept by us and so needs no signature.
+    init(kept json: JSONValue) { self.json = json }
+
     func text(_ name: String, maxBytes: Int = 2048) throws(JOSEError) -> String {
         guard let text = try optionalText(name, maxBytes: maxBytes) else { throw .claimMalformed(name) }
         return text

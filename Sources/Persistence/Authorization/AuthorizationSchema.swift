@@ -10,6 +10,9 @@ enum AuthorizationSchema {
         migrator.registerMigration("003 grants") { try $0.execute(sql: grants) }
         migrator.registerMigration("004 operation") { try $0.execute(sql: operation) }
         migrator.registerMigration("audit 1 checkpoint key") { try $0.execute(sql: checkpointKey) }
+        migrator.registerMigration("005 EHR launches") { try $0.execute(sql: ehrLaunches) }
+        migrator.registerMigration("006 reference tokens") { try $0.execute(sql: referenceTokens) }
+        migrator.registerMigration("007 remembered consents") { try $0.execute(sql: consents) }
         return migrator
     }
 
@@ -163,6 +166,55 @@ enum AuthorizationSchema {
         ) STRICT;
         CREATE INDEX revocation_target ON revocation (kind, target);
         CREATE INDEX revocation_time ON revocation (at);
+        """
+
+    private static let ehrLaunches = """
+        CREATE TABLE ehr_launch (
+            hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),
+            made_by    TEXT NOT NULL REFERENCES client (id),
+            client_id  TEXT NOT NULL REFERENCES client (id),
+            subject    TEXT NOT NULL REFERENCES user_account (subject),
+            fhir_base  TEXT NOT NULL,
+            context    BLOB NOT NULL,
+            created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL CHECK (expires_at > created_at),
+            used_at    INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX ehr_launch_expiry ON ehr_launch (expires_at);
+        CREATE TRIGGER ehr_launch_once BEFORE UPDATE ON ehr_launch WHEN OLD.used_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a launch is used once'); END;
+        CREATE INDEX member_link_user ON member_link (fhir_user);
+        """
+
+    private static let referenceTokens = """
+        ALTER TABLE client ADD COLUMN reference_tokens INTEGER NOT NULL DEFAULT 0 CHECK (reference_tokens IN (0, 1));
+
+        CREATE TABLE reference_token (
+            hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),
+            grant_id   TEXT NOT NULL REFERENCES access_grant (id) ON DELETE CASCADE,
+            claims     BLOB NOT NULL,
+            expires_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX reference_token_expiry ON reference_token (expires_at);
+        CREATE INDEX reference_token_grant ON reference_token (grant_id);
+        """
+
+    private static let consents = """
+        CREATE TABLE remembered_consent (
+            subject    TEXT NOT NULL REFERENCES user_account (subject),
+            client_id  TEXT NOT NULL REFERENCES client (id),
+            patient    TEXT NOT NULL,
+            fhir_base  TEXT NOT NULL,
+            offered    BLOB NOT NULL,
+            chosen     BLOB NOT NULL,
+            given_at   INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL CHECK (expires_at > given_at),
+            PRIMARY KEY (subject, client_id, patient, fhir_base)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX remembered_consent_expiry ON remembered_consent (expires_at);
+
+        ALTER TABLE code ADD COLUMN session BLOB CHECK (length(session) = 32);
+        ALTER TABLE refresh_family ADD COLUMN session BLOB CHECK (length(session) = 32);
         """
 
     private static let operation = """

@@ -74,6 +74,10 @@ struct SQLiteExpirySweep: ExpirySweep {
     private static let statements = [
         "DELETE FROM session WHERE expires_at <= :now",
         "DELETE FROM launch WHERE expires_at <= :now",
+        "DELETE FROM remembered_consent WHERE expires_at <= :now",
+        "DELETE FROM reference_token WHERE expires_at <= :now",
+        // A used launch is remembered for a day, so that a replay is still known for one.
+        "DELETE FROM ehr_launch WHERE :now - expires_at >= 86400",
         // A code is remembered for a day after its end, so that a replay is still known for one.
         "DELETE FROM code WHERE :now - expires_at >= 86400",
         "DELETE FROM assertion_replay WHERE expires_at < :now",
