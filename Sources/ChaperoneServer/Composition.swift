@@ -47,6 +47,8 @@ public struct Composition: Sendable {
             hasSandbox ? "http://\(sandboxAddress)\(SandboxServer.basePath)" : configuration.fhirServer.upstream
         let gateway = try GatewaySide(installation, upstreamBase: upstreamBase)
 
+        installation.follow(gateway)
+
         // Listeners.
         let names = ["public", "admin"] + (hasSandbox ? ["sandbox"] : []) + (configuration.isDemo ? ["demo"] : [])
         let board = ListenerBoard(expected: Set(names))

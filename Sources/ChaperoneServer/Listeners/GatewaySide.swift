@@ -3,6 +3,7 @@ internal import Audit
 internal import Authorization
 internal import Enforcement
 internal import FHIRCore
+internal import NIOPosix
 internal import OAuthCore
 
 /// The protected FHIR server's side of the public listener, put together from the installation.
@@ -16,10 +17,12 @@ struct GatewaySide {
         let pools = try UpstreamPools(server: upstream)
         let policy = ServerPolicy(publicBase: settings.fhirBase, upstreamBase: upstream.base, types: try .r4())
         let signer = installation.server.keys.signer
+        let references = installation.server.references
         let revoked = installation.server.revocationState
         let verifier = AccessTokenVerifier(
             expectation: .init(issuer: settings.issuer.text, audience: settings.fhirBase),
             keys: { signer.verificationKeys },
+            references: { try references.claims(of: $0, audience: $1, at: $2) },
             revocation: { revoked.refuses($0) ? .revoked : .active })
         guard let sealer = Sealer(keys: installation.server.keys.pageLinkKeys) else {
             throw InstallationKey.Unusable(description: "the key of the page links is not a key")
@@ -31,7 +34,9 @@ struct GatewaySide {
             random: installation.random)
         let endpoints = OAuthEndpoints(
             authorize: settings.authorization.authorizationEndpoint, token: settings.authorization.tokenEndpoint,
-            revoke: settings.authorization.revocationEndpoint)
+            revoke: settings.authorization.revocationEndpoint,
+            introspect: settings.authorization.introspectionEndpoint,
+            manage: settings.authorization.managementEndpoint)
         let site = GatewaySite(
             basePath: settings.fhirServer.path, enforcer: enforcer, upstream: pools, audit: installation.recorder,
             capabilities: CapabilitySource(policy: policy, endpoints: endpoints, clock: installation.clock))
@@ -58,5 +63,17 @@ struct GatewaySide {
         let issuer = settings.issuer
         let isDefaultPort = issuer.port == (issuer.isHTTPS ? 443 : 80)
         return [isDefaultPort ? issuer.host : "\(issuer.host):\(issuer.port)", settings.listeners.public.description]
+    }
+}
+
+extension Installation {
+    /// Lets the context pages look into the protected server through the gateway.
+    func follow(_ gateway: GatewaySide) {
+        guard
+            let reader = SiteReader(
+                gateway.configuration, basePath: configuration.fhirServer.path,
+                group: MultiThreadedEventLoopGroup.singleton)
+        else { return }
+        lookup.follow(GatewayLookup(reader: reader, random: random, clock: clock).lookup)
     }
 }

@@ -19,6 +19,8 @@ public struct Installation: Sendable {
     var auditReader: any AuditReader { auditSink }
     let server: AuthorizationServer
     let auditSide: AuditSide
+    /// The look-ups of the context pages; they work once the gateway is there.
+    let lookup: DeferredLookup
     private let lock: PrivateFile.Lock
 
     /// Another process holds the installation.
@@ -44,11 +46,12 @@ public struct Installation: Sendable {
         guard let sealer = Sealer(keys: [key]) else {
             throw InstallationKey.Unusable(description: "the installation key is not a key")
         }
+        let lookup = DeferredLookup()
         let server = try await AuthorizationServer.start(
             configuration: configuration.authorization, stores: database.stores,
             directory: LocalMemberDirectory(
                 links: database.stores.memberLinks, panels: configuration.practitionerPanels),
-            sealer: sealer, clock: clock, random: random
+            sealer: sealer, clock: clock, random: random, lookup: lookup.lookup
         ) { records in try await recorder.recordOnce(records) }
         try await ConfiguredIdentities(configuration: configuration, server: server).apply()
         self.configuration = configuration
@@ -60,6 +63,7 @@ public struct Installation: Sendable {
         self.server = server
         auditSide = AuditSide(
             store: sink, node: configuration.audit.node, keys: server.keys, recorder: recorder, clock: clock)
+        self.lookup = lookup
         self.lock = lock
     }
 
@@ -70,6 +74,15 @@ public struct Installation: Sendable {
             access: server.access,
             trail: server.audit,
             clock: clock, random: random)
+    }
+
+    /// The account pages over this installation.
+    var accountDesk: AccountDesk {
+        AccountDesk(
+            stores: server.stores,
+            directory: LocalMemberDirectory(
+                links: server.stores.memberLinks, panels: configuration.practitionerPanels),
+            access: server.access, trail: server.audit, audit: auditReader, clock: clock, random: random)
     }
 
     /// Records that the server started or stopped.
@@ -101,6 +114,8 @@ extension Configuration {
         var result = AuthorizationConfiguration(issuer: issuer.text, fhirBases: [fhirBase])
         result.codeLifetime = Int64(lifetimes.authorizationCode)
         result.sessionIdleLimit = Int64(lifetimes.session)
+        result.isDemonstration = isDemo
+        result.defaultStyleURL = issuer.text + StyleDocument.path
         if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }
         return result
     }
