@@ -24,6 +24,8 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var consentMemory: Int64 = 90 * 86_400
     /// Within this many seconds a rotated refresh token gets the same successor again.
     public var refreshGrace: Int64 = 30
+    /// How long keys live.
+    public var keyLifetimes = KeyLifetimes()
     /// The fewest characters of a password. Demonstrations may have shorter ones.
     public var shortestPassword = 8
     /// The scopes that discovery names.

@@ -15,6 +15,7 @@ public struct AuthorizationServer: Sendable {
     public let access: AccessRevoker
     public let accounts: AccountRegistry
     public let keys: ServerKeys
+    public let keyKeeper: KeyKeeper
     /// What the enforcer in this process asks about tokens that are references.
     public let references: ReferenceTokens
     public let audit: AuditTrail
@@ -60,7 +61,7 @@ public struct AuthorizationServer: Sendable {
         introspection = IntrospectionEndpoint(parts: parts, authenticator: authenticator)
         userInfo = UserInfoEndpoint(parts: parts)
         revocation = RevocationEndpoint(parts: parts, authenticator: authenticator)
-        discovery = DiscoveryEndpoint(configuration: parts.configuration, signer: parts.keys.signer)
+        discovery = DiscoveryEndpoint(configuration: parts.configuration, keys: parts.keys)
         revocationState = state
         access = parts.access
         accounts = AccountRegistry(
@@ -69,15 +70,20 @@ public struct AuthorizationServer: Sendable {
         clients = ClientRegistry(
             stores: parts.stores, audit: parts.audit, clock: parts.clock, random: parts.random)
         keys = parts.keys
+        keyKeeper = KeyKeeper(
+            store: parts.stores.keys, keys: parts.keys, audit: parts.audit, clock: parts.clock, random: parts.random,
+            lifetimes: parts.configuration.keyLifetimes)
         references = parts.references
         audit = parts.audit
         stores = parts.stores
         clock = parts.clock
     }
 
-    /// Removes what has expired, and learns of revocations that another process made; to be called every few minutes.
+    /// Removes what has expired, replaces keys that are due, and learns of revocations and keys that another process made;
+    /// to be called every few minutes.
     public func sweep() async throws -> Int {
         try await access.catchUp()
+        _ = try await keyKeeper.advance()
         revocationState.forget(at: clock.now())
         return try await stores.sweep.sweep(at: clock.now())
     }

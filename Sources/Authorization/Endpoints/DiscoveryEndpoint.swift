@@ -6,9 +6,9 @@ internal import OAuthCore
 public struct DiscoveryEndpoint: Sendable {
     let endpoints: ServerEndpoints
     let capabilities: ServerCapabilities
-    let signer: TokenSigner
+    let keys: ServerKeys
 
-    init(configuration: AuthorizationConfiguration, signer: TokenSigner) {
+    init(configuration: AuthorizationConfiguration, keys: ServerKeys) {
         var endpoints = ServerEndpoints(
             issuer: configuration.issuer, authorization: configuration.authorizationEndpoint,
             token: configuration.tokenEndpoint, jwks: configuration.jwksURL)
@@ -21,7 +21,7 @@ public struct DiscoveryEndpoint: Sendable {
             grantTypes: [.authorizationCode, .refreshToken, .clientCredentials],
             authenticationMethods: [.none, .clientSecretBasic, .privateKeyJWT],
             assertionAlgorithms: [.rs384, .es384], scopes: configuration.scopesSupported)
-        self.signer = signer
+        self.keys = keys
     }
 
     /// `.well-known/smart-configuration` below a FHIR base (SMART 2.2 conformance).
@@ -47,6 +47,6 @@ public struct DiscoveryEndpoint: Sendable {
         AuthorizationServerMetadata(endpoints: endpoints, server: capabilities).json
     }
 
-    /// `/.well-known/jwks.json`: public halves only.
-    public var jwks: JSONValue { signer.jwks }
+    /// `/.well-known/jwks.json`: public halves only, of this moment.
+    public var jwks: JSONValue { keys.signer.jwks }
 }

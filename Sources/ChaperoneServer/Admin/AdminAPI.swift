@@ -13,6 +13,7 @@ public struct AdminAPI: Sendable {
     let auditSide: AuditSide
     let accounts: AccountRegistry
     let access: AccessRevoker
+    let keyKeeper: KeyKeeper
     let trail: AuditTrail
     let clock: Clock
     let random: RandomSource
@@ -30,6 +31,8 @@ public struct AdminAPI: Sendable {
             case (.get, "users", 1): return try await listUsers(request)
             case (.post, "users", 1): return try await addUser(request)
             case (.get, "keys", 1): return try await listKeys(request)
+            case (.post, "keys", 2) where request.path[1] == "rotate": return try await rotateKeys(request)
+            case (.post, "revocations", 1): return try await revoke(request)
             default: throw Problem.notFound
             }
         } catch let problem as Problem {

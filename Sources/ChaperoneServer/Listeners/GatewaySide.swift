@@ -16,14 +16,16 @@ struct GatewaySide {
         let upstream = try Self.upstream(settings.fhirServer, base: upstreamBase)
         let pools = try UpstreamPools(server: upstream)
         let policy = ServerPolicy(publicBase: settings.fhirBase, upstreamBase: upstream.base, types: try .r4())
-        let signer = installation.server.keys.signer
+        let keys = installation.server.keys
         let references = installation.server.references
         let revoked = installation.server.revocationState
         let verifier = AccessTokenVerifier(
             expectation: .init(issuer: settings.issuer.text, audience: settings.fhirBase),
-            keys: { signer.verificationKeys },
+            keys: { keys.signer.verificationKeys },
             references: { try references.claims(of: $0, audience: $1, at: $2) },
             revocation: { revoked.refuses($0) ? .revoked : .active })
+        // A token that an old key signed is looked at anew.
+        keys.observe { verifier.forgetAll() }
         guard let sealer = Sealer(keys: installation.server.keys.pageLinkKeys) else {
             throw InstallationKey.Unusable(description: "the key of the page links is not a key")
         }

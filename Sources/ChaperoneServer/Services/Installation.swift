@@ -42,8 +42,10 @@ public struct Installation: Sendable {
         let recorder = try AuditRecorder(sink: sink, node: configuration.audit.node)
         try recorder.recover()
         let database = try SQLiteAuthorizationDatabase(path: configuration.database.path)
-        let key = try InstallationKey.load(stateDirectory: configuration.stateDirectory, random: random)
-        guard let sealer = Sealer(keys: [key]) else {
+        let keys = try InstallationKey.load(
+            stateDirectory: configuration.stateDirectory, file: configuration.rootKeysFile,
+            environment: InstallationKey.environment(), random: random)
+        guard let sealer = Sealer(keys: keys) else {
             throw InstallationKey.Unusable(description: "the installation key is not a key")
         }
         let lookup = DeferredLookup()
@@ -71,8 +73,7 @@ public struct Installation: Sendable {
     public var adminAPI: AdminAPI {
         AdminAPI(
             stores: server.stores, audit: auditReader, auditSide: auditSide, accounts: server.accounts,
-            access: server.access,
-            trail: server.audit,
+            access: server.access, keyKeeper: server.keyKeeper, trail: server.audit,
             clock: clock, random: random)
     }
 

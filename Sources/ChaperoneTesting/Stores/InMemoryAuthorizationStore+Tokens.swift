@@ -181,10 +181,52 @@ extension InMemoryAuthorizationStore: KeyStore {
 
     public func insertFirst(_ key: StoredKey, record: AuthorizationRecord) async throws -> Bool {
         state.withLock { state in
-            guard !state.keys.contains(where: { $0.purpose == key.purpose && $0.retiredAt == nil || $0.id == key.id })
-            else { return false }
+            let isTaken = state.keys.contains {
+                $0.purpose == key.purpose && $0.retiredAt == nil && $0.isAnnounced == key.isAnnounced || $0.id == key.id
+            }
+            guard !isTaken else { return false }
             state.keys.append(key)
             state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func announce(_ key: StoredKey, record: AuthorizationRecord) async throws -> Bool {
+        guard key.isAnnounced else { return false }
+        return try await insertFirst(key, record: record)
+    }
+
+    public func activate(_ id: String, at now: Int64, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard let next = state.keys.first(where: { $0.id == id && $0.standing == .announced }) else { return false }
+            state.keys = state.keys.map { old in
+                guard old.purpose == next.purpose, old.retiredAt == nil else { return old }
+                return StoredKey(
+                    id: old.id, purpose: old.purpose, sealed: old.sealed, createdAt: old.createdAt,
+                    retiredAt: old.id == id ? nil : now)
+            }
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func remove(_ id: String, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            let before = state.keys.count
+            state.keys.removeAll { $0.id == id && $0.standing != .active }
+            guard state.keys.count < before else { return false }
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func reseal(_ id: String, from old: String, to new: String) async throws -> Bool {
+        state.withLock { state in
+            guard let place = state.keys.firstIndex(where: { $0.id == id && $0.sealed == old }) else { return false }
+            let key = state.keys[place]
+            state.keys[place] = StoredKey(
+                id: key.id, purpose: key.purpose, sealed: new, createdAt: key.createdAt, isAnnounced: key.isAnnounced,
+                retiredAt: key.retiredAt)
             return true
         }
     }
@@ -193,7 +235,7 @@ extension InMemoryAuthorizationStore: KeyStore {
         state.withLock { state in
             guard !state.keys.contains(where: { $0.id == key.id }) else { return false }
             state.keys = state.keys.map { old in
-                guard old.purpose == key.purpose, old.retiredAt == nil else { return old }
+                guard old.purpose == key.purpose, old.standing == .active else { return old }
                 return StoredKey(
                     id: old.id, purpose: old.purpose, sealed: old.sealed, createdAt: old.createdAt, retiredAt: now)
             }

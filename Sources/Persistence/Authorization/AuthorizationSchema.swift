@@ -13,6 +13,7 @@ enum AuthorizationSchema {
         migrator.registerMigration("005 EHR launches") { try $0.execute(sql: ehrLaunches) }
         migrator.registerMigration("006 reference tokens") { try $0.execute(sql: referenceTokens) }
         migrator.registerMigration("007 remembered consents") { try $0.execute(sql: consents) }
+        migrator.registerMigration("008 announced keys") { try $0.execute(sql: announcedKeys) }
         return migrator
     }
 
@@ -215,6 +216,12 @@ enum AuthorizationSchema {
 
         ALTER TABLE code ADD COLUMN session BLOB CHECK (length(session) = 32);
         ALTER TABLE refresh_family ADD COLUMN session BLOB CHECK (length(session) = 32);
+        """
+
+    private static let announcedKeys = """
+        ALTER TABLE server_key ADD COLUMN is_announced INTEGER NOT NULL DEFAULT 0 CHECK (is_announced IN (0, 1));
+        DROP INDEX server_key_active;
+        CREATE UNIQUE INDEX server_key_current ON server_key (purpose, is_announced) WHERE retired_at IS NULL;
         """
 
     private static let operation = """
