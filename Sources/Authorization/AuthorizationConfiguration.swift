@@ -10,6 +10,8 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var codeLifetime: Int64 = 60
     /// How long a launch may take, from the request to the consent.
     public var launchLifetime: Int64 = 1800
+    /// How long a pushed request may wait for its browser.
+    public var pushedRequestLifetime: Int64 = 90
     /// How long a launch that an EHR made may wait for its app.
     public var launchHandleLifetime: Int64 = 300
     /// The style document for EHR launches whose EHR names none; nil for none.
@@ -67,6 +69,7 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var tokenEndpoint: String { issuer + "/oauth/token" }
     public var revocationEndpoint: String { issuer + "/oauth/revoke" }
     public var introspectionEndpoint: String { issuer + "/oauth/introspect" }
+    public var pushedRequestEndpoint: String { issuer + "/oauth/par" }
     public var userInfoEndpoint: String { issuer + "/oauth/userinfo" }
     public var endSessionEndpoint: String { issuer + "/oauth/logout" }
     public var managementEndpoint: String { issuer + "/account" }

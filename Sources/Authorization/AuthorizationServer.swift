@@ -8,6 +8,7 @@ public struct AuthorizationServer: Sendable {
     public let token: TokenEndpoint
     public let revocation: RevocationEndpoint
     public let introspection: IntrospectionEndpoint
+    public let pushedRequests: PushedRequestEndpoint
     public let userInfo: UserInfoEndpoint
     public let discovery: DiscoveryEndpoint
     /// What the enforcer in this process asks on every request.
@@ -59,6 +60,8 @@ public struct AuthorizationServer: Sendable {
             parts: parts, authenticator: authenticator,
             issuer: TokenIssuer(parts: parts))
         introspection = IntrospectionEndpoint(parts: parts, authenticator: authenticator)
+        pushedRequests = PushedRequestEndpoint(
+            parts: parts, authenticator: authenticator, authorization: authorization)
         userInfo = UserInfoEndpoint(parts: parts)
         revocation = RevocationEndpoint(parts: parts, authenticator: authenticator)
         discovery = DiscoveryEndpoint(configuration: parts.configuration, keys: parts.keys)

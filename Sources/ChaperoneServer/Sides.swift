@@ -45,6 +45,7 @@ struct Sides {
         DiscoveryRoutes(fhirPath: configuration.fhirServer.path, discovery: server.discovery).add(to: router)
         TokenRoutes(
             token: server.token, revocation: server.revocation, introspection: server.introspection,
+            pushedRequests: server.pushedRequests,
             userInfo: server.userInfo, issuer: configuration.issuer.text, metrics: metrics
         ).add(to: router)
         LaunchRoutes(

@@ -377,7 +377,7 @@ enum LookupDouble {
             ContextLookup.Encounter(id: $0, label: "Visit \($0.text)")
         }
         return ContextLookup(
-            patients: { name, page, _ in
+            patients: { name, page, _, _ in
                 let found = all.filter { $0.label.lowercased().hasPrefix(name.lowercased()) }
                 let start = page.flatMap { Int($0) } ?? 0
                 return .init(

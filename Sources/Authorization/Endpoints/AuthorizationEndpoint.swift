@@ -14,6 +14,7 @@ public struct AuthorizationEndpoint: Sendable {
         _ form: FormParameters, session cookie: Secret?, from source: RequestSource
     ) async -> InteractionAnswer {
         await interaction.guarded(source) { maker in
+            let form = try await pushed(form)
             // 1. Who, and where to: what is wrong here is shown to the person and sent nowhere.
             let address = try Self.shown { () throws(AuthorizationFailure) in try AuthorizationAddress(parsing: form) }
             let client = try await parts.stores.clients.client(address.clientID)
@@ -34,6 +35,30 @@ public struct AuthorizationEndpoint: Sendable {
                 return try await interaction.answer(error, for: client, maker)
             }
         }
+    }
+
+    /// The request that was pushed under the `request_uri`, instead of whatever else came with it (RFC 9126 §4); the form
+    /// itself when none was pushed. One that is unknown, used, expired or another client's is told to the person only.
+    private func pushed(_ form: FormParameters) async throws -> FormParameters {
+        guard let uri = form["request_uri"], uri.hasPrefix(PushedRequestEndpoint.prefix) else { return form }
+        let handle = Secret(String(uri.dropFirst(PushedRequestEndpoint.prefix.count)))
+        guard let client = form["client_id"],
+            let request = try await parts.stores.pushedRequests.take(
+                handle.hash, by: ClientID(client), at: parts.clock.now())
+        else { throw OAuthError(.invalidRequestURI, "the request_uri is unknown, expired or used") }
+        return try FormParameters(parsing: request.form.utf8, repetition: .noted)
+    }
+
+    /// Checks a pushed request as if the browser had brought it; throws what its client is told.
+    func check(_ form: FormParameters, from client: ClientRegistration) throws {
+        do throws(AuthorizationFailure) {
+            let address = try AuthorizationAddress(parsing: form)
+            guard address.clientID == client.id else { throw AuthorizationAddress.unknown("client_id differs") }
+            let redirect = try address.validated(against: client.metadata)
+            let request = try AuthorizationRequest(
+                parsing: form, client: client.id, redirect: redirect, rules: rules(for: client))
+            _ = try accept(request, from: client, launch: nil)
+        } catch { throw error.error }
     }
 
     // MARK: - checks

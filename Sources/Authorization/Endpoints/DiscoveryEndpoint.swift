@@ -15,6 +15,7 @@ public struct DiscoveryEndpoint: Sendable {
         endpoints.revocation = configuration.revocationEndpoint
         endpoints.introspection = configuration.introspectionEndpoint
         endpoints.management = configuration.managementEndpoint
+        endpoints.pushedRequests = configuration.pushedRequestEndpoint
         endpoints.userInfo = configuration.userInfoEndpoint
         self.endpoints = endpoints
         capabilities = ServerCapabilities(

@@ -25,7 +25,9 @@ extension InteractionEndpoint {
     ) async throws -> PatientPage {
         let listed: ContextLookup.Patients
         if let lookup = parts.lookup, Self.looksUp(member), let reader = reader(for: member, step) {
-            let found = try await lookup.patients(search.text, search.page, reader)
+            var panel: [ResourceID]?
+            if case .among(let all) = member.selection { panel = all.map(\.id) }
+            let found = try await lookup.patients(search.text, search.page, panel, reader)
             // The enforcer has listed nobody else; this asks the directory's own word once more.
             listed = ContextLookup.Patients(
                 patients: found.patients.filter { member.selection.allows($0.id) }, next: found.next)

@@ -53,7 +53,7 @@ public struct IntrospectionEndpoint: Sendable {
                 (caller, reach) = (client.id, client.approvedScopes.contains(Self.scope) ? .everything : .own)
             case .malformed, .dpop: return .unauthorized(OAuthError(.invalidToken))
             case .bearer(let token):
-                guard let access = try await IssuedTokens(parts: parts).access(token, at: now) else {
+                guard let access = try await IssuedTokens(parts: parts).bearer(token, at: now) else {
                     return .unauthorized(OAuthError(.invalidToken))
                 }
                 guard access.grant.subject == nil, access.scopes.contains(Self.scope) else {
@@ -117,15 +117,12 @@ public struct IntrospectionEndpoint: Sendable {
         let members: [(name: String, value: JSONValue?)] = [
             ("exp", .int(claims.access.expiresAt)), ("iat", .int(claims.access.issuedAt)),
             ("jti", .string(claims.access.tokenID.text)),
-            ("token_type", .string(Self.type(claims.confirmation).rawValue)), ("cnf", claims.confirmation.map(\.json)),
+            ("token_type", .string(TokenIssuer.type(of: claims.confirmation).rawValue)),
+            ("cnf", claims.confirmation.map(\.json)),
         ]
         return Facts(
             grant: issued.grant, tokenID: claims.access.tokenID,
             json: json(of: issued.grant, client, scope: claims.scope, members))
-    }
-
-    private static func type(_ confirmation: TokenConfirmation?) -> AccessTokenType {
-        if case .proofKey = confirmation { .dpop } else { .bearer }
     }
 
     private func facts(of presented: PresentedRefreshToken, at now: Int64) async throws -> Facts? {

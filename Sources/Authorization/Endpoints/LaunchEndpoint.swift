@@ -53,7 +53,7 @@ public struct LaunchEndpoint: Sendable {
             switch token {
             case .none: return .unauthorized(nil)
             case .malformed, .dpop: caller = nil
-            case .bearer(let token): caller = try await IssuedTokens(parts: parts).access(token, at: now)
+            case .bearer(let token): caller = try await IssuedTokens(parts: parts).bearer(token, at: now)
             }
             guard let caller else { return .unauthorized(OAuthError(.invalidToken)) }
             guard caller.grant.subject == nil, caller.scopes.contains(Self.scope) else {

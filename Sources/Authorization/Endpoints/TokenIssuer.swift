@@ -20,12 +20,17 @@ struct TokenIssuer: Sendable {
         let claims = AccessTokenClaims(
             issuer: configuration.issuer, audience: grant.fhirBase, scope: scope, clientID: grant.clientID,
             subject: grant.subject, launch: grant.launch, program: grant.program, grantID: grant.id,
-            tokenID: issue.tokenID, issuedAt: now, expiresAt: expiresAt, authenticatedAt: grant.authenticatedAt)
+            tokenID: issue.tokenID, issuedAt: now, expiresAt: expiresAt, authenticatedAt: grant.authenticatedAt,
+            confirmation: issue.confirmation)
         let access = try await token(for: claims, asReference: issue.usesReferenceToken)
         return TokenResponse(
             accessToken: access, expiresIn: expiresAt - now, scope: scope, refreshToken: issue.refreshToken,
             idToken: try idToken(for: issue, at: now, until: expiresAt), launch: grant.launch,
-            contextForm: issue.contextForm)
+            contextForm: issue.contextForm, tokenType: Self.type(of: issue.confirmation))
+    }
+
+    static func type(of confirmation: TokenConfirmation?) -> AccessTokenType {
+        if case .proofKey = confirmation { .dpop } else { .bearer }
     }
 
     private func token(for claims: AccessTokenClaims, asReference: Bool) async throws -> Secret {

@@ -23,7 +23,7 @@ public struct UserInfoEndpoint: Sendable {
         case .bearer(let token): secret = token
         }
         do {
-            guard let issued = try await IssuedTokens(parts: parts).access(secret, at: parts.clock.now()),
+            guard let issued = try await IssuedTokens(parts: parts).bearer(secret, at: parts.clock.now()),
                 let subject = issued.grant.subject
             else { return .unauthorized(OAuthError(.invalidToken)) }
             guard issued.scopes.contains(.openid) else {

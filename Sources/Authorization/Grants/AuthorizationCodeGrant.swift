@@ -34,7 +34,8 @@ struct AuthorizationCodeGrant: GrantHandler {
             grant: grant, scopes: scopes, tokenID: tokenID, lifetime: call.client.lifetimes.accessToken,
             refreshToken: refreshToken, givesIDToken: scopes.contains(.openid),
             contextForm: call.client.profile.contextForm,
-            usesReferenceToken: call.client.usesReferenceTokens)
+            usesReferenceToken: call.client.usesReferenceTokens,
+            confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })
     }
 
     private func invalid(_ detail: String) -> OAuthError { OAuthError(.invalidGrant, detail: detail) }
@@ -87,11 +88,12 @@ struct AuthorizationCodeGrant: GrantHandler {
         let token = parts.keys.refreshTokens.token(of: id, generation: 0)
         let isPublic = !call.client.isConfidential
         let family = RefreshFamily(
-            id: id, grantID: grant.id, clientID: grant.clientID, rotates: isPublic, createdAt: call.now,
+            id: id, grantID: grant.id, clientID: grant.clientID, rotates: isPublic && call.proofKey == nil,
+            createdAt: call.now,
             idleLimit: call.client.lifetimes.refreshIdle,
             expiresAt: isPublic ? call.now + call.client.lifetimes.refreshAbsolute : nil, generation: 0,
             currentHash: token.hash, lastUsedAt: call.now,
-            session: isLasting ? nil : code.session)
+            session: isLasting ? nil : code.session, proofKey: isPublic ? call.proofKey : nil)
         return (family, token)
     }
 }

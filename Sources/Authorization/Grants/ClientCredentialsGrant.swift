@@ -30,6 +30,7 @@ struct ClientCredentialsGrant: GrantHandler {
         return Issue(
             grant: grant, scopes: scopes, tokenID: tokenID, lifetime: lifetime, refreshToken: nil, givesIDToken: false,
             contextForm: call.client.profile.contextForm,
-            usesReferenceToken: call.client.usesReferenceTokens)
+            usesReferenceToken: call.client.usesReferenceTokens,
+            confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })
     }
 }

@@ -12,6 +12,8 @@ protocol GrantHandler: Sendable {
 struct AuthenticatedCall: Sendable {
     let client: ClientRegistration
     let request: TokenRequest
+    /// The thumbprint of the key of which the request carries a proof.
+    let proofKey: String?
     let maker: RecordMaker
     let now: Int64
 }
@@ -30,4 +32,6 @@ struct Issue: Sendable {
     let contextForm: LaunchContextForm
     /// Whether the access token is a reference whatever its length.
     let usesReferenceToken: Bool
+    /// What the access token is bound to.
+    let confirmation: TokenConfirmation?
 }

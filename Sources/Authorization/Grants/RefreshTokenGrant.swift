@@ -23,6 +23,10 @@ struct RefreshTokenGrant: GrantHandler {
         case .unknown: throw UnknownArtefact("refresh token")
         case .reused: try await endFamily(family, call)
         }
+        // RFC 9449 §5: what was given to a key is renewed by that key alone.
+        guard family.proofKey == nil || family.proofKey == call.proofKey else {
+            throw OAuthError(.invalidDPoPProof, detail: "the refresh token is bound to another key")
+        }
         guard family.isLive(at: call.now) else { throw invalid("the refresh token has expired") }
         guard let grant = try await parts.stores.grants.grant(family.grantID), grant.isAlive(at: call.now) else {
             throw invalid("the grant has ended")
@@ -46,7 +50,8 @@ struct RefreshTokenGrant: GrantHandler {
             grant: grant, scopes: scopes, tokenID: tokenID, lifetime: call.client.lifetimes.accessToken,
             refreshToken: successor, givesIDToken: false,
             contextForm: call.client.profile.contextForm,
-            usesReferenceToken: call.client.usesReferenceTokens)
+            usesReferenceToken: call.client.usesReferenceTokens,
+            confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })
     }
 
     static let repeatedDetail = "a token that was replaced came again within the grace window"

@@ -52,8 +52,10 @@ public struct ContextLookup: Sendable {
         }
     }
 
-    /// Patients whose name begins with the text (all for an empty one), or a further page of such a list.
-    public let patients: @Sendable (_ name: String, _ page: String?, Reader) async throws -> Patients
+    /// Patients whose name begins with the text (all for an empty one), or a further page of such a list. `among` names
+    /// the panel when it is a list; nil means everybody whom the reader may see.
+    public let patients:
+        @Sendable (_ name: String, _ page: String?, _ among: [ResourceID]?, Reader) async throws -> Patients
     /// The patient with this id, if the reader may see it.
     public let patient: @Sendable (ResourceID, Reader) async throws -> LinkedPatient?
     /// The latest encounters of a patient.
@@ -62,7 +64,9 @@ public struct ContextLookup: Sendable {
     public let encounter: @Sendable (ResourceID, _ patient: ResourceID, Reader) async throws -> Encounter?
 
     public init(
-        patients: @escaping @Sendable (_ name: String, _ page: String?, Reader) async throws -> Patients,
+        patients:
+            @escaping @Sendable (_ name: String, _ page: String?, _ among: [ResourceID]?, Reader) async throws ->
+            Patients,
         patient: @escaping @Sendable (ResourceID, Reader) async throws -> LinkedPatient?,
         encounters: @escaping @Sendable (_ patient: ResourceID, Reader) async throws -> [Encounter],
         encounter: @escaping @Sendable (ResourceID, _ patient: ResourceID, Reader) async throws -> Encounter?

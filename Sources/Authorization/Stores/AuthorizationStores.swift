@@ -13,6 +13,7 @@ public struct AuthorizationStores: Sendable {
     public let refreshTokens: any RefreshTokenStore
     public let revocations: any RevocationStore
     public let referenceTokens: any ReferenceTokenStore
+    public let pushedRequests: any PushedRequestStore
     public let replayCache: any ReplayCache
     public let keys: any KeyStore
     public let outbox: any AuditOutbox
@@ -23,7 +24,9 @@ public struct AuthorizationStores: Sendable {
         throttle: any LoginThrottleStore, sessions: any SessionStore, transactions: any TransactionStore,
         launches: any LaunchStore, grants: any GrantStore, consents: any ConsentStore, codes: any CodeStore,
         refreshTokens: any RefreshTokenStore,
-        revocations: any RevocationStore, referenceTokens: any ReferenceTokenStore, replayCache: any ReplayCache,
+        revocations: any RevocationStore, referenceTokens: any ReferenceTokenStore,
+        pushedRequests: any PushedRequestStore,
+        replayCache: any ReplayCache,
         keys: any KeyStore,
         outbox: any AuditOutbox, sweep: any ExpirySweep
     ) {
@@ -40,6 +43,7 @@ public struct AuthorizationStores: Sendable {
         self.refreshTokens = refreshTokens
         self.revocations = revocations
         self.referenceTokens = referenceTokens
+        self.pushedRequests = pushedRequests
         self.replayCache = replayCache
         self.keys = keys
         self.outbox = outbox

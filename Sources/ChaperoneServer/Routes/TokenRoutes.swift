@@ -9,6 +9,7 @@ struct TokenRoutes: Sendable {
     let token: TokenEndpoint
     let revocation: RevocationEndpoint
     let introspection: IntrospectionEndpoint
+    let pushedRequests: PushedRequestEndpoint
     let userInfo: UserInfoEndpoint
     let issuer: String
     let metrics: Metrics
@@ -17,9 +18,10 @@ struct TokenRoutes: Sendable {
 
     func add(to router: Router<SideContext>) {
         router.post("/oauth/token") { request, context in
-            try await form(of: request) { form, header in
+            let proofs = HTTPField.Name("DPoP").map { request.headers[values: $0] } ?? []
+            return try await form(of: request) { form, header in
                 let answer = await token.answer(
-                    form, authorization: header, from: RequestSource(address: context.peerAddress))
+                    form, authorization: header, proofs: proofs, from: RequestSource(address: context.peerAddress))
                 return respond(answer, context)
             }
         }
@@ -29,6 +31,18 @@ struct TokenRoutes: Sendable {
                     form, authorization: header, from: RequestSource(address: context.peerAddress))
                 switch answer {
                 case .done: return Self.finished(Response(status: .ok))
+                case .refused(let error): return refusal(error, context)
+                case .tooManyRequests(let seconds): return Self.tooMany(seconds)
+                }
+            }
+        }
+        router.post("/oauth/par") { request, context in
+            try await form(of: request) { form, header in
+                let answer = await pushedRequests.answer(
+                    form, authorization: header, from: RequestSource(address: context.peerAddress))
+                switch answer {
+                case .kept(let body):
+                    return Self.finished(Answers.bytes(body, "application/json", status: .created))
                 case .refused(let error): return refusal(error, context)
                 case .tooManyRequests(let seconds): return Self.tooMany(seconds)
                 }
@@ -46,7 +60,7 @@ struct TokenRoutes: Sendable {
         router.on("/oauth/userinfo", method: .options) { _, _ in CrossOrigin(methods: "GET, POST, OPTIONS").preflight }
         router.refuseOthers(on: "/oauth/userinfo", than: .get, .post)
         router.refuseOthers(on: "/oauth/introspect", than: .post)
-        for path in ["/oauth/token", "/oauth/revoke"] {
+        for path in ["/oauth/token", "/oauth/revoke", "/oauth/par"] {
             let route = RouterPath(path)
             router.on(route, method: .options) { _, _ in CrossOrigin.endpoints.preflight }
             router.refuseOthers(on: path, than: .post)

@@ -22,7 +22,7 @@ final class DeferredLookup: Sendable {
 
     var lookup: ContextLookup {
         ContextLookup(
-            patients: { try await self.current().patients($0, $1, $2) },
+            patients: { try await self.current().patients($0, $1, $2, $3) },
             patient: { try await self.current().patient($0, $1) },
             encounters: { try await self.current().encounters($0, $1) },
             encounter: { try await self.current().encounter($0, $1, $2) })

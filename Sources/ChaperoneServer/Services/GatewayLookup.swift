@@ -19,15 +19,21 @@ struct GatewayLookup: Sendable {
     /// The capability for the authorization server.
     var lookup: ContextLookup {
         ContextLookup(
-            patients: { try await patients($0, page: $1, $2) }, patient: { try await patient($0, $1) },
+            patients: { try await patients($0, page: $1, among: $2, $3) }, patient: { try await patient($0, $1) },
             encounters: { try await encounters(of: $0, $1) }, encounter: { try await encounter($0, of: $1, $2) })
     }
 
     // MARK: - patients
 
+    /// The largest panel under which the enforcer answers a search that names no patient.
+    private static let wholePanel = 50
+
     private func patients(
-        _ name: String, page: String?, _ person: ContextLookup.Reader
+        _ name: String, page: String?, among panel: [ResourceID]?, _ person: ContextLookup.Reader
     ) async throws -> ContextLookup.Patients {
+        if let panel, panel.count > Self.wholePanel {
+            return try await patients(name, part: page, of: panel, person)
+        }
         let access = access(for: person, scopes: "user/Patient.rs", patient: nil)
         let answer: (status: Int, body: [UInt8])
         if let page {
@@ -42,6 +48,28 @@ struct GatewayLookup: Sendable {
         let bundle = try document(answer)
         return ContextLookup.Patients(
             patients: Self.resources(in: bundle, "Patient").compactMap(Self.patient), next: Self.nextPage(of: bundle))
+    }
+
+    /// A panel that is too large to be searched at once, in parts that name their patients. A page is one part, or the next
+    /// ones until somebody is found.
+    private func patients(
+        _ name: String, part: String?, of panel: [ResourceID], _ person: ContextLookup.Reader
+    ) async throws -> ContextLookup.Patients {
+        let size = name.isEmpty ? 10 : Self.wholePanel
+        let access = access(for: person, scopes: "user/Patient.rs", patient: nil)
+        let search = name.isEmpty ? "" : "&name=\(FormParameters.encode(FHIRSearchText.escaped(name)))"
+        var start = min(max(part.flatMap { Int($0) } ?? 0, 0), panel.count)
+        while start < panel.count {
+            let ids = panel[start..<min(start + size, panel.count)].map(\.text).joined(separator: ",")
+            start = min(start + size, panel.count)
+            let answer = try await reader.get("/Patient", query: "_id=\(ids)&_count=\(size)\(search)", as: access)
+            guard ![403, 404].contains(answer.status) else { break }
+            let found = Self.resources(in: try document(answer), "Patient").compactMap(Self.patient)
+            if !found.isEmpty || name.isEmpty {
+                return ContextLookup.Patients(patients: found, next: start < panel.count ? String(start) : nil)
+            }
+        }
+        return ContextLookup.Patients(patients: [], next: nil)
     }
 
     private func patient(_ id: ResourceID, _ person: ContextLookup.Reader) async throws -> LinkedPatient? {

@@ -103,6 +103,21 @@ extension StoreContract {
             #expect(try await stores.sessions.sessions(of: Sample.subject).map(\.id) == [Sample.session("s").id])
             #expect(try await stores.sessions.sessions(of: SubjectID("other")).isEmpty)
         },
+        StoreContract("of 8 parallel uses of a pushed request one gets it, and only its client") {
+            stores async throws in
+            try await Sample.populate(stores)
+            let request = PushedRequest(
+                hash: Secret("pushed").hash, clientID: Sample.client, form: "a=b&c=%20", expiresAt: Sample.now + 90)
+            try await stores.pushedRequests.insert(request)
+            #expect(
+                try await stores.pushedRequests.take(request.hash, by: ClientID("other"), at: Sample.now) == nil)
+            #expect(
+                try await stores.pushedRequests.take(request.hash, by: Sample.client, at: Sample.now + 90) == nil)
+            let taken = try await race(8) { _ in
+                try await stores.pushedRequests.take(request.hash, by: Sample.client, at: Sample.now + 89)
+            }
+            #expect(taken.compactMap { $0 } == [request])
+        },
         StoreContract("attempts are counted one by one, also in parallel") { stores async throws in
             let policy = ThrottlePolicy(free: 5, window: 100, firstWait: 10, longestWait: 30)
             let key = ThrottleKey.account("anna")

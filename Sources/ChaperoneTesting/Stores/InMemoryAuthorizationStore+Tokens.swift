@@ -155,6 +155,22 @@ extension InMemoryAuthorizationStore: ConsentStore {
     }
 }
 
+extension InMemoryAuthorizationStore: PushedRequestStore {
+    public func insert(_ request: PushedRequest) async throws {
+        state.withLock { $0.pushed[request.hash] = request }
+    }
+
+    public func take(_ hash: SecretHash, by client: ClientID, at now: Int64) async throws -> PushedRequest? {
+        state.withLock { state in
+            guard let request = state.pushed[hash], request.clientID == client, now < request.expiresAt else {
+                return nil
+            }
+            state.pushed[hash] = nil
+            return request
+        }
+    }
+}
+
 extension InMemoryAuthorizationStore: ReferenceTokenStore {
     public func insert(_ token: ReferenceToken) async throws {
         state.withLock { $0.references[token.hash] = token }
@@ -281,6 +297,7 @@ extension InMemoryAuthorizationStore: ExpirySweep {
             state.launches = state.launches.filter { now - $0.value.expiresAt < 86_400 }
             // A code is remembered for a day after its end, so that a replay is still known for one.
             state.codes = state.codes.filter { now - $0.value.expiresAt < 86_400 }
+            state.pushed = state.pushed.filter { now < $0.value.expiresAt }
             state.consents = state.consents.filter { now < $0.value.expiresAt }
             state.references = state.references.filter { now < $0.value.expiresAt }
             state.replays = state.replays.filter { now <= $0.value }
@@ -297,7 +314,8 @@ extension InMemoryAuthorizationStore: ExpirySweep {
 
 extension InMemoryAuthorizationStore.State {
     var size: Int {
-        sessions.count + consents.count + references.count + launches.count + transactions.count + codes.count
+        sessions.count + pushed.count + consents.count + references.count + launches.count + transactions.count
+            + codes.count
             + replays.count + throttle.count + grants.count
             + revocations.count
     }

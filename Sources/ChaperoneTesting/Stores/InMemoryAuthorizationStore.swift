@@ -21,6 +21,7 @@ public final class InMemoryAuthorizationStore: Sendable {
         var families: [RefreshFamilyID: RefreshFamily] = [:]
         var revocations: [Revocation] = []
         var nextSequence: Int64 = 1
+        var pushed: [SecretHash: PushedRequest] = [:]
         var consents: [ConsentKey: RememberedConsent] = [:]
         var references: [SecretHash: ReferenceToken] = [:]
         var replays: [ReplayKey: Int64] = [:]
@@ -44,7 +45,7 @@ public final class InMemoryAuthorizationStore: Sendable {
         AuthorizationStores(
             clients: self, users: self, memberLinks: self, throttle: self, sessions: self, transactions: self,
             launches: self, grants: self, consents: self, codes: self, refreshTokens: self, revocations: self,
-            referenceTokens: self, replayCache: self, keys: self,
+            referenceTokens: self, pushedRequests: self, replayCache: self, keys: self,
             outbox: self, sweep: self)
     }
 }

@@ -96,9 +96,12 @@ public struct Enforcer: Sendable {
 
     private func standing(of request: ClientRequest, now: Int64) -> IncomingRequest.Standing {
         let credential = BearerCredential(
-            authorization: request.values(of: "authorization"), query: request.query,
+            authorization: request.values(of: "authorization"), proofs: request.values(of: "dpop"),
+            query: request.query,
             form: request.isForm ? request.body : nil)
-        switch verifier.verify(credential, now: now) {
+        switch verifier.verify(
+            credential, method: request.method, address: policy.publicBase + request.path, now: now)
+        {
         case .failure(let refusal):
             return .refused(GatewayRefusal(refusal, realm: policy.publicBase), nil)
         case .success(let access):

@@ -34,11 +34,19 @@ public struct SiteReader: Sendable {
             method: "GET", path: path, query: query, headers: [("accept", "application/fhir+json")],
             receivedAt: configuration.clock())
         eventLoop.execute {
+            let keeper = Keeper()
             let driver = ExchangeDriver(site: site, configuration: configuration, eventLoop: eventLoop) { answer in
+                keeper.driver = nil
                 promise.succeed((answer.status, answer.body))
             }
+            keeper.driver = driver
             driver.run(request, as: access)
         }
         return try await promise.futureResult.get()
+    }
+
+    /// Holds a driver until it has answered, as the handler of a connection does; the upstream's pool does not.
+    private final class Keeper {
+        var driver: ExchangeDriver?
     }
 }

@@ -20,6 +20,7 @@ public struct AccessTokenVerifier: Sendable {
     private let revocation: @Sendable (GrantedAccess) -> RevocationStatus
     private let references: References
     private let cache: VerifiedTokenCache
+    private let replays = ProofReplays()
 
     /// The facts behind a token that is a reference, for a FHIR base at a moment; nil for one that never was.
     public typealias References =
@@ -47,31 +48,60 @@ public struct AccessTokenVerifier: Sendable {
     /// Forgets every token that was found good; to be called when the issuer's keys change.
     public func forgetAll() { cache.removeAll() }
 
-    func verify(_ credential: BearerCredential, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+    /// The facts of the credential of a request that was sent with this method to this address (without its query).
+    func verify(
+        _ credential: BearerCredential, method: String = "", address: String = "", now: Int64
+    ) -> Result<GrantedAccess, TokenRefusal> {
         switch credential {
-        case .none: .failure(.missing)
-        case .ambiguous: .failure(.ambiguous)
-        case .malformed: .failure(.malformed)
-        case .token(let token): verify(token, now: now)
+        case .none: return .failure(.missing)
+        case .ambiguous: return .failure(.ambiguous)
+        case .malformed: return .failure(.malformed)
+        case .token(let token): return verify(token, now: now)
+        case .bound(let token, let proofs):
+            switch find(token, now: now) {
+            case .failure(let refusal): return .failure(refusal)
+            case .success(let found):
+                let request = DPoPProof.Request(method: method, address: address, token: Secret(token))
+                if let refusal = check(proofs, for: request, found.confirmation, now: now) { return .failure(refusal) }
+                return .success(found.access)
+            }
         }
     }
 
-    /// The facts of a token at a moment (Unix seconds).
+    /// The facts of a bearer token at a moment (Unix seconds). One that is bound to a key is none (RFC 9449 §7.2).
     public func verify(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+        switch find(token, now: now) {
+        case .failure(let refusal): .failure(refusal)
+        case .success(let found): found.confirmation == nil ? .success(found.access) : .failure(.senderConstrained)
+        }
+    }
+
+    private func find(_ token: String, now: Int64) -> Result<VerifiedToken, TokenRefusal> {
         let digest = SHA256Hash.of(Array(token.utf8))
-        let access: GrantedAccess
-        if let known = cache.access(for: digest) {
-            access = known
+        let found: VerifiedToken
+        if let known = cache.token(for: digest) {
+            found = known
         } else {
             switch examine(token, now: now) {
             case .failure(let refusal): return .failure(refusal)
-            case .success(let examined): access = examined
+            case .success(let examined): found = examined
             }
         }
         // INVARIANT: on every hit too, the end of the token's life and its revocation are looked at.
-        if let ending = ending(of: access, now: now) { return .failure(ending) }
-        cache.remember(access, for: digest)
-        return .success(access)
+        if let ending = ending(of: found.access, now: now) { return .failure(ending) }
+        cache.remember(found, for: digest)
+        return .success(found)
+    }
+
+    /// Why the proofs of a request do not show possession of the token's key; nil when they do.
+    private func check(
+        _ proofs: [String], for request: DPoPProof.Request, _ confirmation: TokenConfirmation?, now: Int64
+    ) -> TokenRefusal? {
+        guard case .proofKey(let thumbprint) = confirmation, proofs.count == 1,
+            let proof = try? DPoPProof(proofs[0], for: request, now: now), proof.thumbprint == thumbprint,
+            replays.remember("\(thumbprint) \(proof.tokenID)", at: now)
+        else { return .badProof }
+        return nil
     }
 
     /// Why a token that was verified does not count any more, or nil if it does.
@@ -84,25 +114,22 @@ public struct AccessTokenVerifier: Sendable {
         }
     }
 
-    private func examine(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+    private func examine(_ token: String, now: Int64) -> Result<VerifiedToken, TokenRefusal> {
         // A JWT has three parts; a reference two.
         if token.count(where: { $0 == "." }) == 1 { return look(up: token, now: now) }
         do throws(JOSEError) {
             let verified = try JWS.verify(token, keys: keys(), rules: .accessToken)
             let claims = try AccessTokenClaims(verified, expecting: expectation, now: now)
-            // RFC 8705 §3, RFC 9449 §6: a bound token is no bearer token; possession is not checked here.
-            guard verified.claims["cnf"] == nil else { return .failure(.senderConstrained) }
-            return .success(claims.grantedAccess())
+            return .success(VerifiedToken(access: claims.grantedAccess(), confirmation: claims.confirmation))
         } catch {
             return .failure(TokenRefusal(error))
         }
     }
 
-    private func look(up token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+    private func look(up token: String, now: Int64) -> Result<VerifiedToken, TokenRefusal> {
         do {
             guard let claims = try references(token, expectation.audience, now) else { return .failure(.badSignature) }
-            guard claims.confirmation == nil else { return .failure(.senderConstrained) }
-            return .success(claims.grantedAccess())
+            return .success(VerifiedToken(access: claims.grantedAccess(), confirmation: claims.confirmation))
         } catch let error as JOSEError {
             return .failure(TokenRefusal(error))
         } catch {

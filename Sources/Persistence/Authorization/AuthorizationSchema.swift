@@ -14,6 +14,7 @@ enum AuthorizationSchema {
         migrator.registerMigration("006 reference tokens") { try $0.execute(sql: referenceTokens) }
         migrator.registerMigration("007 remembered consents") { try $0.execute(sql: consents) }
         migrator.registerMigration("008 announced keys") { try $0.execute(sql: announcedKeys) }
+        migrator.registerMigration("009 proof keys and pushed requests") { try $0.execute(sql: proofs) }
         return migrator
     }
 
@@ -222,6 +223,21 @@ enum AuthorizationSchema {
         ALTER TABLE server_key ADD COLUMN is_announced INTEGER NOT NULL DEFAULT 0 CHECK (is_announced IN (0, 1));
         DROP INDEX server_key_active;
         CREATE UNIQUE INDEX server_key_current ON server_key (purpose, is_announced) WHERE retired_at IS NULL;
+        """
+
+    private static let proofs = """
+        ALTER TABLE refresh_family ADD COLUMN proof_key TEXT CHECK (length(proof_key) = 43);
+
+        CREATE TABLE pushed_request (
+            hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),
+            client_id  TEXT NOT NULL REFERENCES client (id),
+            form       TEXT NOT NULL,
+            expires_at INTEGER NOT NULL,
+            used_at    INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX pushed_request_expiry ON pushed_request (expires_at);
+        CREATE TRIGGER pushed_request_once BEFORE UPDATE ON pushed_request WHEN OLD.used_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a pushed request is used once'); END;
         """
 
     private static let operation = """

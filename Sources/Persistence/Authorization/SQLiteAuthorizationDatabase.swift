@@ -52,7 +52,8 @@ public struct SQLiteAuthorizationDatabase: Sendable {
             launches: SQLiteLaunchStore(pool: pool), grants: SQLiteGrantStore(pool: pool),
             consents: SQLiteConsentStore(pool: pool), codes: SQLiteCodeStore(pool: pool),
             refreshTokens: SQLiteRefreshTokenStore(pool: pool), revocations: SQLiteRevocationStore(pool: pool),
-            referenceTokens: SQLiteReferenceTokenStore(pool: pool), replayCache: SQLiteReplayCache(pool: pool),
+            referenceTokens: SQLiteReferenceTokenStore(pool: pool),
+            pushedRequests: SQLitePushedRequestStore(pool: pool), replayCache: SQLiteReplayCache(pool: pool),
             keys: SQLiteKeyStore(pool: pool),
             outbox: SQLiteAuditOutbox(pool: pool), sweep: SQLiteExpirySweep(pool: pool))
     }

@@ -125,6 +125,7 @@ struct SQLiteExpirySweep: ExpirySweep {
     private static let statements = [
         "DELETE FROM session WHERE expires_at <= :now",
         "DELETE FROM launch WHERE expires_at <= :now",
+        "DELETE FROM pushed_request WHERE expires_at <= :now",
         "DELETE FROM remembered_consent WHERE expires_at <= :now",
         "DELETE FROM reference_token WHERE expires_at <= :now",
         // A used launch is remembered for a day, so that a replay is still known for one.
