@@ -10,12 +10,24 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var codeLifetime: Int64 = 60
     /// How long a launch may take, from the request to the consent.
     public var launchLifetime: Int64 = 1800
+    /// How long a pushed request may wait for its browser.
+    public var pushedRequestLifetime: Int64 = 90
+    /// How long a launch that an EHR made may wait for its app.
+    public var launchHandleLifetime: Int64 = 300
+    /// The style document for EHR launches whose EHR names none; nil for none.
+    public var defaultStyleURL: String?
+    /// Whether addresses on loopback may stand where only `https` may.
+    public var isDemonstration = false
     /// A signed-in session's absolute life.
     public var sessionLifetime: Int64 = 12 * 3600
     /// A session that is not used for this long is over.
     public var sessionIdleLimit: Int64 = 1800
+    /// How long a choice on the consent page is remembered when the person wants it to be.
+    public var consentMemory: Int64 = 90 * 86_400
     /// Within this many seconds a rotated refresh token gets the same successor again.
     public var refreshGrace: Int64 = 30
+    /// How long keys live.
+    public var keyLifetimes = KeyLifetimes()
     /// The fewest characters of a password. Demonstrations may have shorter ones.
     public var shortestPassword = 8
     /// The scopes that discovery names.
@@ -36,21 +48,31 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
 
     /// The identity and context scopes, and reading and searching the types of US Core and CARIN.
     public static let usualScopes: [String] = {
-        let types = [
-            "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
-            "DocumentReference", "Encounter", "ExplanationOfBenefit", "Goal", "Immunization", "Location", "Medication",
-            "MedicationDispense", "MedicationRequest", "Observation", "Organization", "Patient", "Practitioner",
-            "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
-            "ServiceRequest", "Specimen",
-        ]
+        let types = usualTypes
         let resources = ["patient", "user", "system"].flatMap { level in types.map { "\(level)/\($0).rs" } }
-        return ["openid", "fhirUser", "launch/patient", "offline_access"] + resources
-            + ConsentCatalogue.categoryScopes
+        return [
+            "openid", "fhirUser", "launch", "launch/patient", "launch/encounter", "offline_access", "online_access",
+        ]
+            + resources + ConsentCatalogue.categoryScopes
     }()
+
+    /// The types of US Core and CARIN.
+    static let usualTypes = [
+        "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
+        "DocumentReference", "Encounter", "ExplanationOfBenefit", "Goal", "Immunization", "Location", "Medication",
+        "MedicationDispense", "MedicationRequest", "Observation", "Organization", "Patient", "Practitioner",
+        "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
+        "ServiceRequest", "Specimen",
+    ]
 
     public var authorizationEndpoint: String { issuer + "/oauth/authorize" }
     public var tokenEndpoint: String { issuer + "/oauth/token" }
     public var revocationEndpoint: String { issuer + "/oauth/revoke" }
+    public var introspectionEndpoint: String { issuer + "/oauth/introspect" }
+    public var pushedRequestEndpoint: String { issuer + "/oauth/par" }
+    public var userInfoEndpoint: String { issuer + "/oauth/userinfo" }
+    public var endSessionEndpoint: String { issuer + "/oauth/logout" }
+    public var managementEndpoint: String { issuer + "/account" }
     public var jwksURL: String { issuer + "/.well-known/jwks.json" }
 
     /// The protected base that an `aud` names, or nil.

@@ -4,14 +4,21 @@ public import OAuthCore
 public struct AuthorizationServer: Sendable {
     public let authorization: AuthorizationEndpoint
     public let interaction: InteractionEndpoint
+    public let launch: LaunchEndpoint
     public let token: TokenEndpoint
     public let revocation: RevocationEndpoint
+    public let introspection: IntrospectionEndpoint
+    public let pushedRequests: PushedRequestEndpoint
+    public let userInfo: UserInfoEndpoint
     public let discovery: DiscoveryEndpoint
     /// What the enforcer in this process asks on every request.
     public let revocationState: RevocationState
     public let access: AccessRevoker
     public let accounts: AccountRegistry
     public let keys: ServerKeys
+    public let keyKeeper: KeyKeeper
+    /// What the enforcer in this process asks about tokens that are references.
+    public let references: ReferenceTokens
     public let audit: AuditTrail
     public let clients: ClientRegistry
     public let stores: AuthorizationStores
@@ -22,7 +29,7 @@ public struct AuthorizationServer: Sendable {
     public static func start(
         configuration: AuthorizationConfiguration, stores: AuthorizationStores, directory: any MemberDirectory,
         sealer: Sealer, clock: Clock = .system, random: RandomSource = .system,
-        passwordCost: Argon2Parameters = .standard, keyFetch: ClientKeyFetch = .refusing,
+        passwordCost: Argon2Parameters = .standard, keyFetch: ClientKeyFetch = .refusing, lookup: ContextLookup? = nil,
         record: @escaping AuditTrail.Recording
     ) async throws -> AuthorizationServer {
         let audit = AuditTrail(outbox: stores.outbox, record: record)
@@ -34,7 +41,10 @@ public struct AuthorizationServer: Sendable {
         let parts = ServerParts(
             configuration: configuration, stores: stores, directory: directory, clock: clock, random: random,
             hasher: try PasswordHasher(parameters: passwordCost, random: random.bytes), audit: audit, access: access,
-            keys: keys, budget: StepBudget(configuration.budget))
+            keys: keys,
+            references: ReferenceTokens(
+                key: keys.references, store: stores.referenceTokens, random: random, issuer: configuration.issuer),
+            budget: StepBudget(configuration.budget), lookup: lookup)
         return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
     }
 
@@ -44,12 +54,17 @@ public struct AuthorizationServer: Sendable {
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
             keyFetch: keyFetch, throttle: parts.stores.throttle, clock: parts.clock)
         self.interaction = interaction
+        launch = LaunchEndpoint(parts: parts)
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
         token = TokenEndpoint(
             parts: parts, authenticator: authenticator,
-            issuer: TokenIssuer(configuration: parts.configuration, keys: parts.keys))
+            issuer: TokenIssuer(parts: parts))
+        introspection = IntrospectionEndpoint(parts: parts, authenticator: authenticator)
+        pushedRequests = PushedRequestEndpoint(
+            parts: parts, authenticator: authenticator, authorization: authorization)
+        userInfo = UserInfoEndpoint(parts: parts)
         revocation = RevocationEndpoint(parts: parts, authenticator: authenticator)
-        discovery = DiscoveryEndpoint(configuration: parts.configuration, signer: parts.keys.signer)
+        discovery = DiscoveryEndpoint(configuration: parts.configuration, keys: parts.keys)
         revocationState = state
         access = parts.access
         accounts = AccountRegistry(
@@ -58,14 +73,20 @@ public struct AuthorizationServer: Sendable {
         clients = ClientRegistry(
             stores: parts.stores, audit: parts.audit, clock: parts.clock, random: parts.random)
         keys = parts.keys
+        keyKeeper = KeyKeeper(
+            store: parts.stores.keys, keys: parts.keys, audit: parts.audit, clock: parts.clock, random: parts.random,
+            lifetimes: parts.configuration.keyLifetimes)
+        references = parts.references
         audit = parts.audit
         stores = parts.stores
         clock = parts.clock
     }
 
-    /// Removes what has expired, and learns of revocations that another process made; to be called every few minutes.
+    /// Removes what has expired, replaces keys that are due, and learns of revocations and keys that another process made;
+    /// to be called every few minutes.
     public func sweep() async throws -> Int {
         try await access.catchUp()
+        _ = try await keyKeeper.advance()
         revocationState.forget(at: clock.now())
         return try await stores.sweep.sweep(at: clock.now())
     }

@@ -2,46 +2,98 @@ internal import AccessPolicy
 internal import Audit
 internal import FHIRCore
 public import OAuthCore
+internal import Synchronization
 
-/// The keys of the server, opened.
-public struct ServerKeys: Sendable {
-    /// Signs access tokens and id_tokens.
-    public let signer: TokenSigner
+/// The keys of the server, opened, as they are at this moment.
+///
+/// A class because keys change while the server runs: whoever holds it sees a new ring from the next use on. The lock is
+/// `state`; a ring itself never changes.
+public final class ServerKeys: Sendable {
+    private struct Ring: Sendable {
+        let signer: TokenSigner
+        let refreshTokens: RefreshTokenMint
+        let references: DerivationKey
+        let pageLinkKeys: [[UInt8]]
+        let checkpointKey: PrivateJWK
+        let checkpointKeys: JWKSet
+    }
+
+    private struct State: Sendable {
+        var ring: Ring
+        var observers: [@Sendable () -> Void] = []
+    }
+
+    private let store: any KeyStore
+    private let sealer: Sealer
+    private let state: Mutex<State>
+
+    /// Signs access tokens and id_tokens, and knows every key that still verifies.
+    public var signer: TokenSigner { state.withLock { $0.ring.signer } }
     /// Derives refresh tokens.
-    let refreshTokens: RefreshTokenMint
+    var refreshTokens: RefreshTokenMint { state.withLock { $0.ring.refreshTokens } }
+    /// Derives the proofs of reference tokens.
+    var references: DerivationKey { state.withLock { $0.ring.references } }
     /// Keys for sealing page links and cookies, the newest first.
-    public let pageLinkKeys: [[UInt8]]
+    public var pageLinkKeys: [[UInt8]] { state.withLock { $0.ring.pageLinkKeys } }
     /// Signs checkpoints and removals of the audit trail.
-    public let checkpointKey: PrivateJWK
+    public var checkpointKey: PrivateJWK { state.withLock { $0.ring.checkpointKey } }
     /// The public halves of all keys that ever signed checkpoints, the present one first.
-    public let checkpointKeys: JWKSet
+    public var checkpointKeys: JWKSet { state.withLock { $0.ring.checkpointKeys } }
 
     /// Why the stored keys cannot be used.
     public enum Failure: Error, Hashable, Sendable {
-        /// A sealed key does not open: the installation's own key is not the one it was sealed under.
+        /// A sealed key does not open: the installation's own keys are not those it was sealed under.
         case sealedUnderAnotherKey(id: String)
         case unreadable(id: String)
         case missing(StoredKey.Purpose)
     }
 
-    /// Opens the stored keys, and makes those that are not there yet.
+    private init(_ ring: Ring, store: any KeyStore, sealer: Sealer) {
+        self.store = store
+        self.sealer = sealer
+        state = Mutex(State(ring: ring))
+    }
+
+    /// Opens the stored keys, makes those that are not there yet, and seals anew what an older root key holds.
     static func load(
         from store: any KeyStore, sealer: Sealer, clock: Clock, random: RandomSource
     ) async throws -> ServerKeys {
         let maker = RecordMaker(clock: clock, random: random, source: RequestSource(address: "local"))
-        var stored = try await store.keys()
+        let stored = try await store.keys()
         for purpose in StoredKey.Purpose.allCases where !stored.contains(where: { $0.isActive(for: purpose) }) {
-            let key = try make(purpose, sealer: sealer, random: random, at: clock.now())
+            let key = try make(purpose, sealer: sealer, random: random, at: clock.now(), isAnnounced: false)
             // Another server on the same database may be faster; its key is then ours too.
             _ = try await store.insertFirst(
                 key, record: maker.record(.keyChanged, detail: "made the \(purpose.rawValue) key \(key.id)"))
         }
-        stored = try await store.keys()
-        return try open(stored, sealer: sealer)
+        try await resealOld(in: store, sealer: sealer, random: random)
+        return ServerKeys(try open(try await store.keys(), sealer: sealer), store: store, sealer: sealer)
     }
 
-    private static func make(
-        _ purpose: StoredKey.Purpose, sealer: Sealer, random: RandomSource, at now: Int64
+    /// Takes the stored keys as they are now; says whether anything changed. Observers hear of a change before it returns.
+    @discardableResult
+    func reload() async throws -> Bool {
+        let ring = try Self.open(try await store.keys(), sealer: sealer)
+        let observers = state.withLock { state -> [@Sendable () -> Void] in
+            let old = state.ring.signer.verificationKeys
+            let hasChanged =
+                old != ring.signer.verificationKeys || state.ring.pageLinkKeys != ring.pageLinkKeys
+                || state.ring.signer.accessTokenKey.keyID != ring.signer.accessTokenKey.keyID
+                || state.ring.signer.idTokenKey.keyID != ring.signer.idTokenKey.keyID
+            state.ring = ring
+            return hasChanged ? state.observers : []
+        }
+        for observer in observers { observer() }
+        return !observers.isEmpty
+    }
+
+    /// Calls `work` whenever keys have changed, so that what was verified with old ones can be forgotten.
+    public func observe(_ work: @escaping @Sendable () -> Void) { state.withLock { $0.observers.append(work) } }
+
+    // MARK: - making and opening
+
+    static func make(
+        _ purpose: StoredKey.Purpose, sealer: Sealer, random: RandomSource, at now: Int64, isAnnounced: Bool
     ) throws -> StoredKey {
         let id: String
         let secret: [UInt8]
@@ -53,7 +105,12 @@ public struct ServerKeys: Sendable {
             (id, secret) = (random.identifier(), random.bytes(32))
         }
         let sealed = try sealer.seal(secret, context: context(purpose, id), random: random)
-        return StoredKey(id: id, purpose: purpose, sealed: sealed, createdAt: now)
+        return StoredKey(id: id, purpose: purpose, sealed: sealed, createdAt: now, isAnnounced: isAnnounced)
+    }
+
+    func make(_ purpose: StoredKey.Purpose, random: RandomSource, at now: Int64, isAnnounced: Bool) throws -> StoredKey
+    {
+        try Self.make(purpose, sealer: sealer, random: random, at: now, isAnnounced: isAnnounced)
     }
 
     /// What is sealed for one purpose or name does not open as another.
@@ -61,7 +118,19 @@ public struct ServerKeys: Sendable {
         "key:\(purpose.rawValue):\(id)"
     }
 
-    private static func open(_ stored: [StoredKey], sealer: Sealer) throws -> ServerKeys {
+    /// Seals under the first root key what opens under a later one only, so that the later one can be taken away.
+    private static func resealOld(in store: any KeyStore, sealer: Sealer, random: RandomSource) async throws {
+        for key in try await store.keys()
+        where !sealer.opensWithFirst(key.sealed, context: context(key.purpose, key.id)) {
+            guard let bytes = sealer.open(key.sealed, context: context(key.purpose, key.id)) else {
+                throw Failure.sealedUnderAnotherKey(id: key.id)
+            }
+            let sealed = try sealer.seal(bytes, context: context(key.purpose, key.id), random: random)
+            _ = try await store.reseal(key.id, from: key.sealed, to: sealed)
+        }
+    }
+
+    private static func open(_ stored: [StoredKey], sealer: Sealer) throws -> Ring {
         func bytes(_ key: StoredKey) throws -> [UInt8] {
             guard let bytes = sealer.open(key.sealed, context: context(key.purpose, key.id)) else {
                 throw Failure.sealedUnderAnotherKey(id: key.id)
@@ -75,23 +144,29 @@ public struct ServerKeys: Sendable {
             guard let key = stored.last(where: { $0.isActive(for: purpose) }) else { throw Failure.missing(purpose) }
             return key
         }
-        let retired = stored.filter { $0.retiredAt != nil && [.accessToken, .idToken].contains($0.purpose) }
+        let others = stored.filter { $0.standing != .active && [.accessToken, .idToken].contains($0.purpose) }
         let root = try active(.refreshRoot)
         guard let derivation = DerivationKey(try bytes(root)) else { throw Failure.unreadable(id: root.id) }
-        let checkpointKeys = try stored.filter { $0.purpose == .auditCheckpoint && $0.retiredAt != nil }
+        let checkpointKeys = try stored.filter { $0.purpose == .auditCheckpoint && $0.standing != .active }
             .map { try privateKey($0).publicKey }
         let checkpointKey = try privateKey(try active(.auditCheckpoint))
-        return ServerKeys(
+        return Ring(
             signer: try TokenSigner(
                 accessTokenKey: try privateKey(try active(.accessToken)),
                 idTokenKey: try privateKey(try active(.idToken)),
-                announced: try retired.map { try privateKey($0).publicKey }),
-            refreshTokens: RefreshTokenMint(key: derivation),
-            pageLinkKeys: try stored.filter { $0.purpose == .pageLink }.reversed().map(bytes),
-            checkpointKey: checkpointKey, checkpointKeys: JWKSet([checkpointKey.publicKey] + checkpointKeys))
+                announced: try others.map { try privateKey($0).publicKey }),
+            refreshTokens: RefreshTokenMint(key: derivation), references: derivation,
+            pageLinkKeys: try pageLinks(stored).map(bytes), checkpointKey: checkpointKey,
+            checkpointKeys: JWKSet([checkpointKey.publicKey] + checkpointKeys))
+    }
+
+    /// The active key seals; retired ones still open, and an announced one already does, for another process may be ahead.
+    private static func pageLinks(_ stored: [StoredKey]) -> [StoredKey] {
+        let keys = stored.filter { $0.purpose == .pageLink }
+        return keys.filter { $0.standing == .active } + keys.filter { $0.standing != .active }.reversed()
     }
 }
 
 extension StoredKey {
-    func isActive(for purpose: Purpose) -> Bool { self.purpose == purpose && retiredAt == nil }
+    func isActive(for purpose: Purpose) -> Bool { self.purpose == purpose && standing == .active }
 }

@@ -11,7 +11,10 @@ struct ServerParts: Sendable {
     let audit: AuditTrail
     let access: AccessRevoker
     let keys: ServerKeys
+    let references: ReferenceTokens
     let budget: StepBudget
+    /// Nil where there is nothing to look in; lists then show what the directory knows.
+    let lookup: ContextLookup?
 
     func records(for source: RequestSource) -> RecordMaker {
         RecordMaker(clock: clock, random: random, source: source)

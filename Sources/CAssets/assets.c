@@ -21,6 +21,9 @@ static const unsigned char demo_index_html[] = {
 static const unsigned char demo_keys_demo_backend_jwks_json[] = {
 #embed "demo/keys/demo-backend.jwks.json"
 };
+static const unsigned char demo_keys_demo_ehr_test_only_jwk_json[] = {
+#embed "demo/keys/demo-ehr.TEST-ONLY.jwk.json"
+};
 static const unsigned char demo_keys_demo_ehr_jwks_json[] = {
 #embed "demo/keys/demo-ehr.jwks.json"
 };
@@ -57,6 +60,24 @@ static const unsigned char demo_refusals_js[] = {
 static const unsigned char demo_smart_js[] = {
 #embed "demo/smart.js"
 };
+static const unsigned char pages_account_activity_mustache[] = {
+#embed "pages/account-activity.mustache"
+};
+static const unsigned char pages_account_apps_mustache[] = {
+#embed "pages/account-apps.mustache"
+};
+static const unsigned char pages_account_head_mustache[] = {
+#embed "pages/account-head.mustache"
+};
+static const unsigned char pages_account_login_mustache[] = {
+#embed "pages/account-login.mustache"
+};
+static const unsigned char pages_account_sessions_mustache[] = {
+#embed "pages/account-sessions.mustache"
+};
+static const unsigned char pages_account_who_mustache[] = {
+#embed "pages/account-who.mustache"
+};
 static const unsigned char pages_chaperone_css[] = {
 #embed "pages/chaperone.css"
 };
@@ -77,6 +98,18 @@ static const unsigned char pages_console_css[] = {
 };
 static const unsigned char pages_console_mustache[] = {
 #embed "pages/console.mustache"
+};
+static const unsigned char pages_demo_layout_mustache[] = {
+#embed "pages/demo-layout.mustache"
+};
+static const unsigned char pages_demo_message_mustache[] = {
+#embed "pages/demo-message.mustache"
+};
+static const unsigned char pages_ehr_mustache[] = {
+#embed "pages/ehr.mustache"
+};
+static const unsigned char pages_encounter_mustache[] = {
+#embed "pages/encounter.mustache"
 };
 static const unsigned char pages_index_mustache[] = {
 #embed "pages/index.mustache"
@@ -99,6 +132,9 @@ static const unsigned char pages_message_mustache[] = {
 static const unsigned char pages_patient_mustache[] = {
 #embed "pages/patient.mustache"
 };
+static const unsigned char pages_ward_mustache[] = {
+#embed "pages/ward.mustache"
+};
 static const unsigned char pages_who_mustache[] = {
 #embed "pages/who.mustache"
 };
@@ -112,6 +148,7 @@ static const chaperone_asset table[] = {
     ENTRY(demo_dom_js, "demo/dom.js"),
     ENTRY(demo_index_html, "demo/index.html"),
     ENTRY(demo_keys_demo_backend_jwks_json, "demo/keys/demo-backend.jwks.json"),
+    ENTRY(demo_keys_demo_ehr_test_only_jwk_json, "demo/keys/demo-ehr.TEST-ONLY.jwk.json"),
     ENTRY(demo_keys_demo_ehr_jwks_json, "demo/keys/demo-ehr.jwks.json"),
     ENTRY(demo_keys_demo_payer_peer_jwks_json, "demo/keys/demo-payer-peer.jwks.json"),
     ENTRY(demo_keys_demo_prior_auth_jwks_json, "demo/keys/demo-prior-auth.jwks.json"),
@@ -124,6 +161,12 @@ static const chaperone_asset table[] = {
     ENTRY(demo_refusals_html, "demo/refusals.html"),
     ENTRY(demo_refusals_js, "demo/refusals.js"),
     ENTRY(demo_smart_js, "demo/smart.js"),
+    ENTRY(pages_account_activity_mustache, "pages/account-activity.mustache"),
+    ENTRY(pages_account_apps_mustache, "pages/account-apps.mustache"),
+    ENTRY(pages_account_head_mustache, "pages/account-head.mustache"),
+    ENTRY(pages_account_login_mustache, "pages/account-login.mustache"),
+    ENTRY(pages_account_sessions_mustache, "pages/account-sessions.mustache"),
+    ENTRY(pages_account_who_mustache, "pages/account-who.mustache"),
     ENTRY(pages_chaperone_css, "pages/chaperone.css"),
     ENTRY(pages_chaperone_svg, "pages/chaperone.svg"),
     ENTRY(pages_consent_item_mustache, "pages/consent-item.mustache"),
@@ -131,6 +174,10 @@ static const chaperone_asset table[] = {
     ENTRY(pages_console_audit_mustache, "pages/console-audit.mustache"),
     ENTRY(pages_console_css, "pages/console.css"),
     ENTRY(pages_console_mustache, "pages/console.mustache"),
+    ENTRY(pages_demo_layout_mustache, "pages/demo-layout.mustache"),
+    ENTRY(pages_demo_message_mustache, "pages/demo-message.mustache"),
+    ENTRY(pages_ehr_mustache, "pages/ehr.mustache"),
+    ENTRY(pages_encounter_mustache, "pages/encounter.mustache"),
     ENTRY(pages_index_mustache, "pages/index.mustache"),
     ENTRY(pages_layout_mustache, "pages/layout.mustache"),
     ENTRY(pages_leaving_mustache, "pages/leaving.mustache"),
@@ -138,6 +185,7 @@ static const chaperone_asset table[] = {
     ENTRY(pages_logout_mustache, "pages/logout.mustache"),
     ENTRY(pages_message_mustache, "pages/message.mustache"),
     ENTRY(pages_patient_mustache, "pages/patient.mustache"),
+    ENTRY(pages_ward_mustache, "pages/ward.mustache"),
     ENTRY(pages_who_mustache, "pages/who.mustache"),
     {NULL, NULL, 0},
 };

@@ -46,6 +46,8 @@ public struct Composition: Sendable {
         let sandboxAddress = configuration.listeners.sandbox
         let gateway = try GatewaySide(installation)
 
+        installation.follow(gateway)
+
         // Listeners.
         let names =
             ["public", "admin"] + (hasSandbox ? ["sandbox"] : []) + (configuration.isDemo ? ["demo"] : [])

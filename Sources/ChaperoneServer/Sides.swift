@@ -5,6 +5,7 @@ internal import FHIRCore
 internal import Hummingbird
 internal import HummingbirdCore
 internal import OAuthCore
+internal import SandboxFHIR
 
 /// The listeners with their routes.
 struct Sides {
@@ -46,13 +47,19 @@ struct Sides {
         if configuration.tokenIssuer == nil {
             DiscoveryRoutes(fhirPath: configuration.fhirServer.path, discovery: server.discovery).add(to: router)
             TokenRoutes(
-                token: server.token, revocation: server.revocation, issuer: configuration.issuer.text,
-                metrics: metrics
+                token: server.token, revocation: server.revocation, introspection: server.introspection,
+                pushedRequests: server.pushedRequests,
+                userInfo: server.userInfo, issuer: configuration.issuer.text, metrics: metrics
             ).add(to: router)
             LaunchRoutes(
                 authorization: server.authorization, interaction: server.interaction, pages: pages, cookie: cookie,
                 clock: installation.clock
             ).add(to: router)
+            AccountRoutes(
+                desk: installation.accountDesk, interaction: server.interaction, pages: pages, cookie: cookie,
+                clock: installation.clock
+            ).add(to: router)
+            EHRLaunchRoutes(launch: server.launch, issuer: configuration.issuer.text, metrics: metrics).add(to: router)
         }
         StaticRoutes.pages.add(to: router)
         HealthRoutes(report: health).add(to: router)
@@ -130,6 +137,15 @@ struct Sides {
         }
         router.middlewares.add(CountingMiddleware(listener: "demo", metrics: metrics))
         app.add(to: router)
+        if hasSandbox {
+            EHRSimulatorRoutes(
+                fhirBase: configuration.fhirBase, issuer: configuration.issuer.text,
+                records: "http://\(configuration.listeners.sandbox)\(SandboxServer.basePath)", pages: pages
+            ).add(to: router)
+        }
+        ProviderAppRoutes(
+            fhirBase: configuration.fhirBase, address: "http://\(configuration.listeners.demo)", pages: pages
+        ).add(to: router)
         return Listener(
             name: "demo", address: configuration.listeners.demo, router: router,
             server: .http1(configuration: .init(idleTimeout: .seconds(60))))

@@ -18,8 +18,8 @@ struct Chaperone: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             ServeCommand.self, ConfigCommand.self, MigrateCommand.self, SandboxCommand.self, UserCommand.self,
-            ClientCommand.self, GrantCommand.self, AuditCommand.self, KeyCommand.self, ExplainCommand.self,
-            MirrorCommand.self,
+            ClientCommand.self, GrantCommand.self, AuditCommand.self, KeyCommand.self, RevokeCommand.self,
+            ExplainCommand.self, MirrorCommand.self,
         ])
 
     static func main() async {

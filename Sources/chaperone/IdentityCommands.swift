@@ -120,29 +120,6 @@ struct UserCommand: AsyncParsableCommand {
     }
 }
 
-/// `chaperone key`: the server's signing keys.
-struct KeyCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "key", abstract: "Lists the server's keys; never the keys themselves.",
-        discussion: "Example: chaperone key list", subcommands: [List.self])
-
-    /// `chaperone key list`.
-    struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Lists keys by purpose and age.", discussion: "Example: chaperone key list --output json")
-
-        @OptionGroup var options: ConfigurationOptions
-        @OptionGroup var output: OutputOptions
-
-        func run() async throws {
-            let answer = try await options.withAdmin { try await $0.call(.get, ["keys"]) }
-            Table(columns: [
-                .init("id", "id"), .init("purpose", "purpose"), .init("since", "since"), .init("retired", "retired"),
-            ]).print(answer["keys"]?.array ?? [], as: output.output)
-        }
-    }
-}
-
 /// `chaperone migrate`: brings the databases up to date.
 struct MigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

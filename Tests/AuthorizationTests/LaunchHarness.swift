@@ -25,7 +25,7 @@ final class LaunchHarness: Sendable {
 
     init(
         store: InMemoryAuthorizationStore = InMemoryAuthorizationStore(), clock: ManualClock = ManualClock(),
-        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil
+        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil
     ) async throws {
         self.clock = clock
         self.store = store
@@ -35,13 +35,15 @@ final class LaunchHarness: Sendable {
         var configuration = AuthorizationConfiguration(
             issuer: Self.issuer, fhirBases: [Self.fhirBase, "https://as.example/other"])
         configuration.shortestPassword = 4
+        configuration.defaultStyleURL = "https://as.example/smart-style/1.json"
         let links = LocalMemberDirectory(links: store, panels: try Self.panels())
         directory?.follow(links)
         server = try await AuthorizationServer.start(
             configuration: configuration, stores: store.stores, directory: directory ?? links,
             sealer: try SharedKeys.sealer(),
             clock: clock.clock, random: SeededRandom(seed: seed).source,
-            passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64), record: { try await log.record($0) })
+            passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64), lookup: lookup,
+            record: { try await log.record($0) })
         guard isFresh else { return }
         for client in try Self.clients() { #expect(try await server.clients.reconcile(client, from: source) == .added) }
         try await addPeople()
@@ -61,7 +63,8 @@ final class LaunchHarness: Sendable {
         let b = LinkedPatient(id: try #require(ResourceID("patient-b")), label: "Ben")
         let c = LinkedPatient(id: try #require(ResourceID("patient-c")), label: "Carl")
         let people: [(String, String?, [LinkedPatient])] = [
-            ("anna", "Patient/patient-a", [a]), ("parent", "RelatedPerson/parent", [b, c]),
+            ("anna", "Patient/patient-a", [a]), ("ben", "Patient/patient-b", [b]),
+            ("parent", "RelatedPerson/parent", [b, c]),
             ("doctor", "Practitioner/doctor", []), ("chief", "Practitioner/chief", []), ("clerk", nil, []),
         ]
         for (name, user, patients) in people {
@@ -74,12 +77,13 @@ final class LaunchHarness: Sendable {
 
     static func clients() throws -> [ClientRegistration] {
         let patientScopes = try ScopeSet(
-            parsing: scope + " patient/Observation.cud user/Patient.rs profile system/Patient.rs")
+            parsing: scope + " launch launch/encounter online_access patient/Observation.cud user/Patient.rs"
+                + " profile system/Patient.rs")
         func app(
             _ id: String, method: ClientAuthenticationMethod = .none, redirects: [String] = [redirect],
             isNative: Bool = false, isTrusted: Bool = true,
             grants: Set<GrantType> = [.authorizationCode, .refreshToken],
-            profile: ClientProfile = .smart22
+            profile: ClientProfile = .smart22, usesReferenceTokens: Bool = false
         ) throws -> ClientRegistration {
             ClientRegistration(
                 id: ClientID(id),
@@ -88,7 +92,8 @@ final class LaunchHarness: Sendable {
                     isNative: isNative),
                 status: .active, isTrusted: isTrusted,
                 secretHash: method == .clientSecretBasic ? Secret("\(id)-secret").hash : nil,
-                approvedScopes: patientScopes, profile: profile, program: .patientAccess)
+                approvedScopes: patientScopes, profile: profile, program: .patientAccess,
+                usesReferenceTokens: usesReferenceTokens)
         }
         return [
             try app("app"), try app("app-2"), try app("untrusted", isTrusted: false),
@@ -97,19 +102,25 @@ final class LaunchHarness: Sendable {
             try app("native", redirects: ["http://127.0.0.1/cb"], isNative: true),
             try app("confidential", method: .clientSecretBasic),
             try app("smart1", method: .clientSecretBasic, profile: .smart10(until: ManualClock().now + 1000)),
+            try app("smart2", method: .clientSecretBasic, profile: .smart20),
+            try app("references", method: .clientSecretBasic, usesReferenceTokens: true),
             try app("no-refresh", grants: [.authorizationCode]),
             try service("service", key: SharedKeys.serviceKey.publicKey),
             try service("service-2", key: SharedKeys.serviceKey.publicKey),
+            try service("ehr", key: SharedKeys.serviceKey.publicKey, scopes: "__launch.create"),
+            try service("resource-server", key: SharedKeys.serviceKey.publicKey, scopes: "__introspect"),
         ]
     }
 
-    private static func service(_ id: String, key: PublicJWK) throws -> ClientRegistration {
+    private static func service(
+        _ id: String, key: PublicJWK, scopes: String = "system/Patient.rs system/Observation.rs"
+    ) throws -> ClientRegistration {
         ClientRegistration(
             id: ClientID(id),
             metadata: try ClientMetadata(
                 name: "Service", grantTypes: [.clientCredentials], authenticationMethod: .privateKeyJWT,
                 keys: .value(JWKSet([key]))),
-            status: .active, approvedScopes: try ScopeSet(parsing: "system/Patient.rs system/Observation.rs"),
+            status: .active, approvedScopes: try ScopeSet(parsing: scopes),
             program: .payerToPayer)
     }
 
@@ -240,6 +251,10 @@ final class DirectoryDouble: MemberDirectory {
 
     func member(for subject: SubjectID) async throws -> Member? {
         try await links.withLock { $0 }?.member(for: subject)
+    }
+
+    func subjects(of user: InstanceKey) async throws -> [SubjectID] {
+        try await links.withLock { $0 }?.subjects(of: user) ?? []
     }
 }
 

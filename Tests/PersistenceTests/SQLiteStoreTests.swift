@@ -78,6 +78,8 @@ import Testing
         "DELETE FROM client",
         "INSERT INTO user_account VALUES ('s2', 'u2', 'plain text', '', '', 0, 0)",
         "INSERT INTO session VALUES (zeroblob(32), NULL, 5, 0, 0, 0)",
+        "UPDATE ehr_launch SET used_at = NULL",
+        "INSERT INTO server_key VALUES ('k2', 'id-token', 's', 0, NULL, 0)",
     ])
     func `the schema refuses what must never be`(_ statement: String) throws {
         let folder = try TemporaryFolder()
@@ -89,11 +91,13 @@ import Testing
     }
 
     private static let revokedGrant = """
-        INSERT INTO client VALUES ('c', 'active', 0, NULL, x'7b7d', '', 'smart-2.2', NULL, 'general', 'issuer', 60, 1, 1, 1);
+        INSERT INTO client VALUES ('c', 'active', 0, NULL, x'7b7d', '', 'smart-2.2', NULL, 'general', 'issuer', 60, 1, 1, 1, 0);
         INSERT INTO user_account VALUES ('s', 'u', '$argon2id$x', '', '', 0, 0);
         INSERT INTO access_grant VALUES ('g', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, 1, 'person');
-        INSERT INTO code VALUES (randomblob(32), 'g', 'c', 'r', NULL, 9, 3, NULL);
-        INSERT INTO refresh_family VALUES ('f', 'g', 'c', 1, 0, 9, NULL, 0, randomblob(32), NULL, NULL, 0);
+        INSERT INTO ehr_launch VALUES (randomblob(32), 'c', 'c', 's', 'b', x'7b7d', 0, 9, 3);
+        INSERT INTO server_key VALUES ('k1', 'id-token', 's', 0, NULL, 0);
+        INSERT INTO code VALUES (randomblob(32), 'g', 'c', 'r', NULL, 9, 3, NULL, NULL);
+        INSERT INTO refresh_family VALUES ('f', 'g', 'c', 1, 0, 9, NULL, 0, randomblob(32), NULL, NULL, 0, NULL);
         """
 }
 

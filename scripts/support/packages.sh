@@ -7,7 +7,9 @@ build_packages=(
 )
 
 # What the tests use beside it: a real browser with its driver, a real nginx, and Python for the tests that stand outside.
-test_packages=(python3 python3-yaml python3-selenium chromium chromium-driver fonts-dejavu-core openssl nginx-light)
+test_packages=(
+    python3 python3-venv python3-yaml python3-selenium chromium chromium-driver fonts-dejavu-core openssl nginx-light
+)
 
 install_missing() {
     local missing=() name
@@ -29,4 +31,17 @@ require_swift() {
     command -v swift >/dev/null && return 0
     echo "The Swift toolchain is not on PATH. Install Swift 6.3 for Debian 12 and try again." >&2
     exit 1
+}
+
+# A virtual environment with the clients from PyPI that the tests drive; it sees Debian's Python packages too. Made anew
+# when the pinned versions change.
+outside_python() {
+    local folder=.build/outside-venv pins=Tests/Outside/requirements.txt
+    if ! cmp -s "$pins" "$folder/pins.txt"; then
+        rm -rf "$folder"
+        python3 -m venv --system-site-packages "$folder" >&2
+        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins" >&2
+        cp "$pins" "$folder/pins.txt"
+    fi
+    echo "$folder/bin/python"
 }

@@ -14,11 +14,16 @@ public struct LaunchContext: Hashable, Sendable {
     public var needPatientBanner: Bool?
     /// Further resources in context, as given by the launching system.
     public var fhirContext: [JSONValue]
+    /// Where the style document of the launching system is, whose address changes with its content.
+    public var smartStyleURL: String?
+    /// The organisation that launched, as the launching system names it.
+    public var tenant: String?
 
     /// Makes a context; everything is absent unless named.
     public init(
         patient: ResourceID? = nil, encounter: ResourceID? = nil, fhirUser: InstanceKey? = nil,
-        intent: String? = nil, needPatientBanner: Bool? = nil, fhirContext: [JSONValue] = []
+        intent: String? = nil, needPatientBanner: Bool? = nil, fhirContext: [JSONValue] = [],
+        smartStyleURL: String? = nil, tenant: String? = nil
     ) {
         self.patient = patient
         self.encounter = encounter
@@ -26,5 +31,7 @@ public struct LaunchContext: Hashable, Sendable {
         self.intent = intent
         self.needPatientBanner = needPatientBanner
         self.fhirContext = fhirContext
+        self.smartStyleURL = smartStyleURL
+        self.tenant = tenant
     }
 }

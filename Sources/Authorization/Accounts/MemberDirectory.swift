@@ -47,6 +47,8 @@ public protocol MemberDirectory: Sendable {
     /// The member behind a login, or nil when nobody is linked to it. Throws when the directory cannot answer; the
     /// caller then refuses.
     func member(for subject: SubjectID) async throws -> Member?
+    /// The logins that are this person; an EHR names its user by it. None and several are both an answer.
+    func subjects(of user: InstanceKey) async throws -> [SubjectID]
 }
 
 /// A stored link from a local account to its FHIR identity and the patients that it may act for.
@@ -86,6 +88,8 @@ public struct LocalMemberDirectory: MemberDirectory {
         guard let link = try await links.link(for: subject) else { return nil }
         return Member(fhirUser: link.fhirUser, selection: selection(of: link))
     }
+
+    public func subjects(of user: InstanceKey) async throws -> [SubjectID] { try await links.subjects(of: user) }
 
     /// A practitioner chooses from the configured panel; everybody else from the linked patients.
     private func selection(of link: MemberLink) -> PatientSelection {

@@ -20,6 +20,15 @@ public enum ClientProfile: Hashable, Sendable {
     /// SMART 1.0, which knows no PKCE. After `until` (Unix seconds) the client is held to SMART 2.2.
     case smart10(until: Int64)
 
+    /// How `fhirContext` is told to a client with this profile.
+    public var contextForm: LaunchContextForm {
+        switch self {
+        case .smart22: .objects
+        case .smart20: .references
+        case .smart10: .absent
+        }
+    }
+
     /// Whether a code challenge is demanded of a client with this profile.
     func demandsProofKey(at now: Int64, isConfidential: Bool) -> Bool {
         switch self {
@@ -54,6 +63,9 @@ public struct ClientRegistration: Hashable, Sendable {
     public var program: APIProgram
     public var assertionAudience: AssertionAudience
     public var lifetimes: ClientLifetimes
+    /// Whether its access tokens are references to what is kept here; otherwise they are JWTs while those are short
+    /// enough (decision 19).
+    public var usesReferenceTokens: Bool
     /// The version of this registration; every change raises it by one.
     public var revision: Int
 
@@ -61,7 +73,7 @@ public struct ClientRegistration: Hashable, Sendable {
         id: ClientID, metadata: ClientMetadata, status: ClientStatus = .pending, isTrusted: Bool = false,
         secretHash: SecretHash? = nil, approvedScopes: ScopeSet, profile: ClientProfile = .smart22,
         program: APIProgram, assertionAudience: AssertionAudience = .tokenEndpointOrIssuer,
-        lifetimes: ClientLifetimes = ClientLifetimes(), revision: Int = 1
+        lifetimes: ClientLifetimes = ClientLifetimes(), usesReferenceTokens: Bool = false, revision: Int = 1
     ) {
         self.id = id
         self.metadata = metadata
@@ -73,6 +85,7 @@ public struct ClientRegistration: Hashable, Sendable {
         self.program = program
         self.assertionAudience = assertionAudience
         self.lifetimes = lifetimes
+        self.usesReferenceTokens = usesReferenceTokens
         self.revision = revision
     }
 

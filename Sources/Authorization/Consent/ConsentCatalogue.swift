@@ -102,6 +102,32 @@ enum ConsentCatalogue {
         ]
     }()
 
+    // MARK: - what people keep to themselves
+
+    /// The types whose records are free text, family matters or answers about a person's life.
+    private static let sensitiveTypes: Set<ResourceType> = [
+        .documentReference, .familyMemberHistory, .questionnaireResponse, .consent, .communication, .media,
+        .diagnosticReport,
+    ]
+    /// The categories of habits, answers to questionnaires and living conditions.
+    private static let sensitiveCodes = ["social-history", "survey", "sdoh", "health-concern"]
+
+    /// Whether a scope is set apart on the consent page: it reaches, by its type or by the category that it names, what
+    /// people keep to themselves.
+    static func isSensitive(_ scope: ResourceScope) -> Bool {
+        if case .type(let type) = scope.target, sensitiveTypes.contains(type) { return true }
+        guard let constraint = scope.constraint else { return false }
+        return constraint.terms.contains { term in
+            term.name == "category" && term.alternatives.contains { value in hasSensitiveCode(value) }
+        }
+    }
+
+    static func isSensitive(_ category: Category) -> Bool { hasSensitiveCode(category.token) }
+
+    private static func hasSensitiveCode(_ token: String) -> Bool {
+        sensitiveCodes.contains { token == $0 || token.hasSuffix("|\($0)") }
+    }
+
     // MARK: - nouns
 
     /// The kind of record in plain words.

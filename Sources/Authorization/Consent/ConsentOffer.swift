@@ -15,6 +15,8 @@ public struct ConsentOffer: Hashable, Sendable {
         public let sentence: String
         /// The kinds of record within the scope that may be left out one by one (decision 21); empty for most.
         public let parts: [Part]
+        /// Whether the records tell things that people keep to themselves more than others.
+        public let isSensitive: Bool
     }
 
     /// One kind of record within an item.
@@ -25,6 +27,8 @@ public struct ConsentOffer: Hashable, Sendable {
         public let value: String
         /// The kind's name in plain words.
         public let label: String
+        /// Whether the kind tells things that people keep to themselves more than others.
+        public let isSensitive: Bool
     }
 
     public let items: [Item]
@@ -41,7 +45,8 @@ public struct ConsentOffer: Hashable, Sendable {
             let field = "allow-\(place)"
             return Item(
                 field: field, value: scope.text, sentence: sentence,
-                parts: scope.resourceScope.map { ConsentOffer.parts(of: $0, within: field) } ?? [])
+                parts: scope.resourceScope.map { ConsentOffer.parts(of: $0, within: field) } ?? [],
+                isSensitive: scope.resourceScope.map(ConsentCatalogue.isSensitive) ?? false)
         }
     }
 
@@ -81,7 +86,8 @@ public struct ConsentOffer: Hashable, Sendable {
         else { return [] }
         return ConsentCatalogue.categories(of: type).enumerated().map { place, category in
             Part(
-                field: "\(field)-\(place)", value: "\(scope.text)?category=\(category.token)", label: category.label)
+                field: "\(field)-\(place)", value: "\(scope.text)?category=\(category.token)", label: category.label,
+                isSensitive: ConsentCatalogue.isSensitive(category))
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import Audit
 internal import FHIRCore
 public import OAuthCore
 
@@ -13,6 +14,7 @@ public struct AuthorizationEndpoint: Sendable {
         _ form: FormParameters, session cookie: Secret?, from source: RequestSource
     ) async -> InteractionAnswer {
         await interaction.guarded(source) { maker in
+            let form = try await pushed(form)
             // 1. Who, and where to: what is wrong here is shown to the person and sent nowhere.
             let address = try Self.shown { () throws(AuthorizationFailure) in try AuthorizationAddress(parsing: form) }
             let client = try await parts.stores.clients.client(address.clientID)
@@ -26,12 +28,37 @@ public struct AuthorizationEndpoint: Sendable {
             do throws(AuthorizationFailure) {
                 let request = try AuthorizationRequest(
                     parsing: form, client: client.id, redirect: redirect, rules: rules(for: client))
-                let accepted = try accept(request, from: client)
-                return try await start(accepted, request, for: client, cookie, maker)
+                let launch = try await ehrLaunch(of: request, from: client)
+                let accepted = try accept(request, from: client, launch: launch)
+                return try await start(accepted, request, for: client, launch: launch, cookie, maker)
             } catch {
                 return try await interaction.answer(error, for: client, maker)
             }
         }
+    }
+
+    /// The request that was pushed under the `request_uri`, instead of whatever else came with it (RFC 9126 §4); the form
+    /// itself when none was pushed. One that is unknown, used, expired or another client's is told to the person only.
+    private func pushed(_ form: FormParameters) async throws -> FormParameters {
+        guard let uri = form["request_uri"], uri.hasPrefix(PushedRequestEndpoint.prefix) else { return form }
+        let handle = Secret(String(uri.dropFirst(PushedRequestEndpoint.prefix.count)))
+        guard let client = form["client_id"],
+            let request = try await parts.stores.pushedRequests.take(
+                handle.hash, by: ClientID(client), at: parts.clock.now())
+        else { throw OAuthError(.invalidRequestURI, "the request_uri is unknown, expired or used") }
+        return try FormParameters(parsing: request.form.utf8, repetition: .noted)
+    }
+
+    /// Checks a pushed request as if the browser had brought it; throws what its client is told.
+    func check(_ form: FormParameters, from client: ClientRegistration) throws {
+        do throws(AuthorizationFailure) {
+            let address = try AuthorizationAddress(parsing: form)
+            guard address.clientID == client.id else { throw AuthorizationAddress.unknown("client_id differs") }
+            let redirect = try address.validated(against: client.metadata)
+            let request = try AuthorizationRequest(
+                parsing: form, client: client.id, redirect: redirect, rules: rules(for: client))
+            _ = try accept(request, from: client, launch: nil)
+        } catch { throw error.error }
     }
 
     // MARK: - checks
@@ -54,9 +81,37 @@ public struct AuthorizationEndpoint: Sendable {
                 at: parts.clock.now(), isConfidential: client.isConfidential))
     }
 
+    /// The launch that the request came from; nil for a standalone one. A `launch` value without the scope `launch` is
+    /// not looked at (L-13).
+    private func ehrLaunch(
+        of request: AuthorizationRequest, from client: ClientRegistration
+    ) async throws(AuthorizationFailure) -> EHRLaunch? {
+        guard request.scope.contains(.launch), client.approvedScopes.contains(.launch) else { return nil }
+        let summary = "the launch is unknown, expired or used"
+        do {
+            guard let handle = request.launch else {
+                throw OAuthError(.invalidRequest, summary, detail: "scope launch without a launch")
+            }
+            guard let base = parts.configuration.fhirBase(named: request.audience) else {
+                throw OAuthError(.invalidTarget)
+            }
+            guard let launch = try await parts.stores.launches.launch(Secret(handle).hash) else {
+                throw OAuthError(.invalidRequest, summary, detail: "no such launch was made")
+            }
+            if let obstacle = launch.obstacle(client: client.id, fhirBase: base, at: parts.clock.now()) {
+                throw OAuthError(.invalidRequest, summary, detail: obstacle)
+            }
+            return launch
+        } catch let error as OAuthError {
+            throw request.failure(error)
+        } catch {
+            throw request.failure(OAuthError(.serverError, detail: "\(error)"))
+        }
+    }
+
     /// What the request may have, by the client's registration.
     private func accept(
-        _ request: AuthorizationRequest, from client: ClientRegistration
+        _ request: AuthorizationRequest, from client: ClientRegistration, launch: EHRLaunch?
     ) throws(AuthorizationFailure) -> AcceptedRequest {
         do throws(OAuthError) {
             guard client.metadata.grantTypes.contains(.authorizationCode) else { throw OAuthError(.unauthorizedClient) }
@@ -64,14 +119,11 @@ public struct AuthorizationEndpoint: Sendable {
             guard let base = parts.configuration.fhirBase(named: request.audience) else {
                 throw OAuthError(.invalidTarget)
             }
-            // An EHR launch needs a launch that we made, and there is none (L-12, L-13).
-            guard !request.scope.contains(.launch) else {
-                throw OAuthError(.invalidRequest, "the launch is unknown, expired or used")
-            }
             return AcceptedRequest(
                 clientID: client.id, redirectURI: request.redirect.uri, state: request.state, scopes: scopes,
                 challenge: request.codeChallenge, nonce: request.nonce, fhirBase: base,
-                loginNotBefore: loginNotBefore(request))
+                launch: launch?.context ?? LaunchContext(), expectedSubject: launch?.subject,
+                loginNotBefore: loginNotBefore(request), asksConsent: request.prompts.contains(.consent))
         } catch { throw request.failure(error) }
     }
 
@@ -86,34 +138,63 @@ public struct AuthorizationEndpoint: Sendable {
 
     private func start(
         _ accepted: AcceptedRequest, _ request: AuthorizationRequest, for client: ClientRegistration,
-        _ cookie: Secret?, _ maker: RecordMaker
+        launch: EHRLaunch?, _ cookie: Secret?, _ maker: RecordMaker
     ) async throws(AuthorizationFailure) -> InteractionAnswer {
         do {
             guard parts.budget.mayBegin(from: maker.source.address, at: parts.clock.now()) else {
                 throw InteractionEndpoint.tooMany
             }
             let visit = try await interaction.visit(cookie)
-            if request.prompts.contains(.none) {
-                // Consent is asked every time, so nothing can be granted without a page.
+            let isSilent = request.prompts.contains(.none)
+            if isSilent {
                 let since = accepted.loginNotBefore ?? 0
                 let isSignedIn = visit.session.signIn.map { $0.authenticatedAt >= since } ?? false
-                throw OAuthError(isSignedIn ? .consentRequired : .loginRequired)
+                guard isSignedIn else { throw OAuthError(.loginRequired) }
             }
             let handle = parts.random.secret()
             let now = parts.clock.now()
             let transaction = AuthorizationTransaction(
                 id: TransactionID(presented: handle), session: visit.session.id, request: accepted, createdAt: now,
                 expiresAt: now + parts.configuration.launchLifetime)
-            try await parts.stores.transactions.insert(transaction)
+            try await keep(transaction, launch: launch, maker)
             let step = Step(
                 handle: handle, transaction: transaction, client: client, redirect: request.redirect, maker: maker)
             let outcome = try await interaction.enter(step, visit.session)
+            if isSilent, case .page(let page) = outcome { throw Self.interaction(neededFor: page) }
             return InteractionAnswer(outcome, session: visit.instruction)
         } catch let error as OAuthError {
             throw request.failure(error)
         } catch {
             // RFC 6749 §4.1.2.1: the client is told that we failed; why is for our log.
             throw request.failure(OAuthError(.serverError, detail: "\(error)"))
+        }
+    }
+
+    /// Stores the transaction. One that came from an EHR uses its launch up in the same step: of two requests with one
+    /// launch one begins (L-09).
+    private func keep(
+        _ transaction: AuthorizationTransaction, launch: EHRLaunch?, _ maker: RecordMaker
+    ) async throws {
+        guard let launch else { return try await parts.stores.transactions.insert(transaction) }
+        var record = maker.record(
+            .launch, client: launch.clientID, subject: launch.subject, detail: "made by `\(launch.madeBy)`")
+        record.patient = launch.context.patient?.text
+        guard
+            try await parts.stores.launches.begin(
+                transaction, using: launch.hash, at: parts.clock.now(), record: record)
+        else {
+            throw OAuthError(
+                .invalidRequest, "the launch is unknown, expired or used", detail: "the launch was used at this moment")
+        }
+        try await parts.audit.flush()
+    }
+
+    /// What a request without pages is told when one is needed (OpenID Connect Core §3.1.2.6).
+    private static func interaction(neededFor page: InteractionPage) -> OAuthError {
+        switch page {
+        case .login: OAuthError(.loginRequired)
+        case .consent: OAuthError(.consentRequired)
+        case .choosePatient, .chooseEncounter, .leaving: OAuthError(.interactionRequired)
         }
     }
 }

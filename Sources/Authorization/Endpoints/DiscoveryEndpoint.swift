@@ -6,19 +6,23 @@ internal import OAuthCore
 public struct DiscoveryEndpoint: Sendable {
     let endpoints: ServerEndpoints
     let capabilities: ServerCapabilities
-    let signer: TokenSigner
+    let keys: ServerKeys
 
-    init(configuration: AuthorizationConfiguration, signer: TokenSigner) {
+    init(configuration: AuthorizationConfiguration, keys: ServerKeys) {
         var endpoints = ServerEndpoints(
             issuer: configuration.issuer, authorization: configuration.authorizationEndpoint,
             token: configuration.tokenEndpoint, jwks: configuration.jwksURL)
         endpoints.revocation = configuration.revocationEndpoint
+        endpoints.introspection = configuration.introspectionEndpoint
+        endpoints.management = configuration.managementEndpoint
+        endpoints.pushedRequests = configuration.pushedRequestEndpoint
+        endpoints.userInfo = configuration.userInfoEndpoint
         self.endpoints = endpoints
         capabilities = ServerCapabilities(
             grantTypes: [.authorizationCode, .refreshToken, .clientCredentials],
             authenticationMethods: [.none, .clientSecretBasic, .privateKeyJWT],
             assertionAlgorithms: [.rs384, .es384], scopes: configuration.scopesSupported)
-        self.signer = signer
+        self.keys = keys
     }
 
     /// `.well-known/smart-configuration` below a FHIR base (SMART 2.2 conformance).
@@ -26,9 +30,10 @@ public struct DiscoveryEndpoint: Sendable {
         SMARTConfiguration(
             endpoints: endpoints, server: capabilities,
             capabilities: [
-                .launchStandalone, .authorizePost, .clientPublic, .clientConfidentialSymmetric,
-                .clientConfidentialAsymmetric, .ssoOpenIDConnect, .contextStandalonePatient, .permissionOffline,
-                .permissionPatient, .permissionUser, .permissionV1, .permissionV2,
+                .launchEHR, .launchStandalone, .authorizePost, .clientPublic, .clientConfidentialSymmetric,
+                .clientConfidentialAsymmetric, .ssoOpenIDConnect, .contextBanner, .contextStyle,
+                .contextEHRPatient, .contextEHREncounter, .contextStandalonePatient, .contextStandaloneEncounter,
+                .permissionOffline, .permissionPatient, .permissionUser, .permissionV1, .permissionV2,
             ]
         ).json
     }
@@ -43,6 +48,6 @@ public struct DiscoveryEndpoint: Sendable {
         AuthorizationServerMetadata(endpoints: endpoints, server: capabilities).json
     }
 
-    /// `/.well-known/jwks.json`: public halves only.
-    public var jwks: JSONValue { signer.jwks }
+    /// `/.well-known/jwks.json`: public halves only, of this moment.
+    public var jwks: JSONValue { keys.signer.jwks }
 }

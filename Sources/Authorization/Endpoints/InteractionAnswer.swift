@@ -52,6 +52,7 @@ public struct ClientRedirect: Hashable, Sendable {
 public enum InteractionPage: Sendable {
     case login(LoginPage)
     case choosePatient(PatientPage)
+    case chooseEncounter(EncounterPage)
     case consent(ConsentPage)
     case leaving(LeavingPage)
 }
@@ -81,9 +82,29 @@ public struct PatientPage: Sendable {
     /// Where the launch ends; the page's policy must let its form be redirected there.
     public let redirectURI: String
     public let patients: [LinkedPatient]
+    /// What was searched for.
+    public let search: PatientSearch
+    /// What asks for the next page of the list.
+    public let next: String?
+    /// Whether the list is worth a search field.
+    public let canSearch: Bool
     /// Whether any patient id may be typed.
     public let acceptsAnyPatient: Bool
+    /// Whether the person works here, and so chooses among patients and not among relatives.
+    public let isStaff: Bool
     /// Whether a choice was made that is not open to the person.
+    public let hasProblem: Bool
+}
+
+/// The page that asks for which encounter the app is opened.
+public struct EncounterPage: Sendable {
+    public let transaction: Secret
+    public let clientName: String
+    /// Where the launch ends; the page's policy must let its form be redirected there.
+    public let redirectURI: String
+    public let patient: LinkedPatient?
+    public let encounters: [ContextLookup.Encounter]
+    /// Whether a choice was made that is not one of the patient's.
     public let hasProblem: Bool
 }
 

@@ -24,7 +24,7 @@ extension InteractionEndpoint {
             let step = try await self.loaded(handle, begun, maker)
             guard case .awaitingLogin = begun.state else {
                 let due = begun.current(for: LaunchVisitor(visitor), at: self.parts.clock.now())
-                return InteractionAnswer(try await self.show(due, step))
+                return InteractionAnswer(try await self.show(due, step, from: LaunchVisitor(visitor)))
             }
             switch try await self.authenticate(username, password, replacing: visitor.id, maker) {
             case .failure(let problem):
@@ -117,7 +117,10 @@ extension InteractionEndpoint {
         let visitor = LaunchVisitor(session)
         guard let signIn = session.signIn,
             let account = try await parts.stores.users.user(signIn.subject), !account.isDisabled
-        else { return try await show(step.transaction.current(for: visitor, at: parts.clock.now()), step) }
+        else {
+            let due = step.transaction.current(for: visitor, at: parts.clock.now())
+            return try await show(due, step, from: visitor)
+        }
         let member = try await parts.directory.member(for: account.subject)
         let signedIn = SignedInMember(
             subject: account.subject, authenticatedAt: signIn.authenticatedAt, fhirUser: member?.fhirUser,

@@ -8,11 +8,14 @@ public import OAuthCore
 public struct InteractionEndpoint: Sendable {
     let parts: ServerParts
 
-    /// Shows the page that is due, for a reload.
-    public func show(transaction handle: Secret, session cookie: Secret?) async -> InteractionAnswer {
+    /// Shows the page that is due, for a reload or a search on it.
+    public func show(
+        transaction handle: Secret, search: PatientSearch = PatientSearch(), session cookie: Secret?
+    ) async -> InteractionAnswer {
         await guarded(RequestSource(address: "")) { maker in
             try await self.step(handle, cookie, maker) { step, visitor in
-                try await self.show(step.transaction.current(for: visitor, at: self.parts.clock.now()), step)
+                let due = step.transaction.current(for: visitor, at: self.parts.clock.now())
+                return try await self.show(due, step, search: search, from: visitor)
             }
         }
     }
@@ -23,11 +26,29 @@ public struct InteractionEndpoint: Sendable {
     ) async -> InteractionAnswer {
         await guarded(source) { maker in
             try await self.step(handle, cookie, maker) { step, visitor in
-                guard let patient = ResourceID(patient) else {
+                guard let patient = ResourceID(patient), try await self.isThere(patient, step) else {
                     let due = step.transaction.current(for: visitor, at: self.parts.clock.now())
-                    return try await self.show(due, step, hasProblem: true)
+                    return try await self.show(due, step, hasProblem: true, from: visitor)
                 }
                 return try await self.advance(step, by: .patientChosen(patient), from: visitor)
+            }
+        }
+    }
+
+    /// Takes the choice of an encounter; an empty one stands for none.
+    public func chooseEncounter(
+        transaction handle: Secret, encounter: String, session cookie: Secret?, from source: RequestSource
+    ) async -> InteractionAnswer {
+        await guarded(source) { maker in
+            try await self.step(handle, cookie, maker) { step, visitor in
+                guard !encounter.isEmpty else {
+                    return try await self.advance(step, by: .encounterChosen(nil), from: visitor)
+                }
+                guard let id = ResourceID(encounter), try await self.isThere(encounter: id, step) else {
+                    let due = step.transaction.current(for: visitor, at: self.parts.clock.now())
+                    return try await self.show(due, step, hasProblem: true, from: visitor)
+                }
+                return try await self.advance(step, by: .encounterChosen(id), from: visitor)
             }
         }
     }
@@ -40,9 +61,15 @@ public struct InteractionEndpoint: Sendable {
         await guarded(source) { maker in
             try await self.step(handle, cookie, maker) { step, visitor in
                 let offer = ConsentOffer(of: step.transaction.request.scopes)
-                let event: AuthorizationTransaction.Event =
-                    form["decision"] == "allow" ? .allowed(offer.chosen(in: form)) : .declined
-                return try await self.advance(step, by: event, from: visitor)
+                guard form["decision"] == "allow" else {
+                    return try await self.advance(step, by: .declined, from: visitor)
+                }
+                let chosen = offer.chosen(in: form)
+                let outcome = try await self.advance(step, by: .allowed(chosen), from: visitor)
+                if form["remember"] != nil, case .redirect = outcome {
+                    try await self.remember(chosen, of: offer, step)
+                }
+                return outcome
             }
         }
     }
@@ -115,13 +142,13 @@ public struct InteractionEndpoint: Sendable {
         switch action {
         case .show(let due):
             guard moved.transaction.revision != step.transaction.revision else {
-                if case .patientChosen = event { return try await show(due, step, hasProblem: true) }
-                return try await show(due, step)
+                if case .patientChosen = event { return try await show(due, step, hasProblem: true, from: visitor) }
+                return try await show(due, step, from: visitor)
             }
             guard try await parts.stores.transactions.update(moved.transaction) else {
                 return try await overtaken(step, visitor)
             }
-            return try await show(due, moved)
+            return try await show(due, moved, from: visitor)
         case .refuse(let error):
             guard try await parts.stores.transactions.update(moved.transaction) else {
                 return try await overtaken(step, visitor)
@@ -144,35 +171,30 @@ public struct InteractionEndpoint: Sendable {
         guard let latest = try await parts.stores.transactions.transaction(step.transaction.id) else {
             throw Self.notYours
         }
-        return try await show(latest.current(for: visitor, at: parts.clock.now()), step.with(latest))
+        return try await show(latest.current(for: visitor, at: parts.clock.now()), step.with(latest), from: visitor)
     }
 
     func show(
-        _ due: AuthorizationTransaction.Due, _ step: Step, hasProblem: Bool = false
+        _ due: AuthorizationTransaction.Due, _ step: Step, hasProblem: Bool = false,
+        search: PatientSearch = PatientSearch(), from visitor: LaunchVisitor
     ) async throws -> InteractionOutcome {
         switch due {
         case .login:
             return .page(.login(step.loginPage(problem: nil)))
-        case .patientChoice(let selection):
-            return .page(.choosePatient(page(for: selection, step, hasProblem: hasProblem)))
+        case .patientChoice(let member):
+            return .page(.choosePatient(try await page(for: member, step, search: search, hasProblem: hasProblem)))
+        case .encounterChoice(let member, let launch):
+            guard let page = try await encounterPage(for: member, launch, step, hasProblem: hasProblem) else {
+                // There is nothing to choose from.
+                return try await advance(step, by: .encounterChosen(nil), from: visitor)
+            }
+            return .page(.chooseEncounter(page))
         case .consent(let offer, let member, let launch):
+            if let chosen = try await remembered(for: offer, member, launch, step) {
+                return try await advance(step, by: .allowed(chosen), from: visitor)
+            }
             return .page(.consent(try await page(for: offer, member, launch, step)))
         case .notYours, .over: throw Self.notYours
-        }
-    }
-
-    private func page(for selection: PatientSelection, _ step: Step, hasProblem: Bool) -> PatientPage {
-        switch selection {
-        case .among(let patients):
-            PatientPage(
-                transaction: step.handle, clientName: step.client.name, redirectURI: step.redirect.uri,
-                patients: patients, acceptsAnyPatient: false,
-                hasProblem: hasProblem)
-        case .anyPatient:
-            PatientPage(
-                transaction: step.handle, clientName: step.client.name, redirectURI: step.redirect.uri, patients: [],
-                acceptsAnyPatient: true,
-                hasProblem: hasProblem)
         }
     }
 
@@ -180,13 +202,7 @@ public struct InteractionEndpoint: Sendable {
         for offer: ConsentOffer, _ member: SignedInMember, _ launch: LaunchContext, _ step: Step
     ) async throws -> ConsentPage {
         let account = try await parts.stores.users.user(member.subject)
-        let patient = launch.patient.map { id in
-            if case .among(let patients) = member.selection, let known = patients.first(where: { $0.id == id }) {
-                known
-            } else {
-                LinkedPatient(id: id, label: "Patient \(id.text)")
-            }
-        }
+        let patient = try await patient(of: launch, member, step)
         return ConsentPage(
             transaction: step.handle, clientName: step.client.name, clientIsTrusted: step.client.isTrusted,
             personName: account?.displayName ?? "", patient: patient, offer: offer,
@@ -209,7 +225,8 @@ public struct InteractionEndpoint: Sendable {
         let code = parts.random.secret()
         let record = CodeRecord(
             hash: code.hash, grantID: grant.id, clientID: step.client.id, redirectURI: request.redirectURI,
-            challenge: request.challenge, expiresAt: now + parts.configuration.codeLifetime)
+            challenge: request.challenge, expiresAt: now + parts.configuration.codeLifetime,
+            session: step.transaction.session)
         guard
             try await parts.stores.codes.issue(
                 record, for: grant, closing: step.transaction, record: step.maker.record(.consent, grant: grant))

@@ -69,13 +69,7 @@ public struct RevocationEndpoint: Sendable {
     private func revoke(
         accessToken: String, of client: ClientRegistration, _ maker: RecordMaker
     ) async throws {
-        guard let token = try? JWS.verify(accessToken, keys: parts.keys.signer.verificationKeys, rules: .accessToken)
-        else { return }
-        let now = parts.clock.now()
-        let claims = parts.configuration.fhirBases.lazy.compactMap { base in
-            try? AccessTokenClaims(
-                token, expecting: .init(issuer: parts.configuration.issuer, audience: base), now: now)
-        }.first
+        let claims = try IssuedTokens(parts: parts).claims(of: Secret(accessToken), at: parts.clock.now())
         // What has expired or is not ours is worth nothing already.
         guard let access = claims?.access, access.clientID == client.id else { return }
         let grant = try await parts.stores.grants.grant(access.grantID)

@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import FHIRCore
 internal import OAuthCore
 
 /// Which of the requested scopes may be offered, asked for or issued: the one place for the rules about whole sets.
@@ -8,14 +9,35 @@ enum ScopePolicy {
     static func forPerson(asked: ScopeSet, client: ClientRegistration) throws(OAuthError) -> ScopeSet {
         var scopes = asked.intersection(client.approvedScopes).scopes.filter { $0.resourceScope?.level != .system }
         scopes = scopes.filter(isEnforceable)
-        // A refresh token is only for clients registered for one; ours are offline ones (SMART 2.2 scopes).
-        scopes.removeAll { $0 == .onlineAccess }
-        if !client.metadata.grantTypes.contains(.refreshToken) { scopes.removeAll { $0 == .offlineAccess } }
+        scopes = scopes.flatMap(explicit)
+        // A refresh token is only for clients registered for one.
+        if !client.metadata.grantTypes.contains(.refreshToken) {
+            scopes.removeAll { $0 == .offlineAccess || $0 == .onlineAccess }
+        }
+        // Both at once are one: the lasting one, which the person may refuse (smart.md §23.7).
+        if scopes.contains(.offlineAccess) { scopes.removeAll { $0 == .onlineAccess } }
         let result = ScopeSet(scopes)
         guard !result.resourceScopes.isEmpty || result.contains(.openid) else {
             throw OAuthError(.invalidScope, "none of the requested scopes can be granted to this application")
         }
         return result
+    }
+
+    /// A wildcard of the ceiling as the list of types that a patient's record has (decision 22): a person is never asked
+    /// for kinds of record that nobody could name.
+    private static func explicit(_ scope: Scope) -> [Scope] {
+        guard let resource = scope.resourceScope, resource.target == .all else { return [scope] }
+        return recordTypes.map { type in
+            .resource(
+                ResourceScope(
+                    level: resource.level, target: .type(type), permissions: resource.permissions,
+                    constraint: resource.constraint, dialect: resource.dialect))
+        }
+    }
+
+    /// The types of US Core and CARIN, in the order of the alphabet.
+    static let recordTypes: [ResourceType] = AuthorizationConfiguration.usualTypes.compactMap {
+        ResourceType(rawValue: $0)
     }
 
     /// What a backend service gets: everything it asked for must be approved, and only `system/` (SMART 2.2

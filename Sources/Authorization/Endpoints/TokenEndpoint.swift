@@ -19,8 +19,10 @@ public struct TokenEndpoint: Sendable {
     let issuer: TokenIssuer
 
     /// Answers a token request in fixed phases, so that no grant type can leave one out.
+    ///
+    /// `proofs` are the values of every `DPoP` header.
     public func answer(
-        _ form: FormParameters, authorization header: String?, from source: RequestSource
+        _ form: FormParameters, authorization header: String?, proofs: [String] = [], from source: RequestSource
     ) async -> TokenAnswer {
         let maker = parts.records(for: source)
         var client: ClientID?
@@ -33,20 +35,38 @@ public struct TokenEndpoint: Sendable {
             guard registration.metadata.grantTypes.contains(request.grantType) else {
                 throw OAuthError(.unauthorizedClient)
             }
+            let proofKey = try await proofKey(proofs)
             // 3. The log must work before state moves: a client that is not told what became of its token would lose it.
             try await parts.audit.flush()
             // 4. The grant's own checks, the scopes, and the one write that wins.
             let call = AuthenticatedCall(
-                client: registration, request: request, maker: maker, now: parts.clock.now())
+                client: registration, request: request, proofKey: proofKey, maker: maker, now: parts.clock.now())
             let issue = try await handler(for: request.grantType).authorize(call)
             // 5. The tokens.
-            let response = try issuer.response(for: issue, at: call.now)
+            let response = try await issuer.response(for: issue, at: call.now)
             // 6. The record, before the answer.
             try await parts.audit.flush()
             return .issued(response)
         } catch {
             return await refusal(error, client, maker)
         }
+    }
+
+    /// The thumbprint of the key whose possession the request proves; nil when it proves none (RFC 9449 §5).
+    private func proofKey(_ proofs: [String]) async throws -> String? {
+        guard let text = proofs.first else { return nil }
+        guard proofs.count == 1 else { throw OAuthError(.invalidDPoPProof, detail: "more than one DPoP header") }
+        let proof: DPoPProof
+        do {
+            proof = try DPoPProof(
+                text, for: .init(method: "POST", address: parts.configuration.tokenEndpoint), now: parts.clock.now())
+        } catch {
+            throw OAuthError(.invalidDPoPProof, detail: "DPoP: \(error.detail)")
+        }
+        let isFirst = try await parts.stores.replayCache.remember(
+            proof.tokenID, of: ClientID("dpop:\(proof.thumbprint)"), until: proof.rememberUntil)
+        guard isFirst else { throw OAuthError(.invalidDPoPProof, detail: "the proof was used before") }
+        return proof.thumbprint
     }
 
     private func handler(for type: GrantType) -> any GrantHandler {

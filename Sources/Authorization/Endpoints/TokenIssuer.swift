@@ -3,23 +3,42 @@ internal import OAuthCore
 
 /// Makes the tokens of one issue. It decides nothing.
 struct TokenIssuer: Sendable {
-    let configuration: AuthorizationConfiguration
-    let keys: ServerKeys
+    let parts: ServerParts
 
-    func response(for issue: Issue, at now: Int64) throws -> TokenResponse {
+    /// The longest access token that is sent as a JWT, in bytes: more would not pass the header buffers of the proxies
+    /// that stand before FHIR servers (decision 19).
+    static let longestJWT = 4096
+
+    private var configuration: AuthorizationConfiguration { parts.configuration }
+    private var keys: ServerKeys { parts.keys }
+
+    func response(for issue: Issue, at now: Int64) async throws -> TokenResponse {
         let grant = issue.grant
         // G-07: no token outlives its grant.
         let expiresAt = min(now + issue.lifetime, grant.expiresAt ?? .max)
         let scope = issue.scopes.text
-        let access = try keys.signer.sign(
-            AccessTokenClaims(
-                issuer: configuration.issuer, audience: grant.fhirBase, scope: scope, clientID: grant.clientID,
-                subject: grant.subject, launch: grant.launch, program: grant.program, grantID: grant.id,
-                tokenID: issue.tokenID, issuedAt: now, expiresAt: expiresAt,
-                authenticatedAt: grant.authenticatedAt))
+        let claims = AccessTokenClaims(
+            issuer: configuration.issuer, audience: grant.fhirBase, scope: scope, clientID: grant.clientID,
+            subject: grant.subject, launch: grant.launch, program: grant.program, grantID: grant.id,
+            tokenID: issue.tokenID, issuedAt: now, expiresAt: expiresAt, authenticatedAt: grant.authenticatedAt,
+            confirmation: issue.confirmation)
+        let access = try await token(for: claims, asReference: issue.usesReferenceToken)
         return TokenResponse(
             accessToken: access, expiresIn: expiresAt - now, scope: scope, refreshToken: issue.refreshToken,
-            idToken: try idToken(for: issue, at: now, until: expiresAt), launch: grant.launch)
+            idToken: try idToken(for: issue, at: now, until: expiresAt), launch: grant.launch,
+            contextForm: issue.contextForm, tokenType: Self.type(of: issue.confirmation))
+    }
+
+    static func type(of confirmation: TokenConfirmation?) -> AccessTokenType {
+        if case .proofKey = confirmation { .dpop } else { .bearer }
+    }
+
+    private func token(for claims: AccessTokenClaims, asReference: Bool) async throws -> Secret {
+        if !asReference {
+            let signed = try keys.signer.sign(claims)
+            if signed.reveal().utf8.count <= Self.longestJWT { return signed }
+        }
+        return try await parts.references.issue(claims)
     }
 
     private func idToken(for issue: Issue, at now: Int64, until expiresAt: Int64) throws -> Secret? {

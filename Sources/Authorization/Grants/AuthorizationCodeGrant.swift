@@ -23,7 +23,7 @@ struct AuthorizationCodeGrant: GrantHandler {
         }
         try await parts.demandPerson(of: grant, call)
         let scopes = try ScopePolicy.forRefresh(asked: nil, granted: grant.scopes, client: call.client)
-        let (family, refreshToken) = openFamily(for: grant, scopes, call)
+        let (family, refreshToken) = openFamily(for: grant, scopes, of: code, call)
         let tokenID = TokenID(parts.random.identifier())
         let record = call.maker.record(.token, grant: grant, token: tokenID, scopes: scopes)
         // One conditional write; who loses it came while the winner was at it, and only fails (C-02).
@@ -32,7 +32,10 @@ struct AuthorizationCodeGrant: GrantHandler {
         guard redemption == .redeemed else { throw invalid("the code was redeemed at this moment") }
         return Issue(
             grant: grant, scopes: scopes, tokenID: tokenID, lifetime: call.client.lifetimes.accessToken,
-            refreshToken: refreshToken, givesIDToken: scopes.contains(.openid))
+            refreshToken: refreshToken, givesIDToken: scopes.contains(.openid),
+            contextForm: call.client.profile.contextForm,
+            usesReferenceToken: call.client.usesReferenceTokens,
+            confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })
     }
 
     private func invalid(_ detail: String) -> OAuthError { OAuthError(.invalidGrant, detail: detail) }
@@ -71,21 +74,26 @@ struct AuthorizationCodeGrant: GrantHandler {
         }
     }
 
-    /// A family for refresh tokens, when the person allowed lasting access.
+    /// A family for refresh tokens, when the person allowed lasting access, or access while they are there.
     private func openFamily(
-        for grant: Grant, _ scopes: ScopeSet, _ call: AuthenticatedCall
+        for grant: Grant, _ scopes: ScopeSet, of code: CodeRecord, _ call: AuthenticatedCall
     ) -> (RefreshFamily?, Secret?) {
-        guard scopes.contains(.offlineAccess), call.client.metadata.grantTypes.contains(.refreshToken) else {
+        let isLasting = scopes.contains(.offlineAccess)
+        guard isLasting || (scopes.contains(.onlineAccess) && code.session != nil),
+            call.client.metadata.grantTypes.contains(.refreshToken)
+        else {
             return (nil, nil)
         }
         let id = RefreshFamilyID(text: parts.random.identifier())
         let token = parts.keys.refreshTokens.token(of: id, generation: 0)
         let isPublic = !call.client.isConfidential
         let family = RefreshFamily(
-            id: id, grantID: grant.id, clientID: grant.clientID, rotates: isPublic, createdAt: call.now,
+            id: id, grantID: grant.id, clientID: grant.clientID, rotates: isPublic && call.proofKey == nil,
+            createdAt: call.now,
             idleLimit: call.client.lifetimes.refreshIdle,
             expiresAt: isPublic ? call.now + call.client.lifetimes.refreshAbsolute : nil, generation: 0,
-            currentHash: token.hash, lastUsedAt: call.now)
+            currentHash: token.hash, lastUsedAt: call.now,
+            session: isLasting ? nil : code.session, proofKey: isPublic ? call.proofKey : nil)
         return (family, token)
     }
 }

@@ -28,6 +28,9 @@ struct ClientCredentialsGrant: GrantHandler {
                 grant, record: call.maker.record(.token, grant: grant, token: tokenID, scopes: scopes))
         else { throw OAuthError(.invalidClient, detail: "the client was suspended at this moment") }
         return Issue(
-            grant: grant, scopes: scopes, tokenID: tokenID, lifetime: lifetime, refreshToken: nil, givesIDToken: false)
+            grant: grant, scopes: scopes, tokenID: tokenID, lifetime: lifetime, refreshToken: nil, givesIDToken: false,
+            contextForm: call.client.profile.contextForm,
+            usesReferenceToken: call.client.usesReferenceTokens,
+            confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })
     }
 }

@@ -87,6 +87,8 @@ public struct CodeRecord: Hashable, Sendable {
     /// The PKCE challenge; nil only for clients whose profile knows none.
     public let challenge: CodeChallenge?
     public let expiresAt: Int64
+    /// The browser session in which the person allowed it; access that lasts only while the person is there ends with it.
+    public let session: SessionID?
     public var state: State
 
     /// What has become of a code.
@@ -99,7 +101,7 @@ public struct CodeRecord: Hashable, Sendable {
 
     public init(
         hash: SecretHash, grantID: GrantID, clientID: ClientID, redirectURI: String, challenge: CodeChallenge?,
-        expiresAt: Int64, state: State = .fresh
+        expiresAt: Int64, session: SessionID? = nil, state: State = .fresh
     ) {
         self.hash = hash
         self.grantID = grantID
@@ -107,6 +109,7 @@ public struct CodeRecord: Hashable, Sendable {
         self.redirectURI = redirectURI
         self.challenge = challenge
         self.expiresAt = expiresAt
+        self.session = session
         self.state = state
     }
 }

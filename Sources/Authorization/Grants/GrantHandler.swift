@@ -12,6 +12,8 @@ protocol GrantHandler: Sendable {
 struct AuthenticatedCall: Sendable {
     let client: ClientRegistration
     let request: TokenRequest
+    /// The thumbprint of the key of which the request carries a proof.
+    let proofKey: String?
     let maker: RecordMaker
     let now: Int64
 }
@@ -26,4 +28,10 @@ struct Issue: Sendable {
     let refreshToken: Secret?
     /// Whether an id_token is due; only the code exchange gives one.
     let givesIDToken: Bool
+    /// How the client's version of SMART is told the further context.
+    let contextForm: LaunchContextForm
+    /// Whether the access token is a reference whatever its length.
+    let usesReferenceToken: Bool
+    /// What the access token is bound to.
+    let confirmation: TokenConfirmation?
 }

@@ -20,6 +20,10 @@ public struct RefreshFamily: Hashable, Sendable {
     public let idleLimit: Int64
     /// When it ends whatever its use; nil for never.
     public let expiresAt: Int64?
+    /// The browser session that must be live at each use (`online_access`); nil for lasting access.
+    public let session: SessionID?
+    /// The thumbprint of the key of which each use must show a proof; nil for a family that is bound to none.
+    public let proofKey: String?
     public var generation: Int
     public var currentHash: SecretHash
     public var previousHash: SecretHash?
@@ -29,7 +33,7 @@ public struct RefreshFamily: Hashable, Sendable {
     public init(
         id: RefreshFamilyID, grantID: GrantID, clientID: ClientID, rotates: Bool, createdAt: Int64, idleLimit: Int64,
         expiresAt: Int64?, generation: Int, currentHash: SecretHash, previousHash: SecretHash? = nil,
-        rotatedAt: Int64? = nil, lastUsedAt: Int64
+        rotatedAt: Int64? = nil, lastUsedAt: Int64, session: SessionID? = nil, proofKey: String? = nil
     ) {
         self.id = id
         self.grantID = grantID
@@ -38,6 +42,8 @@ public struct RefreshFamily: Hashable, Sendable {
         self.createdAt = createdAt
         self.idleLimit = idleLimit
         self.expiresAt = expiresAt
+        self.session = session
+        self.proofKey = proofKey
         self.generation = generation
         self.currentHash = currentHash
         self.previousHash = previousHash

@@ -23,25 +23,51 @@ struct RefreshTokenGrant: GrantHandler {
         case .unknown: throw UnknownArtefact("refresh token")
         case .reused: try await endFamily(family, call)
         }
+        // RFC 9449 §5: what was given to a key is renewed by that key alone.
+        guard family.proofKey == nil || family.proofKey == call.proofKey else {
+            throw OAuthError(.invalidDPoPProof, detail: "the refresh token is bound to another key")
+        }
         guard family.isLive(at: call.now) else { throw invalid("the refresh token has expired") }
         guard let grant = try await parts.stores.grants.grant(family.grantID), grant.isAlive(at: call.now) else {
             throw invalid("the grant has ended")
         }
         // What lasts needs lasting consent and lasting approval (decision 17).
-        guard grant.scopes.intersection(call.client.approvedScopes).contains(.offlineAccess) else {
-            throw invalid("offline access is no longer approved")
+        let needed: Scope = family.session == nil ? .offlineAccess : .onlineAccess
+        guard grant.scopes.intersection(call.client.approvedScopes).contains(needed) else {
+            throw invalid("\(needed.text) is no longer approved")
         }
+        try await demandPresence(family, of: grant, call)
         try await parts.demandPerson(of: grant, call)
         let scopes = try ScopePolicy.forRefresh(asked: asked, granted: grant.scopes, client: call.client)
         let tokenID = TokenID(parts.random.identifier())
-        let record = call.maker.record(.refresh, grant: grant, token: tokenID, scopes: scopes)
+        // A repeat is how a lost answer is asked for again, and also how a stolen token shows itself: it is told apart in
+        // the record, whatever becomes of the head.
+        let record = call.maker.record(
+            .refresh, grant: grant, token: tokenID, scopes: scopes,
+            detail: standing == .repeated ? Self.repeatedDetail : nil)
         let successor = try await renew(family, presented, standing, record, call)
         return Issue(
             grant: grant, scopes: scopes, tokenID: tokenID, lifetime: call.client.lifetimes.accessToken,
-            refreshToken: successor, givesIDToken: false)
+            refreshToken: successor, givesIDToken: false,
+            contextForm: call.client.profile.contextForm,
+            usesReferenceToken: call.client.usesReferenceTokens,
+            confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })
     }
 
+    static let repeatedDetail = "a token that was replaced came again within the grace window"
+
     private func invalid(_ detail: String) -> OAuthError { OAuthError(.invalidGrant, detail: detail) }
+
+    /// What was allowed while the person is there ends with the session in which it was (SMART 2.2, `online_access`).
+    private func demandPresence(
+        _ family: RefreshFamily, of grant: Grant, _ call: AuthenticatedCall
+    ) async throws {
+        guard let id = family.session else { return }
+        guard let session = try await parts.stores.sessions.session(id),
+            session.isLive(at: call.now, idleLimit: parts.configuration.sessionIdleLimit),
+            session.signIn?.subject == grant.subject
+        else { throw invalid("the person is no longer signed in") }
+    }
 
     private func endFamily(_ family: RefreshFamily, _ call: AuthenticatedCall) async throws {
         let grant = try await parts.stores.grants.grant(family.grantID)

@@ -27,11 +27,13 @@ public struct AcceptedRequest: Hashable, Sendable {
     public let expectedSubject: SubjectID?
     /// A login before this moment does not count (`prompt=login`, `max_age`).
     public let loginNotBefore: Int64?
+    /// Whether the consent page is to be shown whatever was remembered (`prompt=consent`).
+    public let asksConsent: Bool
 
     public init(
         clientID: ClientID, redirectURI: String, state: String, scopes: ScopeSet, challenge: CodeChallenge?,
         nonce: String?, fhirBase: String, launch: LaunchContext = LaunchContext(),
-        expectedSubject: SubjectID? = nil, loginNotBefore: Int64? = nil
+        expectedSubject: SubjectID? = nil, loginNotBefore: Int64? = nil, asksConsent: Bool = false
     ) {
         self.clientID = clientID
         self.redirectURI = redirectURI
@@ -43,6 +45,7 @@ public struct AcceptedRequest: Hashable, Sendable {
         self.launch = launch
         self.expectedSubject = expectedSubject
         self.loginNotBefore = loginNotBefore
+        self.asksConsent = asksConsent
     }
 
     /// Whether a patient must be in context: it was asked for, or a `patient/` scope would otherwise reach nobody.
@@ -99,6 +102,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
     public enum State: Hashable, Sendable {
         case awaitingLogin
         case awaitingContext(SignedInMember)
+        /// The patient is known, and the app asked for an encounter.
+        case awaitingEncounter(SignedInMember, LaunchContext)
         case awaitingConsent(SignedInMember, LaunchContext)
         case closed(Closing)
     }
@@ -112,6 +117,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
     public enum Event: Hashable, Sendable {
         case signedIn(SignedInMember)
         case patientChosen(ResourceID)
+        /// One of the patient's encounters, which whoever brings the event has checked, or none.
+        case encounterChosen(ResourceID?)
         /// The person allows these parts of the offer, named by their scope texts.
         case allowed(Set<String>)
         case declined
@@ -130,7 +137,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
     /// What is to be shown.
     public enum Due: Hashable, Sendable {
         case login
-        case patientChoice(PatientSelection)
+        case patientChoice(SignedInMember)
+        case encounterChoice(SignedInMember, LaunchContext)
         case consent(ConsentOffer, SignedInMember, LaunchContext)
         /// It is another browser session's or another person's launch, or it is too late: nothing was changed and nothing
         /// may be shown.
@@ -157,7 +165,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         guard isOpen(to: visitor, at: now) else { return .notYours }
         switch state {
         case .awaitingLogin: return .login
-        case .awaitingContext(let member): return .patientChoice(member.selection)
+        case .awaitingContext(let member): return .patientChoice(member)
+        case .awaitingEncounter(let member, let launch): return .encounterChoice(member, launch)
         case .awaitingConsent(let member, let launch):
             return .consent(ConsentOffer(of: request.scopes), member, launch)
         case .closed: return .over
@@ -170,7 +179,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         guard visitor.session == session, now < expiresAt else { return false }
         switch state {
         case .awaitingLogin, .closed: return true
-        case .awaitingContext(let member), .awaitingConsent(let member, _): return visitor.subject == member.subject
+        case .awaitingContext(let member), .awaitingEncounter(let member, _), .awaitingConsent(let member, _):
+            return visitor.subject == member.subject
         }
     }
 
@@ -184,15 +194,19 @@ public struct AuthorizationTransaction: Hashable, Sendable {
             guard visitor.subject == member.subject else { return .show(.notYours) }
             return signIn(member)
         case (.awaitingContext(let member), .patientChosen(let patient)): return choose(patient, by: member)
+        case (.awaitingEncounter(let member, var launch), .encounterChosen(let encounter)):
+            launch.encounter = encounter
+            return askConsent(of: member, in: launch)
         case (.awaitingConsent(let member, let launch), .allowed(let chosen)):
             return allow(chosen, by: member, in: launch)
-        case (.awaitingLogin, .declined), (.awaitingContext, .declined), (.awaitingConsent, .declined):
+        case (.awaitingLogin, .declined), (.awaitingContext, .declined), (.awaitingEncounter, .declined),
+            (.awaitingConsent, .declined):
             return close(.denied, OAuthError(.accessDenied, detail: "the person declined"))
-        case (.awaitingContext, .memberLost), (.awaitingConsent, .memberLost):
+        case (.awaitingContext, .memberLost), (.awaitingEncounter, .memberLost), (.awaitingConsent, .memberLost):
             return close(
                 .failed, OAuthError(.accessDenied, detail: "the person may no longer act for the patient"))
         case (.closed, _): return .show(.over)
-        case (.awaitingLogin, _), (.awaitingContext, _), (.awaitingConsent, _):
+        case (.awaitingLogin, _), (.awaitingContext, _), (.awaitingEncounter, _), (.awaitingConsent, _):
             return .show(current(for: visitor, at: now))
         }
     }
@@ -218,23 +232,38 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         guard member.fhirUser != nil || request.scopes.resourceScopes.isEmpty else {
             return close(.failed, OAuthError(.accessDenied, detail: "the account is linked to nobody"))
         }
-        guard request.needsPatient, request.launch.patient == nil else {
-            return askConsent(of: member, in: context(for: member, patient: request.launch.patient))
+        if let patient = request.launch.patient {
+            // The panel may have changed since the EHR made the launch.
+            guard member.selection.allows(patient) else {
+                return close(
+                    .failed, OAuthError(.accessDenied, detail: "the person may not act for the patient of the launch"))
+            }
+            return enter(patient, by: member)
         }
+        guard request.needsPatient else { return enter(nil, by: member) }
         switch member.selection {
         case .among(let patients) where patients.isEmpty:
             return close(.failed, OAuthError(.accessDenied, detail: "the person may act for no patient"))
         case .among(let patients) where patients.count == 1:
-            return askConsent(of: member, in: context(for: member, patient: patients[0].id))
+            return enter(patients[0].id, by: member)
         case .among, .anyPatient:
-            return advance(to: .awaitingContext(member), .show(.patientChoice(member.selection)))
+            return advance(to: .awaitingContext(member), .show(.patientChoice(member)))
         }
     }
 
     private mutating func choose(_ patient: ResourceID, by member: SignedInMember) -> Action {
         // The choice is checked here and not only offered: the form can carry anything.
-        guard member.selection.allows(patient) else { return .show(.patientChoice(member.selection)) }
-        return askConsent(of: member, in: context(for: member, patient: patient))
+        guard member.selection.allows(patient) else { return .show(.patientChoice(member)) }
+        return enter(patient, by: member)
+    }
+
+    /// The patient is settled: next comes the encounter, if the app asked for one and there is none yet.
+    private mutating func enter(_ patient: ResourceID?, by member: SignedInMember) -> Action {
+        let launch = context(for: member, patient: patient)
+        guard patient != nil, launch.encounter == nil, request.scopes.scopes.contains(.launchEncounter) else {
+            return askConsent(of: member, in: launch)
+        }
+        return advance(to: .awaitingEncounter(member, launch), .show(.encounterChoice(member, launch)))
     }
 
     private mutating func allow(_ chosen: Set<String>, by member: SignedInMember, in launch: LaunchContext) -> Action {
@@ -280,4 +309,6 @@ public struct Approval: Hashable, Sendable {
 extension Scope {
     /// `launch/patient`: a patient is to be chosen.
     static let launchPatient = Scope.launchContext(.patient, role: nil)
+    /// `launch/encounter`: an encounter is to be chosen.
+    static let launchEncounter = Scope.launchContext(.encounter, role: nil)
 }

@@ -6,10 +6,14 @@ public struct AuthorizationStores: Sendable {
     public let throttle: any LoginThrottleStore
     public let sessions: any SessionStore
     public let transactions: any TransactionStore
+    public let launches: any LaunchStore
     public let grants: any GrantStore
+    public let consents: any ConsentStore
     public let codes: any CodeStore
     public let refreshTokens: any RefreshTokenStore
     public let revocations: any RevocationStore
+    public let referenceTokens: any ReferenceTokenStore
+    public let pushedRequests: any PushedRequestStore
     public let replayCache: any ReplayCache
     public let keys: any KeyStore
     public let outbox: any AuditOutbox
@@ -18,8 +22,12 @@ public struct AuthorizationStores: Sendable {
     public init(
         clients: any ClientStore, users: any UserStore, memberLinks: any MemberLinkStore,
         throttle: any LoginThrottleStore, sessions: any SessionStore, transactions: any TransactionStore,
-        grants: any GrantStore, codes: any CodeStore, refreshTokens: any RefreshTokenStore,
-        revocations: any RevocationStore, replayCache: any ReplayCache, keys: any KeyStore,
+        launches: any LaunchStore, grants: any GrantStore, consents: any ConsentStore, codes: any CodeStore,
+        refreshTokens: any RefreshTokenStore,
+        revocations: any RevocationStore, referenceTokens: any ReferenceTokenStore,
+        pushedRequests: any PushedRequestStore,
+        replayCache: any ReplayCache,
+        keys: any KeyStore,
         outbox: any AuditOutbox, sweep: any ExpirySweep
     ) {
         self.clients = clients
@@ -28,10 +36,14 @@ public struct AuthorizationStores: Sendable {
         self.throttle = throttle
         self.sessions = sessions
         self.transactions = transactions
+        self.launches = launches
         self.grants = grants
+        self.consents = consents
         self.codes = codes
         self.refreshTokens = refreshTokens
         self.revocations = revocations
+        self.referenceTokens = referenceTokens
+        self.pushedRequests = pushedRequests
         self.replayCache = replayCache
         self.keys = keys
         self.outbox = outbox
@@ -43,7 +55,7 @@ public struct AuthorizationStores: Sendable {
 ///
 /// Contract: never removes an unacknowledged outbox row, a living grant, or a remembered assertion before its time.
 public protocol ExpirySweep: Sendable {
-    /// Removes expired sessions, launches, codes, remembered assertions and throttle counts, grants of backend
+    /// Removes expired sessions, launches of both kinds, codes, reference tokens, remembered assertions and throttle counts, grants of backend
     /// services that ended a day ago, and revocations older than a week (grants remember their own). Answers how many rows went.
     func sweep(at now: Int64) async throws -> Int
 }

@@ -1,3 +1,4 @@
+public import AccessPolicy
 public import Audit
 
 /// Keeps the browser sessions.
@@ -7,6 +8,8 @@ public import Audit
 /// one transaction.
 public protocol SessionStore: Sendable {
     func session(_ id: SessionID) async throws -> BrowserSession?
+    /// The sessions in which a person is signed in, the latest login first.
+    func sessions(of subject: SubjectID) async throws -> [BrowserSession]
     /// Adds a session that nobody has signed in to.
     func insert(_ session: BrowserSession) async throws
     /// Replaces `old` by `new` after a login, if the account is enabled and its password still the one that was

@@ -1,5 +1,6 @@
 public import AccessPolicy
 public import Audit
+public import FHIRCore
 
 /// Keeps the local accounts.
 ///
@@ -24,6 +25,8 @@ public protocol UserStore: Sendable {
 /// (decision 23) and reports them.
 public protocol MemberLinkStore: Sendable {
     func link(for subject: SubjectID) async throws -> MemberLink?
+    /// The accounts that are linked to this person, at most two of them: whoever asks wants to know whether it is one.
+    func subjects(of user: InstanceKey) async throws -> [SubjectID]
     /// Links the subject for the first time; false when it is linked already or has no account.
     func insert(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool
     /// Undoes a link, ends the subject's grants with `.memberChanged` and its launches; nil when there was none.

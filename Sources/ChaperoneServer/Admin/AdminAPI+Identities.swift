@@ -120,6 +120,7 @@ extension AdminAPI {
             var row = Row()
             row.set("id", key.id)
             row.set("purpose", key.purpose.rawValue)
+            row.set("standing", key.standing.rawValue)
             row.set("since", Timestamp.text(seconds: key.createdAt))
             row.set("retired", key.retiredAt.map { Timestamp.text(seconds: $0) })
             return row.value

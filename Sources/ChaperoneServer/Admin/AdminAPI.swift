@@ -13,6 +13,7 @@ public struct AdminAPI: Sendable {
     let auditSide: AuditSide
     let accounts: AccountRegistry
     let access: AccessRevoker
+    let keyKeeper: KeyKeeper
     let trail: AuditTrail
     let clock: Clock
     let random: RandomSource
@@ -32,6 +33,8 @@ public struct AdminAPI: Sendable {
             case (.post, "users", 1): return try await addUser(request)
             case (.get, "keys", 1): return try await listKeys(request)
             case (.post, "explain", 1): return try await explain(request)
+            case (.post, "keys", 2) where request.path[1] == "rotate": return try await rotateKeys(request)
+            case (.post, "revocations", 1): return try await revoke(request)
             default: throw Problem.notFound
             }
         } catch let problem as Problem {

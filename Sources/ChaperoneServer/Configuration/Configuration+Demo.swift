@@ -6,7 +6,7 @@ public enum DemoIdentities {
     public static let password = "demo"
 
     private static let patientScopes =
-        "launch launch/patient openid fhirUser profile offline_access online_access "
+        "launch launch/patient launch/encounter openid fhirUser profile offline_access online_access "
         + readable.map { "patient/\($0).rs" }.joined(separator: " ")
 
     /// The kinds of record that the demo's apps are approved to read.
@@ -37,8 +37,10 @@ public enum DemoIdentities {
                 "demo-smart1-app", "Older confidential app", .smart10, .patientAccess, redirects,
                 secret: "demo-smart1-secret", scopes: patientV1Scopes),
             confidential(
-                "demo-provider-app", "Ward viewer", .smart22, .providerAccess, redirects,
-                secret: "demo-provider-secret", scopes: providerScopes),
+                "demo-provider-app", "Ward viewer", .smart22, .providerAccess,
+                ["http://127.0.0.1:\(demoPort)/provider/callback"] + redirects,
+                launchURL: "http://127.0.0.1:\(demoPort)/provider/launch", secret: "demo-provider-secret",
+                scopes: providerScopes),
             backend("demo-backend", "Nightly analytics", .patientAccess, systemScopes, .everyone),
             backend(
                 "demo-provider-access", "Provider group", .providerAccess, systemScopes,
@@ -53,9 +55,10 @@ public enum DemoIdentities {
     }
 
     private static let patientV1Scopes =
-        "launch/patient openid fhirUser offline_access " + readable.map { "patient/\($0).read" }.joined(separator: " ")
+        "launch launch/patient launch/encounter openid fhirUser profile offline_access "
+        + readable.map { "patient/\($0).read" }.joined(separator: " ")
     private static let providerScopes =
-        "launch launch/patient openid fhirUser offline_access online_access "
+        "launch launch/patient launch/encounter openid fhirUser offline_access online_access "
         + readable.map { "patient/\($0).rs user/\($0).rs" }.joined(separator: " ")
 
     private static func app(
@@ -63,19 +66,19 @@ public enum DemoIdentities {
     ) -> ConfiguredClient {
         ConfiguredClient(
             id: id, name: name, kind: .public, profile: .smart22, profileUntil: nil, isTrusted: true,
-            program: .patientAccess, redirectURIs: redirects,
+            program: .patientAccess, redirectURIs: redirects, launchURL: nil,
             isNative: false, grantTypes: [.authorizationCode, .refreshToken], scopes: patientScopes, secretFile: nil,
             keysFile: nil, accessTokenSeconds: accessToken, systemPanel: .none, demoSecret: nil, demoKeys: nil)
     }
 
     private static func confidential(
         _ id: String, _ name: String, _ profile: ConfiguredClient.Profile, _ program: APIProgram,
-        _ redirects: [String], secret: String, scopes: String
+        _ redirects: [String], launchURL: String? = nil, secret: String, scopes: String
     ) -> ConfiguredClient {
         ConfiguredClient(
             id: id, name: name, kind: .symmetric, profile: profile,
             profileUntil: profile == .smart10 ? weakProfileEnds : nil, isTrusted: true, program: program,
-            redirectURIs: redirects,
+            redirectURIs: redirects, launchURL: launchURL,
             isNative: false, grantTypes: [.authorizationCode, .refreshToken], scopes: scopes, secretFile: nil,
             keysFile: nil, accessTokenSeconds: nil, systemPanel: .none, demoSecret: secret, demoKeys: nil)
     }
@@ -85,7 +88,7 @@ public enum DemoIdentities {
     ) -> ConfiguredClient {
         ConfiguredClient(
             id: id, name: name, kind: .asymmetric, profile: .smart22, profileUntil: nil, isTrusted: true,
-            program: program, redirectURIs: [],
+            program: program, redirectURIs: [], launchURL: nil,
             isNative: false, grantTypes: [.clientCredentials], scopes: scopes, secretFile: nil, keysFile: nil,
             accessTokenSeconds: nil, systemPanel: panel, demoSecret: nil,
             demoKeys: Assets.text("demo/keys/\(id).jwks.json"))

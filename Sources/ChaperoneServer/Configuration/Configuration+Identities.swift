@@ -20,11 +20,13 @@ extension Configuration {
             id: id, name: reader.text("name", default: id), kind: kind ?? .public,
             profile: reader.choice("profile") ?? .smart22, profileUntil: day("profile-until", &reader),
             isTrusted: reader.flag("trusted", default: false), program: program ?? .patientAccess,
-            redirectURIs: reader.texts("redirect-uris"), isNative: reader.flag("native", default: false),
+            redirectURIs: reader.texts("redirect-uris"), launchURL: reader.text("launch-url"),
+            isNative: reader.flag("native", default: false),
             grantTypes: grantTypes, scopes: scopes(&reader), secretFile: reader.text("secret-file"),
             keysFile: reader.text("keys-file"),
             accessTokenSeconds: reader.has("access-token")
                 ? reader.integer("access-token", default: 300, in: 30...3600) : nil,
+            usesReferenceTokens: reader.flag("reference-tokens", default: false),
             systemPanel: systemPanel(&reader), demoSecret: nil, demoKeys: nil)
         check(client, reader)
         reader.finish()

@@ -6,6 +6,7 @@ extension Configuration {
             ("issuer", issuer.text),
             ("tls-terminated-by-proxy", hasTLSProxy ? "true" : "false"),
             ("state-directory", stateDirectory),
+            ("root-keys-file", rootKeysFile ?? "\(stateDirectory)/\(InstallationKey.fileName)"),
             ("database", database.description),
             ("audit-database", auditDatabase.description),
             ("audit.node", audit.node),

@@ -12,6 +12,8 @@ public struct Configuration: Hashable, Sendable {
     public var audit: AuditSettings
     /// Where signing keys and the local admin credential are kept, readable by the owner only.
     public var stateDirectory: String
+    /// The file of the root keys, when it is not the one in the state directory.
+    public var rootKeysFile: String?
     public var listeners: Listeners
     public var fhirServer: FHIRServer
     public var lifetimes: Lifetimes

@@ -4,7 +4,7 @@ public struct ConfigurationSource: Sendable {
     ///
     /// `listeners.public.port` is `CHAPERONE_LISTENERS_PUBLIC_PORT`.
     public static let scalarKeys: [String] = [
-        "issuer", "tls-terminated-by-proxy", "state-directory", "database", "audit-database",
+        "issuer", "tls-terminated-by-proxy", "state-directory", "root-keys-file", "database", "audit-database",
         "audit.node", "audit.checkpoint-interval", "audit.reporting-entity",
         "listeners.public.host", "listeners.public.port",
         "listeners.admin.host", "listeners.admin.port", "listeners.admin.protected", "listeners.admin.host-name",
@@ -20,7 +20,8 @@ public struct ConfigurationSource: Sendable {
 
     /// Variables with our prefix that are not settings of the server.
     public static let otherVariables: Set<String> = [
-        "CHAPERONE_CONFIG", "CHAPERONE_ADMIN", "CHAPERONE_SHARED_DATA", "CHAPERONE_REQUIREMENTS_LOG",
+        "CHAPERONE_CONFIG", "CHAPERONE_ROOT_KEYS", "CHAPERONE_ADMIN", "CHAPERONE_SHARED_DATA",
+        "CHAPERONE_REQUIREMENTS_LOG",
     ]
 
     /// The environment's name for a key.

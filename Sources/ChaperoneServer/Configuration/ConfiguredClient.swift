@@ -37,6 +37,8 @@ public struct ConfiguredClient: Hashable, Sendable {
     /// There is no default program (decision 28).
     public var program: APIProgram
     public var redirectURIs: [String]
+    /// Where an EHR opens it (SMART app launch).
+    public var launchURL: String?
     /// Whether it is marked native: any port for loopback IP redirects (decision 37).
     public var isNative: Bool
     public var grantTypes: [GrantType]
@@ -48,6 +50,8 @@ public struct ConfiguredClient: Hashable, Sendable {
     public var keysFile: String?
     /// The life of its access tokens, when it differs from the server's.
     public var accessTokenSeconds: Int?
+    /// Whether its access tokens are references to what is kept here, and never JWTs.
+    public var usesReferenceTokens = false
     /// Patients that it may see under `system/` scopes: a list, or everyone.
     public var systemPanel: SystemPanel
     /// A secret that stands in the program itself; demo only.

@@ -3,6 +3,7 @@ internal import Audit
 internal import Authorization
 internal import Enforcement
 internal import FHIRCore
+internal import NIOPosix
 internal import OAuthCore
 
 /// The protected FHIR server's side of the public listener, put together from the installation.
@@ -52,18 +53,25 @@ struct GatewaySide {
                 foreign: try EnforcerParts.foreignTokens(issuer, bases: bases),
                 revocation: { revoked.refuses($0) ? .revoked : .active })
         }
-        let signer = installation.server.keys.signer
-        return AccessTokenVerifier(
+        let keys = installation.server.keys
+        let references = installation.server.references
+        let verifier = AccessTokenVerifier(
             expectation: .init(issuer: settings.issuer.text, audience: settings.fhirBase),
-            keys: { signer.verificationKeys },
+            keys: { keys.signer.verificationKeys },
+            references: { try references.claims(of: $0, audience: $1, at: $2) },
             revocation: { revoked.refuses($0) ? .revoked : .active })
+        // A token that an old key signed is looked at anew.
+        keys.observe { verifier.forgetAll() }
+        return verifier
     }
 
     private static func endpoints(_ settings: Configuration) -> OAuthEndpoints {
         guard let issuer = settings.tokenIssuer else {
             return OAuthEndpoints(
                 authorize: settings.authorization.authorizationEndpoint, token: settings.authorization.tokenEndpoint,
-                revoke: settings.authorization.revocationEndpoint)
+                revoke: settings.authorization.revocationEndpoint,
+                introspect: settings.authorization.introspectionEndpoint,
+                manage: settings.authorization.managementEndpoint)
         }
         return OAuthEndpoints(
             authorize: issuer.authorizationEndpoint ?? issuer.issuer, token: issuer.tokenEndpoint ?? issuer.issuer)
@@ -87,5 +95,17 @@ struct GatewaySide {
         let issuer = settings.issuer
         let isDefaultPort = issuer.port == (issuer.isHTTPS ? 443 : 80)
         return [isDefaultPort ? issuer.host : "\(issuer.host):\(issuer.port)", settings.listeners.public.description]
+    }
+}
+
+extension Installation {
+    /// Lets the context pages look into the protected server through the gateway.
+    func follow(_ gateway: GatewaySide) {
+        guard
+            let reader = SiteReader(
+                gateway.configuration, basePath: configuration.fhirServer.path,
+                group: MultiThreadedEventLoopGroup.singleton)
+        else { return }
+        lookup.follow(GatewayLookup(reader: reader, random: random, clock: clock).lookup)
     }
 }

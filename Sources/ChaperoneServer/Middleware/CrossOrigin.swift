@@ -21,7 +21,7 @@ struct CrossOrigin {
         var headers = HTTPFields()
         headers[.accessControlAllowOrigin] = "*"
         headers[.accessControlAllowMethods] = methods
-        headers[.accessControlAllowHeaders] = "Authorization, Content-Type, Accept"
+        headers[.accessControlAllowHeaders] = "Authorization, DPoP, Content-Type, Accept"
         headers[.accessControlMaxAge] = "3600"
         return Response(status: .noContent, headers: headers)
     }

@@ -51,7 +51,14 @@ struct PatientPageFacts: Page {
     let launch: String
     let clientName: String
     let patients: [Choice]
+    let hasPatients: Bool
     let acceptsAnyPatient: Bool
+    let isStaff: Bool
+    let canSearch: Bool
+    let searchText: String
+    let isSearch: Bool
+    /// The address of the next page of the list.
+    let next: String?
     let error: String?
 
     struct Choice: Sendable {
@@ -65,8 +72,39 @@ struct PatientPageFacts: Page {
         launch = page.transaction.reveal()
         clientName = page.clientName
         patients = page.patients.enumerated().map { Choice(id: $1.id.text, label: $1.label, isFirst: $0 == 0) }
+        hasPatients = !patients.isEmpty
+        isStaff = page.isStaff
+        canSearch = page.canSearch
+        searchText = page.search.text
+        isSearch = !page.search.text.isEmpty || page.search.page != nil
+        let handle = page.transaction.reveal()
+        let text = page.search.text
+        next = page.next.map {
+            "/patient?launch=\(handle)&q=\(FormParameters.encode(text))&page=\(FormParameters.encode($0))"
+        }
         acceptsAnyPatient = page.acceptsAnyPatient
         error = page.hasProblem ? "That choice is not open to you. Choose one of these." : nil
+    }
+}
+
+/// The page that asks which encounter is meant.
+struct EncounterPageFacts: Page {
+    static let template = "encounter"
+    let isDemo: Bool
+    let action = "/encounter"
+    let launch: String
+    let clientName: String
+    let patientName: String?
+    let encounters: [PatientPageFacts.Choice]
+    let error: String?
+
+    init(_ page: EncounterPage, isDemo: Bool) {
+        self.isDemo = isDemo
+        launch = page.transaction.reveal()
+        clientName = page.clientName
+        patientName = page.patient?.label
+        encounters = page.encounters.enumerated().map { .init(id: $1.id.text, label: $1.label, isFirst: $0 == 0) }
+        error = page.hasProblem ? "That visit is not one of this person’s. Choose one of these." : nil
     }
 }
 
@@ -85,6 +123,9 @@ struct ConsentPageFacts: Page {
     let duration: String
     let hasRecords: Bool
     let records: [Item]
+    let hasSensitive: Bool
+    /// What is set apart because people keep it to themselves more than other records.
+    let sensitive: [Item]
     let hasOthers: Bool
     let others: [Item]
 
@@ -101,6 +142,7 @@ struct ConsentPageFacts: Page {
         let field: String
         let value: String
         let label: String
+        let isSensitive: Bool
     }
 
     init(_ page: ConsentPage, logoutCSRF: String, isDemo: Bool) {
@@ -113,7 +155,10 @@ struct ConsentPageFacts: Page {
         personName = page.personName
         patientName = page.patient.map { "\($0.label) (Patient/\($0.id.text))" }
         let items = page.offer.items.map(Self.item)
-        records = items.filter { $0.value.contains("/") }
+        let asked = zip(page.offer.items, items).filter { $1.value.contains("/") }
+        records = asked.filter { !$0.0.isSensitive }.map(\.1)
+        sensitive = asked.filter { $0.0.isSensitive }.map(\.1)
+        hasSensitive = !sensitive.isEmpty
         others = items.filter { !$0.value.contains("/") }
         hasRecords = !records.isEmpty
         hasOthers = !others.isEmpty
@@ -128,7 +173,9 @@ struct ConsentPageFacts: Page {
         Item(
             field: item.field, value: item.value, sentence: item.sentence, hasParts: !item.parts.isEmpty,
             count: item.parts.count,
-            parts: item.parts.map { Part(field: $0.field, value: $0.value, label: $0.label) })
+            parts: item.parts.map {
+                Part(field: $0.field, value: $0.value, label: $0.label, isSensitive: $0.isSensitive)
+            })
     }
 }
 

@@ -31,12 +31,15 @@ struct LaunchRoutes: Sendable {
                 return try await authorize(form, request, context)
             }
         }
-        for path in ["/login", "/patient", "/consent"] {
+        for path in ["/login", "/patient", "/encounter", "/consent"] {
             router.get(RouterPath(path)) { request, _ in try await show(request) }
         }
         router.post("/login") { request, context in try await page(request) { try await login($0, request, context) } }
         router.post("/patient") { request, context in
             try await page(request) { try await choosePatient($0, request, context) }
+        }
+        router.post("/encounter") { request, context in
+            try await page(request) { try await chooseEncounter($0, request, context) }
         }
         router.post("/consent") { request, context in
             try await page(request) { try await consent($0, request, context) }
@@ -45,7 +48,7 @@ struct LaunchRoutes: Sendable {
         router.post("/oauth/logout") { request, context in
             try await page(request) { try await logout($0, request, context) }
         }
-        for path in ["/oauth/authorize", "/login", "/patient", "/consent", "/oauth/logout"] {
+        for path in ["/oauth/authorize", "/login", "/patient", "/encounter", "/consent", "/oauth/logout"] {
             router.refuseOthers(on: path, than: .get, .post)
         }
     }
@@ -84,7 +87,9 @@ struct LaunchRoutes: Sendable {
     private func show(_ request: Request) async throws -> Response {
         try await query(of: request) { form in
             guard let handle = form["launch"] else { return try pages.notFound() }
-            let answer = await interaction.show(transaction: Secret(handle), session: session(of: request))
+            let answer = await interaction.show(
+                transaction: Secret(handle), search: PatientSearch(text: form["q"] ?? "", page: form["page"]),
+                session: session(of: request))
             return try respond(answer, to: request, isForm: true)
         }
     }
@@ -107,6 +112,17 @@ struct LaunchRoutes: Sendable {
         let answer = await interaction.choosePatient(
             transaction: handle, patient: form["patient"] ?? "", session: session(of: request),
             from: context.origin(of: request))
+        return try respond(answer, to: request, isForm: false)
+    }
+
+    private func chooseEncounter(
+        _ form: FormParameters, _ request: Request, _ context: SideContext
+    ) async throws -> Response {
+        let handle = Secret(form["launch"] ?? "")
+        if form["cancel"] != nil { return try await cancel(handle, request, context) }
+        let answer = await interaction.chooseEncounter(
+            transaction: handle, encounter: form["encounter"] ?? "", session: session(of: request),
+            from: source(context))
         return try respond(answer, to: request, isForm: false)
     }
 
@@ -188,6 +204,11 @@ struct LaunchRoutes: Sendable {
             return try pages.page(
                 PatientPageFacts(choice, isDemo: pages.isDemo), status: choice.hasProblem ? .badRequest : .ok,
                 formTargets: [choice.redirectURI])
+        case .chooseEncounter(let choice):
+            guard isForm || choice.hasProblem else { return Self.toPage("/encounter", choice.transaction) }
+            return try pages.page(
+                EncounterPageFacts(choice, isDemo: pages.isDemo), status: choice.hasProblem ? .badRequest : .ok,
+                formTargets: [choice.redirectURI])
         case .consent(let consent):
             guard isForm else { return Self.toPage("/consent", consent.transaction) }
             let facts = ConsentPageFacts(consent, logoutCSRF: logoutToken(request) ?? "", isDemo: pages.isDemo)
@@ -245,7 +266,10 @@ struct LaunchRoutes: Sendable {
         }
         guard let body = try await request.wholeBody(upTo: Self.formLimit) else { return try tooLarge() }
         let form: FormParameters
-        do { form = try FormParameters(parsing: body, repetition: repetition) } catch {
+        // A consent page has a field for each scope and each kind within it.
+        var limits = FormParameters.Limits()
+        limits.maxParameters = 4096
+        do { form = try FormParameters(parsing: body, repetition: repetition, limits: limits) } catch {
             return try pages.error(error)
         }
         return try await work(form, body)

@@ -8,6 +8,9 @@ internal import OAuthCore
 struct TokenRoutes: Sendable {
     let token: TokenEndpoint
     let revocation: RevocationEndpoint
+    let introspection: IntrospectionEndpoint
+    let pushedRequests: PushedRequestEndpoint
+    let userInfo: UserInfoEndpoint
     let issuer: String
     let metrics: Metrics
 
@@ -15,9 +18,10 @@ struct TokenRoutes: Sendable {
 
     func add(to router: Router<SideContext>) {
         router.post("/oauth/token") { request, context in
-            try await form(of: request) { form, header in
+            let proofs = HTTPField.Name("DPoP").map { request.headers[values: $0] } ?? []
+            return try await form(of: request) { form, header in
                 let answer = await token.answer(
-                    form, authorization: header, from: context.origin(of: request))
+                    form, authorization: header, proofs: proofs, from: context.origin(of: request))
                 return respond(answer, context)
             }
         }
@@ -32,7 +36,31 @@ struct TokenRoutes: Sendable {
                 }
             }
         }
-        for path in ["/oauth/token", "/oauth/revoke"] {
+        router.post("/oauth/par") { request, context in
+            try await form(of: request) { form, header in
+                let answer = await pushedRequests.answer(
+                    form, authorization: header, from: RequestSource(address: context.peerAddress))
+                switch answer {
+                case .kept(let body):
+                    return Self.finished(Answers.bytes(body, "application/json", status: .created))
+                case .refused(let error): return refusal(error, context)
+                case .tooManyRequests(let seconds): return Self.tooMany(seconds)
+                }
+            }
+        }
+        router.post("/oauth/introspect") { request, context in
+            try await form(of: request) { form, header in
+                let answer = await introspection.answer(
+                    form, authorization: header, from: RequestSource(address: context.peerAddress))
+                return respond(answer, context)
+            }
+        }
+        router.get("/oauth/userinfo") { request, context in try await tellUser(request, context) }
+        router.post("/oauth/userinfo") { request, context in try await tellUser(request, context) }
+        router.on("/oauth/userinfo", method: .options) { _, _ in CrossOrigin(methods: "GET, POST, OPTIONS").preflight }
+        router.refuseOthers(on: "/oauth/userinfo", than: .get, .post)
+        router.refuseOthers(on: "/oauth/introspect", than: .post)
+        for path in ["/oauth/token", "/oauth/revoke", "/oauth/par"] {
             let route = RouterPath(path)
             router.on(route, method: .options) { _, _ in CrossOrigin.endpoints.preflight }
             router.refuseOthers(on: path, than: .post)
@@ -51,6 +79,45 @@ struct TokenRoutes: Sendable {
             metrics.count(Metrics.tokens, "too_many_requests")
             return Self.tooMany(seconds)
         }
+    }
+
+    /// Introspection is for servers, so no script of another origin reads it.
+    private func respond(_ answer: IntrospectionAnswer, _ context: SideContext) -> Response {
+        switch answer {
+        case .facts(let facts): return Answers.json(facts)
+        case .tooManyRequests(let seconds): return Self.tooMany(seconds)
+        case .unauthorized(let error):
+            var response = refusal(error, context)
+            response.status = .unauthorized
+            return response
+        case .forbidden(let error), .refused(let error): return refusal(error, context)
+        }
+    }
+
+    private func tellUser(_ request: Request, _ context: SideContext) async throws -> Response {
+        let headers = request.headers[values: .authorization]
+        let hasBody = request.method == .post && request.hasFormBody
+        let body = hasBody ? try await request.wholeBody(upTo: Self.formLimit) ?? [] : []
+        // RFC 9700 §4.3.2: a token in an address stands in every log.
+        guard headers.count <= 1, !Self.namesToken(Array((request.uri.query ?? "").utf8)), !Self.namesToken(body) else {
+            return Self.error(
+                OAuthError(.invalidRequest, "the access token is sent once, in the Authorization header"), .badRequest)
+        }
+        switch await userInfo.answer(PresentedAccessToken(authorizationHeader: headers.first)) {
+        case .claims(let claims): return Self.finished(Answers.json(claims))
+        case .unauthorized(let error):
+            var response = Self.error(error ?? OAuthError(.invalidToken, "an access token is needed"), .unauthorized)
+            response.headers[.wwwAuthenticate] = BearerChallenge(realm: issuer, error: error).headerValue
+            return response
+        case .forbidden(let error), .refused(let error): return refusal(error, context)
+        }
+    }
+
+    private static func namesToken(_ form: [UInt8]) -> Bool {
+        guard !form.isEmpty else { return false }
+        // What cannot be read could hold one.
+        guard let parameters = try? FormParameters(parsing: form, repetition: .noted) else { return true }
+        return parameters.names.contains("access_token") || parameters.repeated.contains("access_token")
     }
 
     private static func tooMany(_ seconds: Int64) -> Response {

@@ -35,11 +35,13 @@ struct ConfiguredIdentities {
         let secret = try configuration.secret(of: client)
         let keysText = try client.demoKeys ?? client.keysFile.map(Configuration.content)
         let keys = try keysText.map { try JWKSet(parsing: Array($0.utf8), from: .registered) }
+        var links = ClientMetadata.Links()
+        links.launch = client.launchURL
         let metadata = try ClientMetadata(
             name: client.name, redirectURIs: client.redirectURIs,
             grantTypes: Set(client.grantTypes.map(Self.grantType)),
             authenticationMethod: Self.method(client.kind), keys: keys.map { .value($0) }, isNative: client.isNative,
-            isDemonstration: configuration.isDemo)
+            links: links, isDemonstration: configuration.isDemo)
         return ClientRegistration(
             id: ClientID(client.id), metadata: metadata, status: .active, isTrusted: client.isTrusted,
             secretHash: secret.map { SecretHash(of: $0) },
@@ -47,7 +49,8 @@ struct ConfiguredIdentities {
             program: client.program,
             lifetimes: ClientLifetimes(
                 accessToken: Int64(client.accessTokenSeconds ?? configuration.lifetimes.accessToken),
-                refreshIdle: Int64(configuration.lifetimes.refreshToken)))
+                refreshIdle: Int64(configuration.lifetimes.refreshToken)),
+            usesReferenceTokens: client.usesReferenceTokens)
     }
 
     private static func grantType(_ type: ConfiguredClient.GrantType) -> GrantType {

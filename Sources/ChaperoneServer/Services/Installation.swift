@@ -21,6 +21,8 @@ public struct Installation: Sendable {
     let server: AuthorizationServer
     let auditSide: AuditSide
     let timedSink: TimedAuditSink
+    /// The look-ups of the context pages; they work once the gateway is there.
+    let lookup: DeferredLookup
     private let lock: PrivateFile.Lock
 
     /// Another process holds the installation.
@@ -43,15 +45,18 @@ public struct Installation: Sendable {
         let recorder = try AuditRecorder(sink: timed, node: configuration.audit.node)
         try recorder.recover()
         let database = try SQLiteAuthorizationDatabase(path: configuration.database.path)
-        let key = try InstallationKey.load(stateDirectory: configuration.stateDirectory, random: random)
-        guard let sealer = Sealer(keys: [key]) else {
+        let keys = try InstallationKey.load(
+            stateDirectory: configuration.stateDirectory, file: configuration.rootKeysFile,
+            environment: InstallationKey.environment(), random: random)
+        guard let sealer = Sealer(keys: keys) else {
             throw InstallationKey.Unusable(description: "the installation key is not a key")
         }
+        let lookup = DeferredLookup()
         let server = try await AuthorizationServer.start(
             configuration: configuration.authorization, stores: database.stores,
             directory: LocalMemberDirectory(
                 links: database.stores.memberLinks, panels: configuration.practitionerPanels),
-            sealer: sealer, clock: clock, random: random
+            sealer: sealer, clock: clock, random: random, lookup: lookup.lookup
         ) { records in try await recorder.recordOnce(records) }
         try await ConfiguredIdentities(configuration: configuration, server: server).apply()
         self.configuration = configuration
@@ -65,6 +70,7 @@ public struct Installation: Sendable {
             store: sink, configuration: configuration, keys: server.keys, recorder: recorder, clock: clock,
             random: random)
         timedSink = timed
+        self.lookup = lookup
         self.lock = lock
     }
 
@@ -74,8 +80,7 @@ public struct Installation: Sendable {
     func adminAPI(explaining explainer: RequestExplainer?) -> AdminAPI {
         AdminAPI(
             stores: server.stores, audit: auditReader, auditSide: auditSide, accounts: server.accounts,
-            access: server.access,
-            trail: server.audit,
+            access: server.access, keyKeeper: server.keyKeeper, trail: server.audit,
             clock: clock, random: random, explainer: explainer)
     }
 
@@ -86,6 +91,15 @@ public struct Installation: Sendable {
             explaining: RequestExplainer(
                 enforcer: try GatewaySide.enforcer(self, upstream: upstream), origin: configuration.issuer.text,
                 basePath: configuration.fhirServer.path, clock: clock))
+    }
+
+    /// The account pages over this installation.
+    var accountDesk: AccountDesk {
+        AccountDesk(
+            stores: server.stores,
+            directory: LocalMemberDirectory(
+                links: server.stores.memberLinks, panels: configuration.practitionerPanels),
+            access: server.access, trail: server.audit, audit: auditReader, clock: clock, random: random)
     }
 
     /// Records that the server started or stopped.
@@ -146,6 +160,8 @@ extension Configuration {
         var result = AuthorizationConfiguration(issuer: issuer.text, fhirBases: [fhirBase])
         result.codeLifetime = Int64(lifetimes.authorizationCode)
         result.sessionIdleLimit = Int64(lifetimes.session)
+        result.isDemonstration = isDemo
+        result.defaultStyleURL = issuer.text + StyleDocument.path
         if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }
         return result
     }

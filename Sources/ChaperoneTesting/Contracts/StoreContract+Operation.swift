@@ -41,6 +41,83 @@ extension StoreContract {
             #expect(keys.map(\.id) == ["k1", "k2"])
             #expect(keys.map(\.retiredAt) == [Sample.now + 1, nil])
         },
+        StoreContract("a key is announced once, activated once, and removed only when it does not sign") {
+            stores async throws in
+            func key(_ id: String, announced: Bool) -> StoredKey {
+                StoredKey(id: id, purpose: .idToken, sealed: "s-\(id)", createdAt: Sample.now, isAnnounced: announced)
+            }
+            #expect(try await stores.keys.insertFirst(key("k1", announced: false), record: Sample.record()))
+            #expect(try await !stores.keys.announce(key("k2", announced: false), record: Sample.record()))
+            #expect(try await stores.keys.announce(key("k2", announced: true), record: Sample.record()))
+            #expect(try await !stores.keys.announce(key("k3", announced: true), record: Sample.record()))
+            #expect(try await !stores.keys.activate("k1", at: Sample.now, record: Sample.record()))
+            #expect(try await !stores.keys.remove("k1", record: Sample.record()))
+            let wins = try await race(8) { _ in
+                try await stores.keys.activate("k2", at: Sample.now + 1, record: Sample.record())
+            }
+            #expect(wins.filter { $0 }.count == 1)
+            #expect(try await stores.keys.keys().map(\.standing) == [.retiring, .active])
+            #expect(try await stores.keys.reseal("k1", from: "s-k1", to: "new"))
+            #expect(try await !stores.keys.reseal("k1", from: "s-k1", to: "other"))
+            #expect(try await stores.keys.remove("k1", record: Sample.record()))
+            #expect(try await !stores.keys.remove("k2", record: Sample.record()))
+            #expect(try await stores.keys.keys().map(\.id) == ["k2"])
+        },
+        StoreContract("facts behind a reference come back, and go with their end") { stores async throws in
+            try await Sample.issueCode(stores)
+            let token = ReferenceToken(
+                hash: Secret("reference").hash, grantID: GrantID("g"), claims: ["scope": "x"],
+                expiresAt: Sample.now + 60)
+            try await stores.referenceTokens.insert(token)
+            #expect(try stores.referenceTokens.referenceToken(token.hash) == token)
+            #expect(try stores.referenceTokens.referenceToken(Secret("other").hash) == nil)
+            _ = try await stores.sweep.sweep(at: Sample.now + 60)
+            #expect(try stores.referenceTokens.referenceToken(token.hash) == nil)
+        },
+        StoreContract("a remembered choice comes back for its own person, app and patient") { stores async throws in
+            try await Sample.populate(stores)
+            let key = ConsentKey(
+                subject: Sample.subject, clientID: Sample.client, patient: try Sample.patient("p1"),
+                fhirBase: "https://fhir.example")
+            let consent = RememberedConsent(
+                key: key, offered: ["a", "b"], chosen: ["a"], givenAt: Sample.now, expiresAt: Sample.now + 100)
+            try await stores.consents.remember(consent)
+            #expect(try await stores.consents.remembered(key) == consent)
+            let other = ConsentKey(
+                subject: Sample.subject, clientID: Sample.client, patient: nil, fhirBase: "https://fhir.example")
+            #expect(try await stores.consents.remembered(other) == nil)
+            let later = RememberedConsent(
+                key: key, offered: ["a"], chosen: ["a"], givenAt: Sample.now + 1, expiresAt: Sample.now + 101)
+            try await stores.consents.remember(later)
+            #expect(try await stores.consents.remembered(key) == later)
+            try await stores.consents.forget(Sample.subject, client: Sample.client)
+            #expect(try await stores.consents.remembered(key) == nil)
+            try await stores.consents.remember(later)
+            _ = try await stores.sweep.sweep(at: later.expiresAt)
+            #expect(try await stores.consents.remembered(key) == nil)
+        },
+        StoreContract("a person's sessions are listed, nobody else's") { stores async throws in
+            try await Sample.populate(stores)
+            try await stores.sessions.insert(Sample.session("s", signedIn: true))
+            try await stores.sessions.insert(Sample.session("t"))
+            #expect(try await stores.sessions.sessions(of: Sample.subject).map(\.id) == [Sample.session("s").id])
+            #expect(try await stores.sessions.sessions(of: SubjectID("other")).isEmpty)
+        },
+        StoreContract("of 8 parallel uses of a pushed request one gets it, and only its client") {
+            stores async throws in
+            try await Sample.populate(stores)
+            let request = PushedRequest(
+                hash: Secret("pushed").hash, clientID: Sample.client, form: "a=b&c=%20", expiresAt: Sample.now + 90)
+            try await stores.pushedRequests.insert(request)
+            #expect(
+                try await stores.pushedRequests.take(request.hash, by: ClientID("other"), at: Sample.now) == nil)
+            #expect(
+                try await stores.pushedRequests.take(request.hash, by: Sample.client, at: Sample.now + 90) == nil)
+            let taken = try await race(8) { _ in
+                try await stores.pushedRequests.take(request.hash, by: Sample.client, at: Sample.now + 89)
+            }
+            #expect(taken.compactMap { $0 } == [request])
+        },
         StoreContract("attempts are counted one by one, also in parallel") { stores async throws in
             let policy = ThrottlePolicy(free: 5, window: 100, firstWait: 10, longestWait: 30)
             let key = ThrottleKey.account("anna")

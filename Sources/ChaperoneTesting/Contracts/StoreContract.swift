@@ -21,7 +21,8 @@ public struct StoreContract: Sendable, CustomTestStringConvertible {
     public var testDescription: String { promise }
 
     /// Every check.
-    public static let checks: [StoreContract] = registry + sessions + codes + refreshTokens + revocations + operation
+    public static let checks: [StoreContract] =
+        registry + sessions + launches + codes + refreshTokens + revocations + operation
 }
 
 /// Values for the checks.
@@ -73,7 +74,8 @@ enum Sample {
             launch: LaunchContext(
                 patient: try patient("p1"), encounter: try patient("e"),
                 fhirUser: InstanceKey(type: .patient, id: try patient("p1")), intent: "look",
-                needPatientBanner: false, fhirContext: [["reference": "ImagingStudy/1"]]),
+                needPatientBanner: false, fhirContext: [["reference": "ImagingStudy/1"]],
+                smartStyleURL: "https://ehr.example/style-1.json", tenant: "ward"),
             program: .patientAccess, fhirBase: "https://fhir.example", nonce: "n",
             authenticatedAt: subject == nil ? nil : now, createdAt: now, expiresAt: subject == nil ? now + 300 : nil)
     }

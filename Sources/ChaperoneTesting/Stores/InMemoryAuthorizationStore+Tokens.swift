@@ -141,6 +141,46 @@ extension InMemoryAuthorizationStore: RevocationStore {
     }
 }
 
+extension InMemoryAuthorizationStore: ConsentStore {
+    public func remembered(_ key: ConsentKey) async throws -> RememberedConsent? { state.withLock { $0.consents[key] } }
+
+    public func remember(_ consent: RememberedConsent) async throws {
+        state.withLock { $0.consents[consent.key] = consent }
+    }
+
+    public func forget(_ subject: SubjectID, client: ClientID) async throws {
+        state.withLock { state in
+            state.consents = state.consents.filter { $0.key.subject != subject || $0.key.clientID != client }
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: PushedRequestStore {
+    public func insert(_ request: PushedRequest) async throws {
+        state.withLock { $0.pushed[request.hash] = request }
+    }
+
+    public func take(_ hash: SecretHash, by client: ClientID, at now: Int64) async throws -> PushedRequest? {
+        state.withLock { state in
+            guard let request = state.pushed[hash], request.clientID == client, now < request.expiresAt else {
+                return nil
+            }
+            state.pushed[hash] = nil
+            return request
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: ReferenceTokenStore {
+    public func insert(_ token: ReferenceToken) async throws {
+        state.withLock { $0.references[token.hash] = token }
+    }
+
+    public func referenceToken(_ hash: SecretHash) throws -> ReferenceToken? {
+        state.withLock { $0.references[hash] }
+    }
+}
+
 extension InMemoryAuthorizationStore: ReplayCache {
     public func remember(_ jti: String, of issuer: ClientID, until expiry: Int64) async throws -> Bool {
         state.withLock { state in
@@ -157,10 +197,52 @@ extension InMemoryAuthorizationStore: KeyStore {
 
     public func insertFirst(_ key: StoredKey, record: AuthorizationRecord) async throws -> Bool {
         state.withLock { state in
-            guard !state.keys.contains(where: { $0.purpose == key.purpose && $0.retiredAt == nil || $0.id == key.id })
-            else { return false }
+            let isTaken = state.keys.contains {
+                $0.purpose == key.purpose && $0.retiredAt == nil && $0.isAnnounced == key.isAnnounced || $0.id == key.id
+            }
+            guard !isTaken else { return false }
             state.keys.append(key)
             state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func announce(_ key: StoredKey, record: AuthorizationRecord) async throws -> Bool {
+        guard key.isAnnounced else { return false }
+        return try await insertFirst(key, record: record)
+    }
+
+    public func activate(_ id: String, at now: Int64, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard let next = state.keys.first(where: { $0.id == id && $0.standing == .announced }) else { return false }
+            state.keys = state.keys.map { old in
+                guard old.purpose == next.purpose, old.retiredAt == nil else { return old }
+                return StoredKey(
+                    id: old.id, purpose: old.purpose, sealed: old.sealed, createdAt: old.createdAt,
+                    retiredAt: old.id == id ? nil : now)
+            }
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func remove(_ id: String, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            let before = state.keys.count
+            state.keys.removeAll { $0.id == id && $0.standing != .active }
+            guard state.keys.count < before else { return false }
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func reseal(_ id: String, from old: String, to new: String) async throws -> Bool {
+        state.withLock { state in
+            guard let place = state.keys.firstIndex(where: { $0.id == id && $0.sealed == old }) else { return false }
+            let key = state.keys[place]
+            state.keys[place] = StoredKey(
+                id: key.id, purpose: key.purpose, sealed: new, createdAt: key.createdAt, isAnnounced: key.isAnnounced,
+                retiredAt: key.retiredAt)
             return true
         }
     }
@@ -169,7 +251,7 @@ extension InMemoryAuthorizationStore: KeyStore {
         state.withLock { state in
             guard !state.keys.contains(where: { $0.id == key.id }) else { return false }
             state.keys = state.keys.map { old in
-                guard old.purpose == key.purpose, old.retiredAt == nil else { return old }
+                guard old.purpose == key.purpose, old.standing == .active else { return old }
                 return StoredKey(
                     id: old.id, purpose: old.purpose, sealed: old.sealed, createdAt: old.createdAt, retiredAt: now)
             }
@@ -211,8 +293,13 @@ extension InMemoryAuthorizationStore: ExpirySweep {
             let before = state.size
             state.sessions = state.sessions.filter { now < $0.value.expiresAt }
             state.transactions = state.transactions.filter { now < $0.value.expiresAt }
+            // A launch is remembered for a day, so that a replay is still known for one.
+            state.launches = state.launches.filter { now - $0.value.expiresAt < 86_400 }
             // A code is remembered for a day after its end, so that a replay is still known for one.
             state.codes = state.codes.filter { now - $0.value.expiresAt < 86_400 }
+            state.pushed = state.pushed.filter { now < $0.value.expiresAt }
+            state.consents = state.consents.filter { now < $0.value.expiresAt }
+            state.references = state.references.filter { now < $0.value.expiresAt }
             state.replays = state.replays.filter { now <= $0.value }
             state.throttle = state.throttle.filter { now - $0.value.lastAttemptAt < 86_400 }
             state.grants = state.grants.filter { _, grant in
@@ -227,7 +314,9 @@ extension InMemoryAuthorizationStore: ExpirySweep {
 
 extension InMemoryAuthorizationStore.State {
     var size: Int {
-        sessions.count + transactions.count + codes.count + replays.count + throttle.count + grants.count
+        sessions.count + pushed.count + consents.count + references.count + launches.count + transactions.count
+            + codes.count
+            + replays.count + throttle.count + grants.count
             + revocations.count
     }
 

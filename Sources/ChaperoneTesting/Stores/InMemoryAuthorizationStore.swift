@@ -1,7 +1,8 @@
 public import AccessPolicy
 public import Audit
 public import Authorization
-internal import OAuthCore
+public import FHIRCore
+public import OAuthCore
 internal import Synchronization
 
 /// Every authorization store in memory, under one lock, so that what the database does in one transaction is one step
@@ -13,12 +14,16 @@ public final class InMemoryAuthorizationStore: Sendable {
         var links: [SubjectID: MemberLink] = [:]
         var throttle: [ThrottleKey: ThrottleCount] = [:]
         var sessions: [SessionID: BrowserSession] = [:]
+        var launches: [SecretHash: EHRLaunch] = [:]
         var transactions: [TransactionID: AuthorizationTransaction] = [:]
         var grants: [GrantID: Grant] = [:]
         var codes: [SecretHash: CodeRecord] = [:]
         var families: [RefreshFamilyID: RefreshFamily] = [:]
         var revocations: [Revocation] = []
         var nextSequence: Int64 = 1
+        var pushed: [SecretHash: PushedRequest] = [:]
+        var consents: [ConsentKey: RememberedConsent] = [:]
+        var references: [SecretHash: ReferenceToken] = [:]
         var replays: [ReplayKey: Int64] = [:]
         var keys: [StoredKey] = []
         var outbox: [AuthorizationRecord] = []
@@ -39,7 +44,8 @@ public final class InMemoryAuthorizationStore: Sendable {
     public var stores: AuthorizationStores {
         AuthorizationStores(
             clients: self, users: self, memberLinks: self, throttle: self, sessions: self, transactions: self,
-            grants: self, codes: self, refreshTokens: self, revocations: self, replayCache: self, keys: self,
+            launches: self, grants: self, consents: self, codes: self, refreshTokens: self, revocations: self,
+            referenceTokens: self, pushedRequests: self, replayCache: self, keys: self,
             outbox: self, sweep: self)
     }
 }
@@ -122,6 +128,13 @@ extension InMemoryAuthorizationStore: UserStore {
 extension InMemoryAuthorizationStore: MemberLinkStore {
     public func link(for subject: SubjectID) async throws -> MemberLink? { state.withLock { $0.links[subject] } }
 
+    public func subjects(of user: InstanceKey) async throws -> [SubjectID] {
+        state.withLock { state in
+            Array(
+                state.links.values.filter { $0.fhirUser == user }.map(\.subject).sorted { $0.text < $1.text }.prefix(2))
+        }
+    }
+
     public func insert(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {
         state.withLock { state in
             guard state.users[link.subject] != nil, state.links[link.subject] == nil else { return false }
@@ -165,6 +178,14 @@ extension InMemoryAuthorizationStore: LoginThrottleStore {
 extension InMemoryAuthorizationStore: SessionStore {
     public func session(_ id: SessionID) async throws -> BrowserSession? { state.withLock { $0.sessions[id] } }
 
+    public func sessions(of subject: SubjectID) async throws -> [BrowserSession] {
+        state.withLock { state in
+            state.sessions.values.filter { $0.signIn?.subject == subject }.sorted {
+                ($0.signIn?.authenticatedAt ?? 0, $1.id.hash.text) > ($1.signIn?.authenticatedAt ?? 0, $0.id.hash.text)
+            }
+        }
+    }
+
     public func insert(_ session: BrowserSession) async throws { state.withLock { $0.sessions[session.id] = session } }
 
     public func replace(
@@ -200,6 +221,29 @@ extension InMemoryAuthorizationStore: SessionStore {
         state.withLock { state in
             guard state.sessions.removeValue(forKey: id) != nil else { return false }
             state.transactions = state.transactions.filter { $0.value.session != id }
+            state.outbox.append(record)
+            return true
+        }
+    }
+}
+
+extension InMemoryAuthorizationStore: LaunchStore {
+    public func launch(_ hash: SecretHash) async throws -> EHRLaunch? { state.withLock { $0.launches[hash] } }
+
+    public func insert(_ launch: EHRLaunch, record: AuthorizationRecord) async throws {
+        state.withLock { state in
+            state.launches[launch.hash] = launch
+            state.outbox.append(record)
+        }
+    }
+
+    public func begin(
+        _ transaction: AuthorizationTransaction, using hash: SecretHash, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            guard let launch = state.launches[hash], launch.usedAt == nil, now < launch.expiresAt else { return false }
+            state.launches[hash]?.usedAt = now
+            state.transactions[transaction.id] = transaction
             state.outbox.append(record)
             return true
         }

@@ -42,7 +42,8 @@ public struct ClientRequest: Sendable {
     /// The token that it carries, or why there is none.
     var credential: BearerCredential {
         BearerCredential(
-            authorization: values(of: "authorization"), query: query, form: isForm ? body : nil)
+            authorization: values(of: "authorization"), proofs: values(of: "dpop"), query: query,
+            form: isForm ? body : nil)
     }
 
     /// The request as FHIR sees it; headers without a meaning in FHIR end here (enforcer.md b.2.9).

@@ -119,20 +119,12 @@ public struct Enforcer: Sendable {
         return incoming
     }
 
-    /// Whether the token of a request still counts at a moment in milliseconds.
-    public func standing(of incoming: IncomingRequest, at now: Int64) -> AccessStanding {
-        guard let access = incoming.access, let refusal = verifier.ending(of: access, now: now / 1000) else {
-            return AccessStanding()
-        }
-        return AccessStanding(end: GatewayRefusal(refusal, realm: policy.publicBase))
-    }
-
-    func standing(of request: ClientRequest, now: Int64) -> IncomingRequest.Standing {
-        switch verifier.verify(request.credential, now: now) {
-        case .failure(let refusal):
-            return .refused(GatewayRefusal(refusal, realm: policy.publicBase), nil)
-        case .success(let access): return standing(of: access)
-        }
+    /// The facts about a request of this process's own pages, made as somebody whom the caller has proved.
+    func receive(_ request: ClientRequest, as access: GrantedAccess) -> IncomingRequest {
+        IncomingRequest(
+            request: request.fhirRequest, standing: standing(of: access),
+            decisionID: DecisionID(random.identifier(byteCount: 16)), now: request.receivedAt / 1000,
+            startedAt: request.receivedAt, sourceAddress: request.sourceAddress, unrecordedRefusals: 0)
     }
 
     private func standing(of access: GrantedAccess) -> IncomingRequest.Standing {
@@ -142,6 +134,23 @@ public struct Enforcer: Sendable {
                 systemPanel: try panels.systemPanel(for: access))
         } catch {
             return .refused(.panelUnavailable, access)
+        }
+    }
+
+    /// Whether the token of a request still counts at a moment in milliseconds.
+    public func standing(of incoming: IncomingRequest, at now: Int64) -> AccessStanding {
+        guard let access = incoming.access, let refusal = verifier.ending(of: access, now: now / 1000) else {
+            return AccessStanding()
+        }
+        return AccessStanding(end: GatewayRefusal(refusal, realm: policy.publicBase))
+    }
+
+    func standing(of request: ClientRequest, now: Int64) -> IncomingRequest.Standing {
+        switch verifier.verify(
+            request.credential, method: request.method, address: policy.publicBase + request.path, now: now)
+        {
+        case .failure(let refusal): return .refused(GatewayRefusal(refusal, realm: policy.publicBase), nil)
+        case .success(let access): return standing(of: access)
         }
     }
 }

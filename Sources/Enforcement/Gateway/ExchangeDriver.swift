@@ -1,3 +1,4 @@
+internal import AccessPolicy
 internal import Audit
 internal import FHIRCore
 internal import NIOCore
@@ -46,6 +47,13 @@ final class ExchangeDriver: UpstreamReceiver {
             explanation = site.enforcer.explain(asked)
         }
         let incoming = site.enforcer.receive(asked, refusal: refusal)
+        self.incoming = incoming
+        handle(.request(incoming))
+    }
+
+    /// Runs a request of our own, as somebody who has been proved already.
+    func run(_ request: ClientRequest, as access: GrantedAccess) {
+        let incoming = site.enforcer.receive(request, as: access)
         self.incoming = incoming
         handle(.request(incoming))
     }

@@ -23,19 +23,29 @@ public struct AccessTokenVerifier: Sendable {
 
     private let issuer: Issuer
     private let revocation: @Sendable (GrantedAccess) -> RevocationStatus
+    private let references: References
     private let cache: VerifiedTokenCache
+    private let replays = ProofReplays()
+
+    /// The facts behind a token that is a reference, for a FHIR base at a moment; nil for one that never was.
+    public typealias References =
+        @Sendable (_ token: String, _ audience: String, _ now: Int64) throws ->
+        AccessTokenClaims?
 
     /// - Parameters:
     ///   - expectation: issuer and FHIR base that every token must name.
     ///   - keys: the issuer's keys now; asked for each token that is not remembered.
     ///   - revocation: asked for each request, remembered or not.
+    ///   - references: asked for each token of two parts that is not remembered.
     ///   - remembered: how many tokens are remembered at most.
     public init(
-        expectation: AccessTokenClaims.Expectation, keys: @escaping @Sendable () -> JWKSet, remembered: Int = 20_000,
+        expectation: AccessTokenClaims.Expectation, keys: @escaping @Sendable () -> JWKSet,
+        references: @escaping References = { _, _, _ in nil }, remembered: Int = 20_000,
         revocation: @escaping @Sendable (GrantedAccess) -> RevocationStatus
     ) {
         issuer = .own(expectation, keys: keys)
         self.revocation = revocation
+        self.references = references
         cache = VerifiedTokenCache(limit: remembered)
     }
 
@@ -48,6 +58,7 @@ public struct AccessTokenVerifier: Sendable {
     ) {
         issuer = .foreign(foreign)
         self.revocation = revocation
+        references = { _, _, _ in nil }
         cache = VerifiedTokenCache(limit: remembered)
     }
 
@@ -66,33 +77,62 @@ public struct AccessTokenVerifier: Sendable {
     /// Forgets every token that was found good; to be called when the issuer's keys change.
     public func forgetAll() { cache.removeAll() }
 
-    func verify(_ credential: BearerCredential, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+    /// The facts of the credential of a request that was sent with this method to this address (without its query).
+    func verify(
+        _ credential: BearerCredential, method: String = "", address: String = "", now: Int64
+    ) -> Result<GrantedAccess, TokenRefusal> {
         switch credential {
-        case .none: .failure(.missing)
-        case .ambiguous: .failure(.ambiguous)
-        case .malformed: .failure(.malformed)
-        case .token(let token): verify(token, now: now)
+        case .none: return .failure(.missing)
+        case .ambiguous: return .failure(.ambiguous)
+        case .malformed: return .failure(.malformed)
+        case .token(let token): return verify(token, now: now)
+        case .bound(let token, let proofs):
+            switch find(token, now: now) {
+            case .failure(let refusal): return .failure(refusal)
+            case .success(let found):
+                let request = DPoPProof.Request(method: method, address: address, token: Secret(token))
+                if let refusal = check(proofs, for: request, found.confirmation, now: now) { return .failure(refusal) }
+                return .success(found.access)
+            }
         }
     }
 
-    /// The facts of a token at a moment (Unix seconds).
+    /// The facts of a bearer token at a moment (Unix seconds). One that is bound to a key is none (RFC 9449 §7.2).
     public func verify(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+        switch find(token, now: now) {
+        case .failure(let refusal): .failure(refusal)
+        case .success(let found): found.confirmation == nil ? .success(found.access) : .failure(.senderConstrained)
+        }
+    }
+
+    private func find(_ token: String, now: Int64) -> Result<VerifiedToken, TokenRefusal> {
         let digest = SHA256Hash.of(Array(token.utf8))
         var place: [UInt8]? = digest
         if case .foreign(let foreign) = issuer { place = foreign.memory(at: now).map { digest + $0 } }
-        let access: GrantedAccess
-        if let place, let known = cache.access(for: place) {
-            access = known
+        let found: VerifiedToken
+        if let place, let known = cache.token(for: place) {
+            found = known
         } else {
             switch examine(token, digest, now: now) {
             case .failure(let refusal): return .failure(refusal)
-            case .success(let examined): access = examined
+            case .success(let examined): found = examined
             }
         }
         // INVARIANT: on every hit too, the end of the token's life and its revocation are looked at.
-        if let ending = ending(of: access, now: now) { return .failure(ending) }
-        if let place { cache.remember(access, for: place) }
-        return .success(access)
+        if let ending = ending(of: found.access, now: now) { return .failure(ending) }
+        if let place { cache.remember(found, for: place) }
+        return .success(found)
+    }
+
+    /// Why the proofs of a request do not show possession of the token's key; nil when they do.
+    private func check(
+        _ proofs: [String], for request: DPoPProof.Request, _ confirmation: TokenConfirmation?, now: Int64
+    ) -> TokenRefusal? {
+        guard case .proofKey(let thumbprint) = confirmation, proofs.count == 1,
+            let proof = try? DPoPProof(proofs[0], for: request, now: now), proof.thumbprint == thumbprint,
+            replays.remember("\(thumbprint) \(proof.tokenID)", at: now)
+        else { return .badProof }
+        return nil
     }
 
     /// Why a token that was verified does not count any more, or nil if it does.
@@ -105,19 +145,34 @@ public struct AccessTokenVerifier: Sendable {
         }
     }
 
-    private func examine(_ token: String, _ digest: [UInt8], now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+    private func examine(_ token: String, _ digest: [UInt8], now: Int64) -> Result<VerifiedToken, TokenRefusal> {
         switch issuer {
-        case .foreign(let foreign): return foreign.examine(token, digest, now: now)
+        case .foreign(let foreign):
+            return foreign.examine(token, digest, now: now).map { VerifiedToken(access: $0, confirmation: nil) }
         case .own(let expectation, let keys):
+            // A JWT has three parts; a reference two.
+            if token.utf8.count(where: { $0 == UInt8(ascii: ".") }) == 1 {
+                return look(up: token, audience: expectation.audience, now: now)
+            }
             do throws(JOSEError) {
                 let verified = try JWS.verify(token, keys: keys(), rules: .accessToken)
                 let claims = try AccessTokenClaims(verified, expecting: expectation, now: now)
-                // RFC 8705 §3, RFC 9449 §6: a bound token is no bearer token; possession is not checked here.
-                guard verified.claims["cnf"] == nil else { return .failure(.senderConstrained) }
-                return .success(claims.grantedAccess())
+                return .success(VerifiedToken(access: claims.grantedAccess(), confirmation: claims.confirmation))
             } catch {
                 return .failure(TokenRefusal(error))
             }
+        }
+    }
+
+    private func look(up token: String, audience: String, now: Int64) -> Result<VerifiedToken, TokenRefusal> {
+        do {
+            guard let claims = try references(token, audience, now) else { return .failure(.badSignature) }
+            return .success(VerifiedToken(access: claims.grantedAccess(), confirmation: claims.confirmation))
+        } catch let error as JOSEError {
+            return .failure(TokenRefusal(error))
+        } catch {
+            // What cannot be looked up is not known to be good.
+            return .failure(.revocationUnknown)
         }
     }
 }

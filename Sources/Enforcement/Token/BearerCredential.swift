@@ -3,6 +3,8 @@
 /// Only the `Authorization` header is a place for a token: the query would end in logs and the form in bodies.
 enum BearerCredential: Hashable, Sendable {
     case token(String)
+    /// A token that is bound to a key, with the values of the `DPoP` headers (RFC 9449 §7.1).
+    case bound(String, proofs: [String])
     /// No token was sent.
     case none
     /// What stands after `Bearer` cannot be a token.
@@ -14,7 +16,7 @@ enum BearerCredential: Hashable, Sendable {
     static let limit = 16 << 10
 
     /// Reads every `Authorization` header, the raw query and the form body.
-    init(authorization: [String], query: String?, form: [UInt8]?) {
+    init(authorization: [String], proofs: [String] = [], query: String?, form: [UInt8]?) {
         if authorization.count > 1 || Self.namesToken(query?.utf8) || Self.namesToken(form) {
             self = .ambiguous
             return
@@ -24,7 +26,8 @@ enum BearerCredential: Hashable, Sendable {
             return
         }
         let parts = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts[0].lowercased() == "bearer" else {
+        let scheme = parts[0].lowercased()
+        guard scheme == "bearer" || scheme == "dpop" else {
             self = .none
             return
         }
@@ -32,7 +35,7 @@ enum BearerCredential: Hashable, Sendable {
             self = .malformed
             return
         }
-        self = .token(String(parts[1]))
+        self = scheme == "bearer" ? .token(String(parts[1])) : .bound(String(parts[1]), proofs: proofs)
     }
 
     /// RFC 6750 §2.1, `b64token`; so neither a second token nor a parameter can follow (ATK-193).

@@ -11,8 +11,10 @@ public enum TokenRefusal: String, Error, Sendable, Hashable, CaseIterable {
     case wrongAudience
     case expired
     case badClaims
-    /// The token is bound to a key whose possession this enforcer cannot check.
+    /// The token is bound to a key and was sent as if it were not.
     case senderConstrained
+    /// The proof of the token's key is missing, wrong, old or was seen before, or the token is bound to none.
+    case badProof
     case revoked
     /// Whether it is revoked cannot be told (decision 19: refuse without a lease).
     case revocationUnknown
@@ -57,6 +59,12 @@ extension GatewayRefusal {
             self.init(
                 status: 503, issueCode: "transient", diagnostics: "the request cannot be served at the moment",
                 retryAfter: 5, outcome: outcome)
+        case .badProof:
+            self.init(
+                status: 401, issueCode: "login", diagnostics: Self.loginText,
+                challenge: "DPoP realm=\"\(realm)\", error=\"invalid_dpop_proof\", algs=\""
+                    + DPoPProof.algorithms.map(\.rawValue).joined(separator: " ") + "\"",
+                outcome: outcome)
         case .malformed, .badSignature, .wrongIssuer, .wrongAudience, .expired, .badClaims, .senderConstrained,
             .revoked, .revocationUnknown:
             self.init(

@@ -1,5 +1,12 @@
 internal import AccessPolicy
+internal import OAuthCore
 internal import Synchronization
+
+/// The facts of a token that was found good, and what it is bound to.
+struct VerifiedToken: Hashable, Sendable {
+    let access: GrantedAccess
+    let confirmation: TokenConfirmation?
+}
 
 /// Tokens found good, by their SHA-256. Lifetime: until two half-generations of newer ones have come.
 ///
@@ -8,8 +15,8 @@ internal import Synchronization
 /// `tables`.
 final class VerifiedTokenCache: Sendable {
     private struct Tables {
-        var newer: [[UInt8]: GrantedAccess] = [:]
-        var older: [[UInt8]: GrantedAccess] = [:]
+        var newer: [[UInt8]: VerifiedToken] = [:]
+        var older: [[UInt8]: VerifiedToken] = [:]
     }
 
     private let half: Int
@@ -19,11 +26,11 @@ final class VerifiedTokenCache: Sendable {
 
     var count: Int { tables.withLock { $0.newer.count + $0.older.count } }
 
-    func access(for digest: [UInt8]) -> GrantedAccess? {
+    func token(for digest: [UInt8]) -> VerifiedToken? {
         tables.withLock { $0.newer[digest] ?? $0.older[digest] }
     }
 
-    func remember(_ access: GrantedAccess, for digest: [UInt8]) {
+    func remember(_ token: VerifiedToken, for digest: [UInt8]) {
         tables.withLock { tables in
             guard tables.newer[digest] == nil else { return }
             if tables.newer.count >= half {
@@ -31,7 +38,7 @@ final class VerifiedTokenCache: Sendable {
                 tables.newer = [:]
             }
             tables.older[digest] = nil
-            tables.newer[digest] = access
+            tables.newer[digest] = token
         }
     }
 

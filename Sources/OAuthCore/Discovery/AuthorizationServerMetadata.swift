@@ -28,6 +28,8 @@ public struct AuthorizationServerMetadata: Hashable, Sendable {
             ("introspection_endpoint_auth_methods_supported", endpoints.introspection.map { _ in confidential }),
             ("revocation_endpoint", endpoints.revocation.map { .string($0) }),
             ("revocation_endpoint_auth_methods_supported", endpoints.revocation.map { _ in methods }),
+            ("pushed_authorization_request_endpoint", endpoints.pushedRequests.map { .string($0) }),
+            ("dpop_signing_alg_values_supported", .strings(DPoPProof.algorithms.map(\.rawValue))),
             ("registration_endpoint", endpoints.registration.map { .string($0) }),
             ("scopes_supported", server.scopes.isEmpty ? nil : .strings(server.scopes)),
             ("response_types_supported", ["code"]),

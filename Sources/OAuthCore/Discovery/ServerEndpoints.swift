@@ -15,6 +15,8 @@ public struct ServerEndpoints: Hashable, Sendable {
     public var revocation: String?
     /// Registration (RFC 7591).
     public var registration: String?
+    /// Pushed authorization requests (RFC 9126).
+    public var pushedRequests: String?
     /// UserInfo (OpenID Connect Core §5.3).
     public var userInfo: String?
     /// RP-initiated logout.

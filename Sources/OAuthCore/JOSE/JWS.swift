@@ -48,7 +48,8 @@ struct Claims {
 
     init(_ token: VerifiedJWT) { json = token.claims }
 
-    init(json: JSONValue) { self.json = json }
+    /// Claims that come from a place that vouches for them itself: our own store, or an introspection answer.
+    init(kept json: JSONValue) { self.json = json }
 
     func text(_ name: String, maxBytes: Int = 2048) throws(JOSEError) -> String {
         guard let text = try optionalText(name, maxBytes: maxBytes) else { throw .claimMalformed(name) }

@@ -73,6 +73,20 @@ public struct UnverifiedJWT: Sendable, CustomStringConvertible, CustomReflectabl
         return VerifiedJWT(header: header, claims: claims, key: key, algorithm: algorithm)
     }
 
+    /// Checks algorithm, type and signature against the key that comes in the header, which proves possession of that key
+    /// and nothing else (RFC 9449 §4.3). A private key in the header refuses it.
+    func verifiedByOwnKey(algorithms: Set<SignatureAlgorithm>, type: String) throws(JOSEError) -> VerifiedJWT {
+        guard algorithms.contains(algorithm) else { throw .algorithmRefused }
+        guard header["typ"]?.string == type else { throw .typeRefused }
+        guard header["jku"] == nil, let json = header["jwk"] else { throw .embeddedKey }
+        let key = try PublicJWK(parsing: json)
+        guard key.fits(algorithm) else { throw .algorithmRefused }
+        guard key.material.isValid(signature, over: signingInput, algorithm: algorithm) else {
+            throw .signatureInvalid
+        }
+        return VerifiedJWT(header: header, claims: claims, key: key, algorithm: algorithm)
+    }
+
     // A token is a secret until its client has used it up; it prints without its content.
     public var description: String { "<unverified JWT, \(algorithm.rawValue)>" }
     public var customMirror: Mirror { Mirror(self, children: []) }

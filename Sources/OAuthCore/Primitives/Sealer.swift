@@ -41,6 +41,13 @@ public struct Sealer: Sendable, CustomStringConvertible, CustomReflectable {
         return nil
     }
 
+    /// Whether the first key, under which everything new is sealed, opens it.
+    public func opensWithFirst(_ text: String, context: String) -> Bool {
+        Sealer(first: keys[0]).open(text, context: context) != nil
+    }
+
+    private init(first key: SymmetricKey) { keys = [key] }
+
     public var description: String { "<sealer with \(keys.count) keys>" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 

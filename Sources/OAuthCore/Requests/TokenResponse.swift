@@ -1,5 +1,5 @@
 public import AccessPolicy
-public import FHIRCore
+internal import FHIRCore
 
 /// The successful answer of the token endpoint (RFC 6749 §5.1) with SMART's launch context beside the token.
 public struct TokenResponse: Equatable, Sendable {
@@ -15,11 +15,16 @@ public struct TokenResponse: Equatable, Sendable {
     public let idToken: Secret?
     /// The launch context.
     public let launch: LaunchContext
+    /// In which of SMART's forms the further context is told.
+    public let contextForm: LaunchContextForm
+    /// `Bearer`, or `DPoP` for a token that is bound to a proof key.
+    public let tokenType: AccessTokenType
 
     /// Makes an answer.
     public init(
         accessToken: Secret, expiresIn: Int64, scope: String, refreshToken: Secret? = nil, idToken: Secret? = nil,
-        launch: LaunchContext = LaunchContext()
+        launch: LaunchContext = LaunchContext(), contextForm: LaunchContextForm = .objects,
+        tokenType: AccessTokenType = .bearer
     ) {
         self.accessToken = accessToken
         self.expiresIn = expiresIn
@@ -27,31 +32,27 @@ public struct TokenResponse: Equatable, Sendable {
         self.refreshToken = refreshToken
         self.idToken = idToken
         self.launch = launch
+        self.contextForm = contextForm
+        self.tokenType = tokenType
     }
 
     /// The JSON body. It holds the tokens in clear: it goes to the client, with `Cache-Control: no-store`.
     public var json: [UInt8] {
         let members: [(name: String, value: JSONValue?)] = [
             ("access_token", .string(accessToken.reveal())),
-            ("token_type", "Bearer"),
+            ("token_type", .string(tokenType.rawValue)),
             ("expires_in", .int(expiresIn)),
             ("scope", .string(scope)),
             ("refresh_token", refreshToken.map { .string($0.reveal()) }),
             ("id_token", idToken.map { .string($0.reveal()) }),
         ]
-        return JSONValue.members(members + launch.responseMembers).serialized
+        return JSONValue.members(members + launch.responseMembers(contextForm)).serialized
     }
 }
 
-extension LaunchContext {
-    /// The launch context parameters (SMART 2.2 scopes), which the token response and introspection share.
-    public var responseMembers: [(name: String, value: JSONValue?)] {
-        [
-            ("patient", patient.map { .string($0.text) }),
-            ("encounter", encounter.map { .string($0.text) }),
-            ("need_patient_banner", needPatientBanner.map { .bool($0) }),
-            ("intent", intent.map { .string($0) }),
-            ("fhirContext", fhirContext.isEmpty ? nil : .array(fhirContext)),
-        ]
-    }
+/// How an access token is presented (RFC 6749 §7.1).
+public enum AccessTokenType: String, CaseIterable, Hashable, Sendable {
+    case bearer = "Bearer"
+    /// RFC 9449 §5.
+    case dpop = "DPoP"
 }

@@ -15,18 +15,22 @@ public struct AccessTokenClaims: Hashable, Sendable {
     public let authenticatedAt: Int64?
     /// How strongly the user was authenticated.
     public let authenticationContext: String?
+    /// What the token is bound to; nil for a bearer token.
+    public let confirmation: TokenConfirmation?
 
     /// Makes claims for a token to be issued.
     public init(
         issuer: String, audience: String, scope: String, clientID: ClientID, subject: SubjectID?,
         launch: LaunchContext, program: APIProgram, grantID: GrantID, tokenID: TokenID, issuedAt: Int64,
-        expiresAt: Int64, authenticatedAt: Int64? = nil, authenticationContext: String? = nil
+        expiresAt: Int64, authenticatedAt: Int64? = nil, authenticationContext: String? = nil,
+        confirmation: TokenConfirmation? = nil
     ) {
         self.issuer = issuer
         self.audience = audience
         self.scope = scope
         self.authenticatedAt = authenticatedAt
         self.authenticationContext = authenticationContext
+        self.confirmation = confirmation
         access = GrantedAccess(
             clientID: clientID, subject: subject, scopeText: scope, launch: launch, program: program,
             grantID: grantID, tokenID: tokenID, issuedAt: issuedAt, expiresAt: expiresAt)
@@ -52,7 +56,15 @@ public struct AccessTokenClaims: Hashable, Sendable {
     /// Reads the claims of a verified token and refuses one that is not for us or not for now. Whether the grant was
     /// revoked is not asked here.
     public init(_ token: VerifiedJWT, expecting expected: Expectation, now: Int64) throws(JOSEError) {
-        let claims = Claims(token)
+        try self.init(Claims(token), expecting: expected, now: now)
+    }
+
+    /// Reads the claims that are kept under a reference token, by the same rules as those of a signed one.
+    public init(kept json: JSONValue, expecting expected: Expectation, now: Int64) throws(JOSEError) {
+        try self.init(Claims(kept: json), expecting: expected, now: now)
+    }
+
+    private init(_ claims: Claims, expecting expected: Expectation, now: Int64) throws(JOSEError) {
         let issuer = try claims.identifier("iss")
         guard issuer == expected.issuer else { throw .claimRefused("iss") }
         guard try claims.audience() == [expected.audience] else { throw .claimRefused("aud") }
@@ -76,7 +88,13 @@ public struct AccessTokenClaims: Hashable, Sendable {
             launch: try LaunchContext(claims: claims), program: program,
             grantID: GrantID(try claims.identifier("grant", maxBytes: 255)),
             tokenID: TokenID(try claims.identifier("jti", maxBytes: 255)), issuedAt: issuedAt, expiresAt: expiresAt,
-            authenticatedAt: authenticatedAt, authenticationContext: try claims.optionalText("acr"))
+            authenticatedAt: authenticatedAt, authenticationContext: try claims.optionalText("acr"),
+            confirmation: try Self.confirmation(claims.json["cnf"]))
+    }
+
+    private static func confirmation(_ json: JSONValue?) throws(JOSEError) -> TokenConfirmation? {
+        guard let json else { return nil }
+        return try TokenConfirmation(parsing: json)
     }
 
     /// The claims set.
@@ -92,11 +110,16 @@ public struct AccessTokenClaims: Hashable, Sendable {
             ("exp", .int(access.expiresAt)),
             ("auth_time", authenticatedAt.map { .int($0) }),
             ("acr", authenticationContext.map { .string($0) }),
+            ("cnf", confirmation.map(\.json)),
             ("grant", .string(access.grantID.text)),
             ("program", .string(access.program.rawValue)),
             ("fhirUser", access.launch.fhirUser.map { .string($0.description) }),
         ]
-        return .members(members + access.launch.responseMembers)
+        // What only styles the app is told in the token response and by introspection.
+        var launch = access.launch
+        launch.smartStyleURL = nil
+        launch.tenant = nil
+        return .members(members + launch.responseMembers(.objects))
     }
 
     /// The facts that the enforcer judges by.
@@ -133,7 +156,7 @@ extension LaunchContext {
 
 extension InstanceKey {
     /// Reads `Type/id` of a resource that can stand for a user (SMART 2.2 scopes, `fhirUser`).
-    init?(userReference text: String) {
+    public init?(userReference text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, let type = ResourceType(rawValue: String(parts[0])), let id = ResourceID(parts[1]),
             [.patient, .practitioner, .practitionerRole, .relatedPerson, .person].contains(type)

@@ -10,6 +10,11 @@ enum AuthorizationSchema {
         migrator.registerMigration("003 grants") { try $0.execute(sql: grants) }
         migrator.registerMigration("004 operation") { try $0.execute(sql: operation) }
         migrator.registerMigration("audit 1 checkpoint key") { try $0.execute(sql: checkpointKey) }
+        migrator.registerMigration("005 EHR launches") { try $0.execute(sql: ehrLaunches) }
+        migrator.registerMigration("006 reference tokens") { try $0.execute(sql: referenceTokens) }
+        migrator.registerMigration("007 remembered consents") { try $0.execute(sql: consents) }
+        migrator.registerMigration("008 announced keys") { try $0.execute(sql: announcedKeys) }
+        migrator.registerMigration("009 proof keys and pushed requests") { try $0.execute(sql: proofs) }
         return migrator
     }
 
@@ -163,6 +168,76 @@ enum AuthorizationSchema {
         ) STRICT;
         CREATE INDEX revocation_target ON revocation (kind, target);
         CREATE INDEX revocation_time ON revocation (at);
+        """
+
+    private static let ehrLaunches = """
+        CREATE TABLE ehr_launch (
+            hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),
+            made_by    TEXT NOT NULL REFERENCES client (id),
+            client_id  TEXT NOT NULL REFERENCES client (id),
+            subject    TEXT NOT NULL REFERENCES user_account (subject),
+            fhir_base  TEXT NOT NULL,
+            context    BLOB NOT NULL,
+            created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL CHECK (expires_at > created_at),
+            used_at    INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX ehr_launch_expiry ON ehr_launch (expires_at);
+        CREATE TRIGGER ehr_launch_once BEFORE UPDATE ON ehr_launch WHEN OLD.used_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a launch is used once'); END;
+        CREATE INDEX member_link_user ON member_link (fhir_user);
+        """
+
+    private static let referenceTokens = """
+        ALTER TABLE client ADD COLUMN reference_tokens INTEGER NOT NULL DEFAULT 0 CHECK (reference_tokens IN (0, 1));
+
+        CREATE TABLE reference_token (
+            hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),
+            grant_id   TEXT NOT NULL REFERENCES access_grant (id) ON DELETE CASCADE,
+            claims     BLOB NOT NULL,
+            expires_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX reference_token_expiry ON reference_token (expires_at);
+        CREATE INDEX reference_token_grant ON reference_token (grant_id);
+        """
+
+    private static let consents = """
+        CREATE TABLE remembered_consent (
+            subject    TEXT NOT NULL REFERENCES user_account (subject),
+            client_id  TEXT NOT NULL REFERENCES client (id),
+            patient    TEXT NOT NULL,
+            fhir_base  TEXT NOT NULL,
+            offered    BLOB NOT NULL,
+            chosen     BLOB NOT NULL,
+            given_at   INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL CHECK (expires_at > given_at),
+            PRIMARY KEY (subject, client_id, patient, fhir_base)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX remembered_consent_expiry ON remembered_consent (expires_at);
+
+        ALTER TABLE code ADD COLUMN session BLOB CHECK (length(session) = 32);
+        ALTER TABLE refresh_family ADD COLUMN session BLOB CHECK (length(session) = 32);
+        """
+
+    private static let announcedKeys = """
+        ALTER TABLE server_key ADD COLUMN is_announced INTEGER NOT NULL DEFAULT 0 CHECK (is_announced IN (0, 1));
+        DROP INDEX server_key_active;
+        CREATE UNIQUE INDEX server_key_current ON server_key (purpose, is_announced) WHERE retired_at IS NULL;
+        """
+
+    private static let proofs = """
+        ALTER TABLE refresh_family ADD COLUMN proof_key TEXT CHECK (length(proof_key) = 43);
+
+        CREATE TABLE pushed_request (
+            hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),
+            client_id  TEXT NOT NULL REFERENCES client (id),
+            form       TEXT NOT NULL,
+            expires_at INTEGER NOT NULL,
+            used_at    INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX pushed_request_expiry ON pushed_request (expires_at);
+        CREATE TRIGGER pushed_request_once BEFORE UPDATE ON pushed_request WHEN OLD.used_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a pushed request is used once'); END;
         """
 
     private static let operation = """

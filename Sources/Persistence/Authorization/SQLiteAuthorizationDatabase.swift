@@ -49,9 +49,12 @@ public struct SQLiteAuthorizationDatabase: Sendable {
             clients: SQLiteClientStore(pool: pool), users: SQLiteUserStore(pool: pool),
             memberLinks: SQLiteMemberLinkStore(pool: pool), throttle: SQLiteLoginThrottleStore(pool: pool),
             sessions: SQLiteSessionStore(pool: pool), transactions: SQLiteTransactionStore(pool: pool),
-            grants: SQLiteGrantStore(pool: pool), codes: SQLiteCodeStore(pool: pool),
+            launches: SQLiteLaunchStore(pool: pool), grants: SQLiteGrantStore(pool: pool),
+            consents: SQLiteConsentStore(pool: pool), codes: SQLiteCodeStore(pool: pool),
             refreshTokens: SQLiteRefreshTokenStore(pool: pool), revocations: SQLiteRevocationStore(pool: pool),
-            replayCache: SQLiteReplayCache(pool: pool), keys: SQLiteKeyStore(pool: pool),
+            referenceTokens: SQLiteReferenceTokenStore(pool: pool),
+            pushedRequests: SQLitePushedRequestStore(pool: pool), replayCache: SQLiteReplayCache(pool: pool),
+            keys: SQLiteKeyStore(pool: pool),
             outbox: SQLiteAuditOutbox(pool: pool), sweep: SQLiteExpirySweep(pool: pool))
     }
 }

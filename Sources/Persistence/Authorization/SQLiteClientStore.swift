@@ -30,8 +30,8 @@ struct SQLiteClientStore: ClientStore {
                 sql: """
                     INSERT INTO client (status, is_trusted, secret_hash, metadata, approved_scopes, profile,
                         profile_until, program, assertion_audience, access_lifetime, refresh_idle, refresh_absolute,
-                        revision, id)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        reference_tokens, revision, id)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (id) DO NOTHING
                     """, arguments: client.columns + [client.id.text])
             guard database.changesCount == 1 else { return false }
@@ -46,7 +46,7 @@ struct SQLiteClientStore: ClientStore {
                 sql: """
                     UPDATE client SET status = ?, is_trusted = ?, secret_hash = ?, metadata = ?, approved_scopes = ?,
                         profile = ?, profile_until = ?, program = ?, assertion_audience = ?, access_lifetime = ?,
-                        refresh_idle = ?, refresh_absolute = ?, revision = ?
+                        refresh_idle = ?, refresh_absolute = ?, reference_tokens = ?, revision = ?
                     WHERE id = ? AND revision = ? AND status <> 'retired'
                     """, arguments: client.columns + [client.id.text, client.revision - 1])
             guard database.changesCount == 1 else { return false }
@@ -69,7 +69,7 @@ extension ClientRegistration {
         return [
             status.rawValue, isTrusted, secretHash?.blob, metadata.json.blob, approvedScopes.text, profileName, until,
             program.rawValue, assertionAudience.rawValue, lifetimes.accessToken, lifetimes.refreshIdle,
-            lifetimes.refreshAbsolute, revision,
+            lifetimes.refreshAbsolute, usesReferenceTokens, revision,
         ]
     }
 
@@ -94,6 +94,6 @@ extension ClientRegistration {
             lifetimes: ClientLifetimes(
                 accessToken: row["access_lifetime"], refreshIdle: row["refresh_idle"],
                 refreshAbsolute: row["refresh_absolute"]),
-            revision: row["revision"])
+            usesReferenceTokens: row["reference_tokens"], revision: row["revision"])
     }
 }

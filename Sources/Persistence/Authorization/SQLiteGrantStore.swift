@@ -115,12 +115,12 @@ struct SQLiteCodeStore: CodeStore {
                 else { return .rollback }
                 try database.execute(
                     sql: """
-                        INSERT INTO code (hash, grant_id, client_id, redirect_uri, challenge, expires_at)
-                        VALUES (?, ?, ?, ?, ?, ?)
+                        INSERT INTO code (hash, grant_id, client_id, redirect_uri, challenge, expires_at, session)
+                        VALUES (?, ?, ?, ?, ?, ?, ?)
                         """,
                     arguments: [
                         code.hash.blob, code.grantID.text, code.clientID.text, code.redirectURI,
-                        code.challenge?.text, code.expiresAt,
+                        code.challenge?.text, code.expiresAt, code.session?.hash.blob,
                     ])
                 try SQLiteAuditOutbox.insert(record, in: database)
                 isIssued = true
@@ -172,6 +172,7 @@ extension CodeRecord {
             hash: try SecretHash(blob: row["hash"]), grantID: GrantID(row["grant_id"]),
             clientID: ClientID(row["client_id"]), redirectURI: row["redirect_uri"],
             challenge: try challenge.map { try CodeChallenge($0).orCorrupt("challenge") },
-            expiresAt: row["expires_at"], state: state)
+            expiresAt: row["expires_at"],
+            session: try (row["session"] as Data?).map { SessionID(hash: try SecretHash(blob: $0)) }, state: state)
     }
 }

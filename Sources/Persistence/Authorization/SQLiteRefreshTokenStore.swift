@@ -21,13 +21,14 @@ struct SQLiteRefreshTokenStore: RefreshTokenStore {
         try database.execute(
             sql: """
                 INSERT INTO refresh_family (id, grant_id, client_id, rotates, created_at, idle_limit, expires_at,
-                    generation, current_hash, previous_hash, rotated_at, last_used_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    generation, current_hash, previous_hash, rotated_at, last_used_at, session, proof_key)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 family.id.text, family.grantID.text, family.clientID.text, family.rotates, family.createdAt,
                 family.idleLimit, family.expiresAt, family.generation, family.currentHash.blob,
-                family.previousHash?.blob, family.rotatedAt, family.lastUsedAt,
+                family.previousHash?.blob, family.rotatedAt, family.lastUsedAt, family.session?.hash.blob,
+                family.proofKey,
             ])
     }
 
@@ -78,6 +79,8 @@ extension RefreshFamily {
             idleLimit: row["idle_limit"], expiresAt: row["expires_at"], generation: row["generation"],
             currentHash: try SecretHash(blob: row["current_hash"]),
             previousHash: try (row["previous_hash"] as Data?).map { try SecretHash(blob: $0) },
-            rotatedAt: row["rotated_at"], lastUsedAt: row["last_used_at"])
+            rotatedAt: row["rotated_at"], lastUsedAt: row["last_used_at"],
+            session: try (row["session"] as Data?).map { SessionID(hash: try SecretHash(blob: $0)) },
+            proofKey: row["proof_key"])
     }
 }

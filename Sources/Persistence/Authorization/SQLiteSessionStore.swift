@@ -18,6 +18,15 @@ struct SQLiteSessionStore: SessionStore {
         }
     }
 
+    func sessions(of subject: SubjectID) async throws -> [BrowserSession] {
+        try await pool.read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM session WHERE subject = ? ORDER BY authenticated_at DESC, id LIMIT 200",
+                arguments: [subject.text]
+            ).map { try BrowserSession($0) }
+        }
+    }
+
     func insert(_ session: BrowserSession) async throws {
         try await pool.write { try Self.insert(session, in: $0) }
     }
@@ -105,17 +114,19 @@ struct SQLiteTransactionStore: TransactionStore {
     }
 
     func insert(_ transaction: AuthorizationTransaction) async throws {
-        try await pool.write { database in
-            try database.execute(
-                sql: """
-                    INSERT INTO launch (id, session, client_id, body, created_at, expires_at, revision)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    transaction.id.hash.blob, transaction.session.hash.blob, transaction.request.clientID.text,
-                    transaction.storedBody.blob, transaction.createdAt, transaction.expiresAt, transaction.revision,
-                ])
-        }
+        try await pool.write { try Self.insert(transaction, in: $0) }
+    }
+
+    static func insert(_ transaction: AuthorizationTransaction, in database: Database) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO launch (id, session, client_id, body, created_at, expires_at, revision)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                transaction.id.hash.blob, transaction.session.hash.blob, transaction.request.clientID.text,
+                transaction.storedBody.blob, transaction.createdAt, transaction.expiresAt, transaction.revision,
+            ])
     }
 
     func update(_ transaction: AuthorizationTransaction) async throws -> Bool {

@@ -92,6 +92,15 @@ extension UserAccount {
 struct SQLiteMemberLinkStore: MemberLinkStore {
     let pool: DatabasePool
 
+    func subjects(of user: InstanceKey) async throws -> [SubjectID] {
+        try await pool.read { database in
+            try String.fetchAll(
+                database, sql: "SELECT subject FROM member_link WHERE fhir_user = ? ORDER BY subject LIMIT 2",
+                arguments: [user.description]
+            ).map { SubjectID($0) }
+        }
+    }
+
     func link(for subject: SubjectID) async throws -> MemberLink? {
         try await pool.read { database in
             guard

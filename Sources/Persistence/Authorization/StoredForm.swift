@@ -52,6 +52,7 @@ extension LaunchContext {
             ("fhirUser", fhirUser.map { .string($0.description) }), ("intent", intent.map { .string($0) }),
             ("banner", needPatientBanner.map { .bool($0) }),
             ("fhirContext", fhirContext.isEmpty ? nil : .array(fhirContext)),
+            ("style", smartStyleURL.map { .string($0) }), ("tenant", tenant.map { .string($0) }),
         ])
     }
 
@@ -63,6 +64,8 @@ extension LaunchContext {
         intent = json["intent"]?.string
         needPatientBanner = json["banner"]?.bool
         fhirContext = json["fhirContext"]?.array ?? []
+        smartStyleURL = json["style"]?.string
+        tenant = json["tenant"]?.string
     }
 }
 

@@ -27,7 +27,7 @@ extension AcceptedRequest {
             ("scopes", .string(scopes.text)), ("challenge", challenge.map { .string($0.text) }),
             ("nonce", nonce.map { .string($0) }), ("base", .string(fhirBase)), ("launch", launch.stored),
             ("expects", expectedSubject.map { .string($0.text) }),
-            ("notBefore", loginNotBefore.map { .int($0) }),
+            ("notBefore", loginNotBefore.map { .int($0) }), ("asksConsent", asksConsent ? true : nil),
         ])
     }
 
@@ -40,7 +40,8 @@ extension AcceptedRequest {
             clientID: ClientID(try text("client")), redirectURI: try text("redirect"), state: try text("state"),
             scopes: try ScopeSet(stored: try text("scopes")), challenge: challenge, nonce: json["nonce"]?.string,
             fhirBase: try text("base"), launch: try LaunchContext(stored: try json["launch"].orCorrupt("launch")),
-            expectedSubject: json["expects"]?.string.map { SubjectID($0) }, loginNotBefore: json["notBefore"]?.int)
+            expectedSubject: json["expects"]?.string.map { SubjectID($0) }, loginNotBefore: json["notBefore"]?.int,
+            asksConsent: json["asksConsent"]?.bool ?? false)
     }
 }
 
@@ -49,6 +50,8 @@ extension AuthorizationTransaction.State {
         switch self {
         case .awaitingLogin: ["at": "login"]
         case .awaitingContext(let member): ["at": "context", "member": member.stored]
+        case .awaitingEncounter(let member, let launch):
+            ["at": "encounter", "member": member.stored, "launch": launch.stored]
         case .awaitingConsent(let member, let launch):
             ["at": "consent", "member": member.stored, "launch": launch.stored]
         case .closed(let closing): ["at": "closed", "closing": .string(closing.rawValue)]
@@ -60,6 +63,9 @@ extension AuthorizationTransaction.State {
         switch json["at"]?.string {
         case "login": self = .awaitingLogin
         case "context": self = .awaitingContext(try member())
+        case "encounter":
+            self = .awaitingEncounter(
+                try member(), try LaunchContext(stored: try json["launch"].orCorrupt("launch")))
         case "consent":
             self = .awaitingConsent(
                 try member(), try LaunchContext(stored: try json["launch"].orCorrupt("launch")))

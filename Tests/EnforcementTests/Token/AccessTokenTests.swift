@@ -95,7 +95,7 @@ import Testing
     @Test(arguments: [
         ("iss", "https://evil.example", TokenRefusal.wrongIssuer),
         ("aud", "https://other.example/fhir", .wrongAudience),
-        ("program", "unknown", .badClaims), ("patient", "../pB", .badClaims), ("cnf", "x", .senderConstrained),
+        ("program", "unknown", .badClaims), ("patient", "../pB", .badClaims), ("cnf", "x", .badClaims),
     ])
     func `a token with another claim is refused`(name: String, value: String, refusal: TokenRefusal) throws {
         let token = try token { $0[name] = .string(value) }
@@ -159,7 +159,8 @@ import Testing
 
     @Test func `the memory is bounded and keeps what is used`() throws {
         let cache = VerifiedTokenCache(limit: 10)
-        let access = try verifier().verify(try token(), now: 1_500).get()
+        let access = VerifiedToken(
+            access: try verifier().verify(try token(), now: 1_500).get(), confirmation: nil)
         let used: [UInt8] = [255, 255]
 
         for number in 0..<100 {
@@ -168,8 +169,8 @@ import Testing
         }
 
         #expect(cache.count <= 10)
-        #expect(cache.access(for: used) != nil)
-        #expect(cache.access(for: [0]) == nil)
+        #expect(cache.token(for: used) != nil)
+        #expect(cache.token(for: [0]) == nil)
     }
 }
 

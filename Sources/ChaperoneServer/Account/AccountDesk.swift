@@ -1,0 +1,106 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+internal import FHIRCore
+internal import NIOPosix
+internal import OAuthCore
+
+/// What the account pages know and do, without HTTP: for one signed-in person, about nobody else.
+struct AccountDesk: Sendable {
+    let stores: AuthorizationStores
+    let directory: any MemberDirectory
+    let access: AccessRevoker
+    let trail: AuditTrail
+    let audit: any AuditReader
+    let clock: Clock
+    let random: RandomSource
+
+    /// How many entries a page of the report shows.
+    static let pageSize = 25
+
+    // MARK: - whose records
+
+    /// The patients whose report the person may read: themselves and those whom they represent. Staff read the records of
+    /// their panel under rules of their own; for them it is what they did themselves.
+    func people(of subject: SubjectID) async throws -> [LinkedPatient] {
+        guard let member = try await directory.member(for: subject), case .among(let patients) = member.selection,
+            ![.practitioner, .practitionerRole].contains(member.fhirUser.type)
+        else { return [] }
+        return patients
+    }
+
+    /// The FHIR identity of the person, to tell themselves from those whom they represent.
+    func identity(of subject: SubjectID) async throws -> InstanceKey? {
+        try await directory.member(for: subject)?.fhirUser
+    }
+
+    // MARK: - apps
+
+    /// What the person has allowed and not ended, newest first.
+    func grants(of subject: SubjectID) async throws -> [Grant] {
+        let now = clock.now()
+        return try await stores.grants.grants(matching: GrantFilter(subject: subject, onlyActive: true), limit: 200)
+            .filter { $0.isAlive(at: now) }
+    }
+
+    /// When something was last read under a grant, in milliseconds; nil for never.
+    func lastUse(of grant: GrantID) async throws -> Int64? {
+        try await search(AuditQuery(grantID: grant, kinds: ["access"], limit: 1)).entries.first
+            .map { try $0.statement() }.flatMap(Self.record)?.startedAt
+    }
+
+    /// Ends a grant of the person's own, and forgets what was remembered for its app; false when it was not the person's
+    /// or had ended.
+    func end(_ id: GrantID, of subject: SubjectID, from source: RequestSource) async throws -> Bool {
+        guard let grant = try await stores.grants.grant(id), grant.subject == subject else { return false }
+        try await stores.consents.forget(subject, client: grant.clientID)
+        return try await access.revoke(.grant(id), because: .person, by: subject.text, from: source) != nil
+    }
+
+    // MARK: - who read what
+
+    /// A page of the report about one patient, or about what the person did when there is none. The look is recorded first.
+    func report(
+        about patient: ResourceID?, for subject: SubjectID, after cursor: AuditCursor?, from source: RequestSource
+    ) async throws -> (records: [AccessRecord], next: AuditCursor?) {
+        try await trail.note(
+            AuthorizationRecord(
+                id: DecisionID(random.identifier()), kind: .auditRead, subject: subject, patient: patient?.text,
+                outcome: .succeeded, detail: "by the person, on the account pages", sourceAddress: source.address,
+                at: clock.milliseconds()))
+        var query = AuditQuery(kinds: ["access"], limit: Self.pageSize)
+        query.after = cursor
+        if let patient { query.patient = patient.text } else { query.subject = subject }
+        let page = try await search(query)
+        return (try page.entries.map { try $0.statement() }.compactMap(Self.record), page.next)
+    }
+
+    private static func record(_ statement: AuditStatement) -> AccessRecord? {
+        if case .access(let record) = statement.event { record } else { nil }
+    }
+
+    private func search(_ query: AuditQuery) async throws -> AuditPage {
+        let reader = audit
+        return try await NIOThreadPool.singleton.runIfActive { try reader.search(query) }
+    }
+
+    // MARK: - sessions
+
+    func sessions(of subject: SubjectID) async throws -> [BrowserSession] {
+        let now = clock.now()
+        return try await stores.sessions.sessions(of: subject).filter { now < $0.expiresAt }
+    }
+
+    /// Ends one of the person's sessions; false when it is not one, or gone.
+    func endSession(_ id: SessionID, of subject: SubjectID, from source: RequestSource) async throws -> Bool {
+        guard let session = try await stores.sessions.session(id), session.signIn?.subject == subject else {
+            return false
+        }
+        let record = AuthorizationRecord(
+            id: DecisionID(random.identifier()), kind: .logout, subject: subject, outcome: .succeeded,
+            detail: "from another browser", sourceAddress: source.address, at: clock.milliseconds())
+        let ended = try await stores.sessions.end(id, record: record)
+        try await trail.flush()
+        return ended
+    }
+}

@@ -1,0 +1,312 @@
+internal import AccessPolicy
+internal import Audit
+internal import Authorization
+internal import FHIRCore
+internal import HTTPTypes
+internal import Hummingbird
+internal import Logging
+internal import OAuthCore
+
+/// The pages on which a person sees and ends what they allowed (SMART 2.2, `management_endpoint`): connected apps, who
+/// read what, sign-ins. They need no script.
+struct AccountRoutes: Sendable {
+    let desk: AccountDesk
+    let interaction: InteractionEndpoint
+    let pages: PageAnswers
+    let cookie: SessionCookie
+    let clock: Clock
+
+    private static let formLimit = 16 << 10
+    private static let languageCookie = "chaperone-language"
+
+    /// Who asks: the account, the session and its cookie.
+    private struct Visitor {
+        let account: UserAccount
+        let secret: Secret
+        let language: PageLanguage
+        var id: SessionID { SessionID(presented: secret) }
+    }
+
+    func add(to router: Router<SideContext>) {
+        router.get("/account") { request, _ in try await show(request) { try await apps($0, notice: nil) } }
+        router.get("/account/activity") { request, context in
+            try await show(request) { try await activity(request, context, $0) }
+        }
+        router.get("/account/sessions") { request, _ in
+            try await show(request) { try await sessions($0, notice: nil) }
+        }
+        router.post("/account/login") { request, context in try await login(request, context) }
+        router.post("/account/sign-out") { request, context in
+            try await change(request) { _, visitor in
+                _ = await interaction.signOut(
+                    session: visitor.secret, from: RequestSource(address: context.peerAddress))
+                var response = Answers.seeOther("/account")
+                response.headers[.setCookie] = cookie.removal
+                return response
+            }
+        }
+        router.post("/account/end") { request, context in try await change(request) { try await end($0, $1, context) } }
+        router.post("/account/sessions/end") { request, context in
+            try await change(request) { try await endSession($0, $1, context) }
+        }
+        for path in ["/account", "/account/activity", "/account/sessions"] { router.refuseOthers(on: path, than: .get) }
+        for path in ["/account/login", "/account/sign-out", "/account/end", "/account/sessions/end"] {
+            router.refuseOthers(on: path, than: .post)
+        }
+    }
+
+    // MARK: - who asks
+
+    private func visitor(of request: Request) async throws -> Visitor? {
+        guard let value = cookie.value(in: request.cookieHeaders) else { return nil }
+        let secret = Secret(value)
+        guard let account = try await interaction.signedIn(session: secret) else { return nil }
+        return Visitor(account: account, secret: secret, language: language(of: request))
+    }
+
+    private func language(of request: Request) -> PageLanguage {
+        let form = try? FormParameters(parsing: request.uri.query ?? "", repetition: .noted)
+        let remembered = request.cookieHeaders.flatMap { $0.split(separator: ";") }.map { $0.drop { $0 == " " } }
+            .first { $0.hasPrefix("\(Self.languageCookie)=") }?.dropFirst(Self.languageCookie.count + 1)
+        return PageLanguage.choose(
+            asked: form?["lang"], remembered: remembered.map(String.init), accepted: request.headers[.acceptLanguage])
+    }
+
+    /// A page for whoever is signed in, or the login.
+    private func show(_ request: Request, _ work: (Visitor) async throws -> Response) async throws -> Response {
+        let language = language(of: request)
+        guard let visitor = try await visitor(of: request) else {
+            return try remembering(language, request, try loginPage(language, username: "", problem: nil))
+        }
+        return try remembering(language, request, try await work(visitor))
+    }
+
+    /// A choice of language in the address is remembered by the browser; it says nothing about the person.
+    private func remembering(_ language: PageLanguage, _ request: Request, _ response: Response) throws -> Response {
+        guard (request.uri.query ?? "").contains("lang=") else { return response }
+        var response = response
+        if let name = HTTPField.Name("Set-Cookie") {
+            response.headers.append(
+                HTTPField(
+                    name: name,
+                    value: "\(Self.languageCookie)=\(language.rawValue); Path=/account; Max-Age=31536000; SameSite=Lax")
+            )
+        }
+        return response
+    }
+
+    /// A form that a page of this session sent.
+    private func change(
+        _ request: Request, _ work: (FormParameters, Visitor) async throws -> Response
+    ) async throws -> Response {
+        guard !request.isFromAnotherSite, request.hasFormBody,
+            let body = try await request.wholeBody(upTo: Self.formLimit),
+            let form = try? FormParameters(parsing: body)
+        else { return try pages.error(Self.notOurs) }
+        guard let visitor = try await visitor(of: request) else {
+            return try loginPage(language(of: request), username: "", problem: nil)
+        }
+        guard let sent = form["csrf"], Secret(sent) == Secret(Self.token(of: visitor.secret)) else {
+            return try pages.error(Self.notOurs)
+        }
+        return try await work(form, visitor)
+    }
+
+    private static let notOurs = OAuthError(.invalidRequest, "the form was not sent from a page of this session")
+
+    /// A token that belongs to the session and cannot be computed without its cookie.
+    private static func token(of session: Secret) -> String {
+        SecretHash(of: Secret("account:" + session.reveal())).text
+    }
+
+    private func frame(_ visitor: Visitor, notice: String?) async throws -> AccountFrame {
+        let t = AccountTexts.texts(visitor.language)
+        let identity = try await desk.identity(of: visitor.account.subject)
+        let others = try await desk.people(of: visitor.account.subject).filter {
+            InstanceKey(type: .patient, id: $0.id) != identity
+        }
+        return AccountFrame(
+            isDemo: pages.isDemo, lang: visitor.language.rawValue, t: t, csrf: Self.token(of: visitor.secret),
+            personName: visitor.account.displayName, actsFor: others.map(\.label), notice: notice.flatMap { t[$0] })
+    }
+
+    // MARK: - login
+
+    private func loginPage(_ language: PageLanguage, username: String, problem: String?) throws -> Response {
+        let t = AccountTexts.texts(language)
+        return try pages.page(
+            AccountLoginPageFacts(
+                isDemo: pages.isDemo, lang: language.rawValue, t: t, username: username,
+                error: problem.flatMap { t[$0] }),
+            status: problem == nil ? .ok : problem == "tooMany" ? .tooManyRequests : .badRequest)
+    }
+
+    private func login(_ request: Request, _ context: SideContext) async throws -> Response {
+        guard !request.isFromAnotherSite, request.hasFormBody,
+            let body = try await request.wholeBody(upTo: Self.formLimit),
+            let form = try? FormParameters(parsing: body)
+        else { return try pages.error(Self.notOurs) }
+        let username = form["username"] ?? ""
+        let answer = await interaction.signIn(
+            username: username, password: Secret(form["password"] ?? ""),
+            session: cookie.value(in: request.cookieHeaders).map { Secret($0) },
+            from: RequestSource(address: context.peerAddress))
+        let language = language(of: request)
+        switch answer {
+        case .signedIn(_, let instruction):
+            var response = Answers.seeOther("/account")
+            if case .set(let value, let expiresAt) = instruction {
+                response.headers[.setCookie] = cookie.setting(
+                    value.reveal(), maxAge: Int(max(expiresAt - clock.now(), 0)))
+            }
+            return response
+        case .refused(.wrongCredentials): return try loginPage(language, username: username, problem: "wrong")
+        case .refused(.tooManyAttempts(let seconds)):
+            var response = try loginPage(language, username: username, problem: "tooMany")
+            response.headers[.retryAfter] = "\(seconds)"
+            return response
+        case .refused(.busy): return try loginPage(language, username: username, problem: "busy")
+        case .unavailable(let cause):
+            context.logger.error("a login failed", metadata: ["error": "\(cause)"])
+            return try pages.unavailable()
+        }
+    }
+
+    // MARK: - apps
+
+    private func apps(_ visitor: Visitor, notice: String?) async throws -> Response {
+        let frame = try await frame(visitor, notice: notice)
+        let people = try await desk.people(of: visitor.account.subject)
+        var apps: [AppsPageFacts.App] = []
+        for grant in try await desk.grants(of: visitor.account.subject) {
+            let client = try await desk.stores.clients.client(grant.clientID)
+            let patient = grant.launch.patient.map { id in
+                people.first { $0.id == id }?.label ?? "Patient/\(id.text)"
+            }
+            let scopes = grant.scopes.intersection(client?.approvedScopes ?? grant.scopes)
+            apps.append(
+                AppsPageFacts.App(
+                    grant: grant.id.text, name: client?.name ?? grant.clientID.text, patient: patient,
+                    since: Self.day(grant.createdAt * 1000),
+                    lastUse: try await desk.lastUse(of: grant.id).map(Self.minute) ?? frame.t["never"] ?? "",
+                    duration: Self.duration(of: grant, frame.t),
+                    scopes: ScopeSentences.sentences(for: scopes, language: visitor.language.sentences)))
+        }
+        return try pages.page(AppsPageFacts(frame, apps: apps))
+    }
+
+    private static func duration(of grant: Grant, _ t: [String: String]) -> String {
+        guard let end = grant.expiresAt else { return t["offline"] ?? "" }
+        return "\(t["until"] ?? "") \(minute(end * 1000))"
+    }
+
+    private func end(_ form: FormParameters, _ visitor: Visitor, _ context: SideContext) async throws -> Response {
+        let ended = try await desk.end(
+            GrantID(form["grant"] ?? ""), of: visitor.account.subject,
+            from: RequestSource(address: context.peerAddress))
+        return try await apps(visitor, notice: ended ? "ended" : "endedNone")
+    }
+
+    // MARK: - activity
+
+    private func activity(_ request: Request, _ context: SideContext, _ visitor: Visitor) async throws -> Response {
+        let form = (try? FormParameters(parsing: request.uri.query ?? "", repetition: .noted))
+        let people = try await desk.people(of: visitor.account.subject)
+        let asked = form?["patient"]
+        // Only those whom the person may act for; anybody else is as if not asked for.
+        let chosen = people.first { $0.id.text == asked } ?? people.first
+        let cursor = form?["after"].flatMap { AuditCursor($0) }
+        let report = try await desk.report(
+            about: chosen?.id, for: visitor.account.subject, after: cursor,
+            from: RequestSource(address: context.peerAddress))
+        let frame = try await frame(visitor, notice: nil)
+        var names: [String: String] = [:]
+        var entries: [ActivityPageFacts.Entry] = []
+        for record in report.records {
+            entries.append(try await entry(record, visitor, frame.t, &names))
+        }
+        let older = report.next.map { next in
+            "/account/activity?after=\(FormParameters.encode(next.text))"
+                + (chosen.map { "&patient=\($0.id.text)" } ?? "")
+        }
+        return try pages.page(
+            ActivityPageFacts(
+                frame, people: people.map { .init(id: $0.id.text, label: $0.label, isChosen: $0.id == chosen?.id) },
+                entries: entries, older: older, isOlder: cursor != nil))
+    }
+
+    private func entry(
+        _ record: AccessRecord, _ visitor: Visitor, _ t: [String: String], _ names: inout [String: String]
+    ) async throws -> ActivityPageFacts.Entry {
+        var app = ""
+        if let id = record.clientID {
+            if names[id.text] == nil { names[id.text] = try await desk.stores.clients.client(id)?.name ?? id.text }
+            app = names[id.text] ?? id.text
+        }
+        let person: String
+        switch record.subject {
+        case nil: person = t["byItself"] ?? ""
+        case visitor.account.subject?: person = t["you"] ?? ""
+        case let subject?:
+            if names[subject.text] == nil {
+                names[subject.text] = try await desk.stores.users.user(subject)?.displayName ?? record.fhirUser ?? "?"
+            }
+            person = names[subject.text] ?? "?"
+        }
+        let result: String
+        var isRefused = false
+        switch record.outcome {
+        case .permitted: result = "\(t["allowed"] ?? ""), \(record.released) \(t["records"] ?? "")"
+        default:
+            isRefused = true
+            result = "\(t["refused"] ?? "")" + (record.status.map { " (\($0))" } ?? "")
+        }
+        let verb = t[record.interaction.rawValue] ?? t["other"] ?? ""
+        let what =
+            [verb, record.resourceType ?? record.operation.map { "$\($0)" } ?? record.path]
+            .joined(separator: " ") + (record.resourceID.map { "/\($0)" } ?? "")
+        return ActivityPageFacts.Entry(
+            when: Self.minute(record.startedAt), who: "\(app) (\(person))", what: what, scopes: record.scopes,
+            program: record.program.flatMap { t[$0] ?? $0 } ?? "", result: result, isRefused: isRefused)
+    }
+
+    // MARK: - sessions
+
+    private func sessions(_ visitor: Visitor, notice: String?) async throws -> Response {
+        let frame = try await frame(visitor, notice: notice)
+        let list = try await desk.sessions(of: visitor.account.subject)
+        return try pages.page(
+            SessionsPageFacts(
+                frame,
+                sessions: list.map { session in
+                    SessionsPageFacts.Session(
+                        id: session.id.hash.text, isThis: session.id == visitor.id,
+                        begun: Self.minute((session.signIn?.authenticatedAt ?? session.createdAt) * 1000),
+                        seen: Self.minute(session.lastSeenAt * 1000))
+                }))
+    }
+
+    private func endSession(
+        _ form: FormParameters, _ visitor: Visitor, _ context: SideContext
+    ) async throws -> Response {
+        var ended = false
+        if let hash = SecretHash(text: form["session"] ?? "") {
+            ended = try await desk.endSession(
+                SessionID(hash: hash), of: visitor.account.subject, from: RequestSource(address: context.peerAddress))
+        }
+        return try await sessions(visitor, notice: ended ? "sessionEnded" : "sessionGone")
+    }
+
+    // MARK: - times
+
+    /// `2026-01-31`.
+    private static func day(_ milliseconds: Int64) -> String {
+        String(Timestamp.text(milliseconds: milliseconds).prefix(10))
+    }
+
+    /// `2026-01-31 12:00 UTC`.
+    private static func minute(_ milliseconds: Int64) -> String {
+        let text = Timestamp.text(milliseconds: milliseconds)
+        return "\(text.prefix(10)) \(text.dropFirst(11).prefix(5)) UTC"
+    }
+}

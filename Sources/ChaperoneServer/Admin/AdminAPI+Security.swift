@@ -1,0 +1,58 @@
+internal import AccessPolicy
+internal import Authorization
+internal import FHIRCore
+internal import OAuthCore
+
+/// Keys and revocations: what somebody does when something has gone wrong, or is due.
+extension AdminAPI {
+    /// `POST /admin/v1/keys/rotate`: replaces signing keys now. `leaked` also takes the old ones away at once.
+    func rotateKeys(_ request: AdminRequest) async throws -> JSONValue {
+        try require([.admin, .security], request)
+        try allow([], request)
+        for member in request.body?.object ?? [] where !["purpose", "leaked"].contains(member.name) {
+            throw Problem(400, "unknown member", detail: "`\(member.name)` is not known here")
+        }
+        var purposes = KeyKeeper.purposes
+        if let text = request.body?["purpose"]?.string {
+            guard let purpose = StoredKey.Purpose(rawValue: text), purposes.contains(purpose) else {
+                throw Problem(400, "not a purpose", detail: "keys are rotated for access-token, id-token and page-link")
+            }
+            purposes = [purpose]
+        }
+        let isLeaked = request.body?["leaked"]?.bool ?? false
+        var done: [String] = []
+        for purpose in purposes {
+            done +=
+                isLeaked
+                ? try await keyKeeper.replaceLeaked(purpose, by: request.actor.name)
+                : try await keyKeeper.rotate(purpose, by: request.actor.name)
+        }
+        return .object([.init("done", .array(done.map { .string($0) }))])
+    }
+
+    /// `POST /admin/v1/revocations`: ends a grant, all access of a client or of a person, or one token.
+    func revoke(_ request: AdminRequest) async throws -> JSONValue {
+        try require([.admin, .security], request)
+        guard let kind = request.body?["kind"]?.string, let id = request.body?["id"]?.string, !id.isEmpty else {
+            throw Problem(400, "a revocation needs `kind` and `id`")
+        }
+        let (target, reason): (RevocationTarget, RevocationReason)
+        switch kind {
+        case "grant": (target, reason) = (.grant(GrantID(id)), .administrator)
+        case "token": (target, reason) = (.token(TokenID(id)), .administrator)
+        case "client":
+            guard try await stores.clients.client(ClientID(id)) != nil else { throw Problem.notFound }
+            (target, reason) = (.client(ClientID(id)), .clientSuspended)
+        case "user": (target, reason) = (.user(try await subject(named: id)), .accountDisabled)
+        default: throw Problem(400, "not a kind", detail: "`kind` is grant, client, user or token")
+        }
+        let outcome = try await access.revoke(
+            target, because: reason, by: request.actor.name, from: RequestSource(address: request.sourceAddress))
+        guard let outcome else { throw Problem(409, "there was nothing left to end") }
+        var row = Row()
+        row.set("kind", kind)
+        row.set("id", id)
+        row.set("grants", outcome.grants.map(\.text))
+        return row.value
+    }
+}
