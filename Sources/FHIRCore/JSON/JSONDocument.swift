@@ -36,3 +36,55 @@ public struct JSONDocument: Hashable, Sendable {
     /// Hashes the bytes.
     public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 }
+
+extension JSONDocument.Storage {
+    /// The place of what follows a value.
+    @inline(__always)
+    func next(_ place: Int) -> Int { Int(tape[place].next) }
+
+    /// The place of the value of the member with this name; nil when there is none or this is no object.
+    func member(named name: UnsafeBufferPointer<UInt8>, of object: Int) -> Int? {
+        tape.withUnsafeBufferPointer { tape in
+            bytes.withUnsafeBytes { bytes in
+                let entry = tape[object]
+                guard entry.kind == .object else { return nil }
+                var position = object + 1
+                for _ in 0..<entry.count {
+                    if JSONDocument.isString(tape[position], name, in: bytes) { return position + 1 }
+                    position = Int(tape[position + 1].next)
+                }
+                return nil
+            }
+        }
+    }
+
+    /// Whether a value is a string with exactly this text.
+    func isString(_ place: Int, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            tape[place].kind == .string && JSONDocument.isString(tape[place], text, in: bytes)
+        }
+    }
+}
+
+extension JSONDocument {
+    /// Whether a string on the tape has exactly this text, compared after unescaping.
+    @inline(__always)
+    fileprivate static func isString(
+        _ entry: JSONScanner.Entry, _ text: UnsafeBufferPointer<UInt8>, in bytes: UnsafeRawBufferPointer
+    ) -> Bool {
+        let length = Int(entry.end - entry.start) - 2
+        if entry.hasEscapes {
+            let inside = UnsafeRawBufferPointer(rebasing: bytes[Int(entry.start) + 1..<Int(entry.end) - 1])
+            return JSONText.unescaped(inside).elementsEqual(text)
+        }
+        guard length == text.count else { return false }
+        let start = Int(entry.start) + 1
+        // From the end: names of one object often begin alike.
+        var place = length
+        while place > 0 {
+            place -= 1
+            guard bytes[start + place] == text[place] else { return false }
+        }
+        return true
+    }
+}

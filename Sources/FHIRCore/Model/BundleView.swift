@@ -7,7 +7,7 @@ public struct BundleView: Sendable {
         /// `resource`, if there is one; always an object.
         public let resource: JSONNode?
         /// `fullUrl`.
-        public let fullURL: String?
+        public var fullURL: String? { node["fullUrl"]?.string }
         /// `search.mode`.
         public let searchMode: String?
         /// `request.method` and `request.url`, as written.
@@ -65,19 +65,23 @@ public struct BundleView: Sendable {
 
     private static func entry(_ node: JSONNode) -> Entry? {
         guard node.kind == .object else { return nil }
-        for name in ["resource", "search", "request", "response"] {
-            if let part = node[name], part.kind != .object { return nil }
-        }
+        let resource = node["resource"]
+        let search = node["search"]
+        let asked = node["request"]
+        let response = node["response"]
+        guard isObjectOrAbsent(resource), isObjectOrAbsent(search), isObjectOrAbsent(asked), isObjectOrAbsent(response)
+        else { return nil }
         var request: (method: String, url: String)?
-        if let part = node["request"] {
-            guard let method = part["method"]?.string, let url = part["url"]?.string else { return nil }
+        if let asked {
+            guard let method = asked["method"]?.string, let url = asked["url"]?.string else { return nil }
             request = (method, url)
         }
         let fullURL = node["fullUrl"]
-        let mode = node["search"]?["mode"]
+        let mode = search?["mode"]
         guard fullURL == nil || fullURL?.kind == .string, mode == nil || mode?.kind == .string else { return nil }
         return Entry(
-            node: node, resource: node["resource"], fullURL: fullURL?.string, searchMode: mode?.string,
-            request: request, response: node["response"])
+            node: node, resource: resource, searchMode: mode?.string, request: request, response: response)
     }
+
+    private static func isObjectOrAbsent(_ node: JSONNode?) -> Bool { node.map { $0.kind == .object } ?? true }
 }

@@ -19,8 +19,16 @@ public struct ElementExpression: Hashable, Sendable {
 
     struct Alternative: Hashable, Sendable {
         /// The type that the path begins at; nil for any.
-        var root: ResourceType?
-        var steps: [Step]
+        let root: ResourceType?
+        let steps: [Step]
+        /// The place of the last step that is an index; -1 where none is.
+        fileprivate let lastIndex: Int
+
+        init(root: ResourceType?, steps: [Step]) {
+            self.root = root
+            self.steps = steps
+            lastIndex = steps.lastIndex { if case .index = $0 { true } else { false } } ?? -1
+        }
     }
 
     let alternatives: [Alternative]
@@ -34,67 +42,107 @@ public struct ElementExpression: Hashable, Sendable {
         isPresence = parsed.isPresence
     }
 
+    init(alternatives: [Alternative], isPresence: Bool = false) {
+        self.alternatives = alternatives
+        self.isPresence = isPresence
+    }
+
     /// The elements that the expression names in a resource, in order. Contained resources are not looked into.
     func elements(of resource: ResourceView) -> [JSONNode] {
         var result: [JSONNode] = []
-        for alternative in alternatives where alternative.root == nil || alternative.root == resource.type {
-            var nodes = [resource.node]
-            for step in alternative.steps {
-                nodes = ElementExpression.apply(step, to: nodes, in: resource)
-                if nodes.isEmpty { break }
-            }
-            result.append(contentsOf: nodes)
-        }
+        forEachElement(of: resource) { result.append($0) }
         return result
     }
 
-    private static func apply(_ step: Step, to nodes: [JSONNode], in resource: ResourceView) -> [JSONNode] {
-        switch step {
-        case .member(let name): nodes.flatMap { values(of: $0[name]) }
-        case .anyMember(let names): nodes.flatMap { node in names.flatMap { values(of: node[$0]) } }
-        case .index(let place): place < nodes.count ? [nodes[place]] : []
-        case .referenceTo(let type): references(nodes, to: type, in: resource)
-        case .whereEqual(let name, let text): nodes.filter { $0[name]?.equals(text) == true }
+    /// Goes through the elements that the expression names in a resource, in order.
+    func forEachElement(of resource: ResourceView, _ body: (JSONNode) -> Void) {
+        var contained = ContainedTypes(resource: resource)
+        for alternative in alternatives where alternative.root == nil || alternative.root == resource.type {
+            alternative.visit(resource.node, from: 0, &contained, body)
+        }
+    }
+}
+
+extension ElementExpression.Alternative {
+    /// Follows the steps from one on, deep before wide: the order is that of the elements in the document. An index
+    /// counts among all elements that the steps before it have led to, so those are gathered first.
+    fileprivate func visit(
+        _ node: JSONNode, from place: Int, _ contained: inout ContainedTypes, _ body: (JSONNode) -> Void
+    ) {
+        guard place < steps.count else { return body(node) }
+        if place <= lastIndex {
+            guard case .index(let wanted) = steps[lastIndex] else { return }
+            var gathered: [JSONNode] = []
+            let before = ElementExpression.Alternative(root: root, steps: Array(steps[..<lastIndex]))
+            before.visit(node, from: place, &contained) { gathered.append($0) }
+            if wanted < gathered.count { visit(gathered[wanted], from: lastIndex + 1, &contained, body) }
+            return
+        }
+        switch steps[place] {
+        case .member(let name): visit(values: node[name], from: place + 1, &contained, body)
+        case .anyMember(let names):
+            for name in names { visit(values: node[name], from: place + 1, &contained, body) }
+        case .index: break
+        case .referenceTo(let type):
+            if ElementExpression.mayPoint(node, at: type, &contained) {
+                visit(node, from: place + 1, &contained, body)
+            }
+        case .whereEqual(let name, let text):
+            if node[name]?.equals(text) == true { visit(node, from: place + 1, &contained, body) }
         }
     }
 
     /// FHIRPath has no nested lists and no null: an array stands for its elements, null for nothing.
-    private static func values(of node: JSONNode?) -> [JSONNode] {
-        guard let node else { return [] }
+    private func visit(
+        values node: JSONNode?, from place: Int, _ contained: inout ContainedTypes, _ body: (JSONNode) -> Void
+    ) {
+        guard let node else { return }
         switch node.kind {
-        case .array: return node.elements.filter { $0.kind != .null }
-        case .null: return []
-        case .object, .string, .number, .bool: return [node]
+        case .array: node.forEachElement { if $0.kind != .null { visit($0, from: place, &contained, body) } }
+        case .null: break
+        case .object, .string, .number, .bool: visit(node, from: place, &contained, body)
         }
     }
+}
 
-    private static func references(
-        _ nodes: [JSONNode], to type: ResourceType, in resource: ResourceView
-    ) -> [JSONNode] {
-        var contained: [String: String] = [:]
-        for element in resource.node["contained"]?.elements ?? [] {
-            // Of two with one id the first is meant, here as wherever `contained` is read.
-            guard let id = element["id"]?.string, contained[id] == nil else { continue }
-            contained[id] = element["resourceType"]?.string
-        }
-        return nodes.filter { mayPoint($0, at: type, contained: contained) }
-    }
-
+extension ElementExpression {
     /// `resolve() is Type` without resolving: false only when everything that is said of the target's type is
     /// something else. A reference of unknown type stays, and whoever compares it finds that it names nobody.
-    private static func mayPoint(
-        _ node: JSONNode, at type: ResourceType, contained: [String: String]
+    fileprivate static func mayPoint(
+        _ node: JSONNode, at type: ResourceType, _ contained: inout ContainedTypes
     ) -> Bool {
         let declared = node["type"]?.string
-        guard let text = node["reference"]?.string else { return declared == nil || declared == type.rawValue }
-        switch LiteralReference(text) {
+        guard let literal = node["reference"]?.withText({ LiteralReference(utf8: $0) }) else {
+            return declared == nil || declared == type.rawValue
+        }
+        switch literal {
         case .relative(let key, _), .absolute(_, let key, _):
             return key.type == type || declared == type.rawValue
         case .fragment(let id):
-            guard let name = contained[id] else { return true }
+            guard let name = contained.type(of: id) else { return true }
             return name == type.rawValue || declared == type.rawValue
         case .urn, .conditional, .other:
             return declared == nil || declared == type.rawValue
         }
+    }
+}
+
+/// What the contained resources of a resource say that they are, by id; read when it is first asked for.
+private struct ContainedTypes {
+    let resource: ResourceView
+    private var types: [String: String]?
+
+    init(resource: ResourceView) { self.resource = resource }
+
+    mutating func type(of id: String) -> String? {
+        if let types { return types[id] }
+        var read: [String: String] = [:]
+        for element in resource.node["contained"]?.elements ?? [] {
+            // Of two with one id the first is meant, here as wherever `contained` is read.
+            guard let id = element["id"]?.string, read[id] == nil else { continue }
+            read[id] = element["resourceType"]?.string
+        }
+        types = read
+        return read[id]
     }
 }
