@@ -5,12 +5,32 @@ struct BundleEnvelope {
     private var bytes: [UInt8]
     private var count = 0
 
-    init(type: String, total: Int?, links: [(relation: String, url: String)]) {
+    /// - Parameter capacity: about how many bytes there will be.
+    init(type: String, total: Int?, links: [(relation: String, url: String)], capacity: Int = 0) {
         var head = #"{"resourceType":"Bundle","type":"\#(type)""#
         if let total { head += ",\"total\":\(total)" }
         let list = JSONValue.array(
             links.map { ["relation": .string($0.relation), "url": .string($0.url)] as JSONValue })
-        bytes = Array(head.utf8) + Array(",\"link\":".utf8) + list.serialized
+        bytes = []
+        bytes.reserveCapacity(capacity)
+        bytes.append(contentsOf: head.utf8)
+        bytes.append(contentsOf: #","link":"#.utf8)
+        list.append(to: &bytes)
+    }
+
+    /// Adds an entry of a searchset: an address below `base`, the resource's bytes as the closure appends them, and how
+    /// it came to be there.
+    mutating func add(
+        _ key: InstanceKey, below base: String, mode: String, resource: (inout [UInt8]) -> Void
+    ) {
+        bytes.append(contentsOf: (count == 0 ? #","entry":[{"fullUrl":"# : #",{"fullUrl":"#).utf8)
+        count += 1
+        JSONValue.string("\(base)/\(key)").append(to: &bytes)
+        bytes.append(contentsOf: #","resource":"#.utf8)
+        resource(&bytes)
+        bytes.append(contentsOf: #","search":{"mode":"#.utf8)
+        JSONValue.string(mode).append(to: &bytes)
+        bytes.append(contentsOf: "}}".utf8)
     }
 
     /// Adds an entry: the resource's bytes as they are, and members of our own making.
@@ -41,5 +61,8 @@ struct BundleEnvelope {
     }
 
     /// The whole Bundle.
-    func finished() -> [UInt8] { bytes + Array((count == 0 ? "}" : "]}").utf8) }
+    consuming func finished() -> [UInt8] {
+        bytes.append(contentsOf: (count == 0 ? "}" : "]}").utf8)
+        return bytes
+    }
 }
