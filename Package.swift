@@ -17,6 +17,7 @@ let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
@@ -102,7 +103,7 @@ let package = Package(
         // 5: engines.
         library(
             "Persistence",
-            ["FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "Authorization", grdb]),
+            ["FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "Authorization", grdb, grdbSQLite]),
         library("SyntheticRecords", ["FHIRCore"]),
         library("SandboxFHIR", ["FHIRCore", "CZlib", grdb, hummingbird, httpTypes, logging, nioCore]),
         // 6: the one place where everything is put together.

@@ -5,7 +5,7 @@ enum SecretScrubber {
     static let mark = "<redacted>"
 
     /// Names of parameters whose values are never written.
-    private static let secretNames: Set<String> = [
+    static let secretNames: Set<String> = [
         "access_token", "actor_token", "assertion", "client_assertion", "client_secret", "code_verifier", "id_token",
         "id_token_hint", "launch", "password", "refresh_token", "subject_token", "token",
     ]
@@ -14,6 +14,7 @@ enum SecretScrubber {
     ///
     /// `code` is not among the names: in a FHIR search it is a clinical code, and authorization codes are not sent here.
     static func scrub(query: String) -> String {
+        guard SecretSigns.mayStand(inQuery: query) else { return query }
         let parts = query.split(separator: "&", omittingEmptySubsequences: false).map { part -> String in
             guard let equals = part.firstIndex(of: "=") else { return scrub(String(part)) }
             let name = decoded(part[..<equals]).lowercased()
@@ -29,7 +30,7 @@ enum SecretScrubber {
 
     /// A text with everything in it that looks like a signed token replaced.
     static func scrub(_ text: String) -> String {
-        guard text.contains("eyJ") || text.lowercased().contains("bearer") else { return text }
+        guard SecretSigns.mayStand(in: text) else { return text }
         var result = ""
         var rest = text[...]
         while let start = rest.firstRange(of: "eyJ")?.lowerBound {

@@ -15,6 +15,11 @@ public struct RandomSource: Sendable {
     /// The generator of the operating system.
     public static let system = RandomSource(bytes: { count in
         var generator = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count + 7)
+        // Eight bytes a call: each call may be one of the operating system.
+        while bytes.count < count { withUnsafeBytes(of: generator.next()) { bytes.append(contentsOf: $0) } }
+        bytes.removeLast(bytes.count - count)
+        return bytes
     })
 }
