@@ -21,7 +21,7 @@ struct AnswerBuffer: Sendable {
     mutating func append(_ bytes: [UInt8]) -> UpstreamFailure? {
         guard head != nil else { return .malformed }
         guard body.count + bytes.count <= limit else { return .tooLarge }
-        body.append(contentsOf: bytes)
+        if body.isEmpty { body = bytes } else { body.append(contentsOf: bytes) }
         return nil
     }
 }

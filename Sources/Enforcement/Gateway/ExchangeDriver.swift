@@ -5,7 +5,7 @@ internal import NIOCore
 ///
 /// A class because upstream calls and audit completions come back to it; confined to one event loop. It decides
 /// nothing and holds no answer that the exchange did not give it.
-final class ExchangeDriver: UpstreamReceiver {
+final class ExchangeDriver: UpstreamReceiver, Timed {
     private let site: GatewaySite
     private let configuration: GatewayConfiguration
     private let eventLoop: any EventLoop
@@ -13,7 +13,10 @@ final class ExchangeDriver: UpstreamReceiver {
     private var call: UpstreamCall?
     private var answered: ((WireAnswer) -> Void)?
     private var incoming: IncomingRequest?
-    private var auditTimeout: Scheduled<Void>?
+    private let pool: UpstreamPool
+    /// When the audit log will have taken too long for the record that is waited for.
+    private(set) var due = NIODeadline.distantFuture
+    var watchPlace: Int?
 
     init(
         site: GatewaySite, configuration: GatewayConfiguration, eventLoop: any EventLoop,
@@ -23,6 +26,7 @@ final class ExchangeDriver: UpstreamReceiver {
         self.configuration = configuration
         self.eventLoop = eventLoop
         self.answered = answered
+        pool = site.upstream.pool(on: eventLoop)
         exchange = site.enforcer.makeExchange()
     }
 
@@ -41,7 +45,7 @@ final class ExchangeDriver: UpstreamReceiver {
 
     func upstreamHead(_ head: UpstreamHead) { handle(.upstreamHead(head)) }
 
-    func upstreamBody(_ bytes: ByteBuffer) { handle(.upstreamBody(Array(bytes.readableBytesView))) }
+    func upstreamBody(_ bytes: ByteBuffer) { handle(.upstreamBody(Array(buffer: bytes))) }
 
     func upstreamEnded() { handle(.upstreamEnd(standing)) }
 
@@ -57,25 +61,24 @@ final class ExchangeDriver: UpstreamReceiver {
     }
 
     private func perform(_ action: consuming GatewayExchange.Action) {
-        let itself = NIOLoopBound(self, eventLoop: eventLoop)
         switch consume action {
         case .wait:
             return
         case .forward(let request):
             abandonCall()
-            call = site.upstream.pool(on: eventLoop).send(request, to: self)
+            call = pool.send(request, to: self)
         case .open(let record):
             abandonCall()
-            awaitRecord()
-            site.audit.open(record, on: delivery) { itself.value.opened($0) }
+            let itself = awaitRecord()
+            site.audit.open(record, on: pool.delivery) { itself.value.opened($0) }
         case .record(let record):
             abandonCall()
-            awaitRecord()
-            site.audit.record(record, on: delivery) { itself.value.closed($0) }
+            let itself = awaitRecord()
+            site.audit.record(record, on: pool.delivery) { itself.value.closed($0) }
         case .close(let receipt, let record):
             abandonCall()
-            awaitRecord()
-            site.audit.close(receipt, record, on: delivery) { itself.value.closed($0) }
+            let itself = awaitRecord()
+            site.audit.close(receipt, record, on: pool.delivery) { itself.value.closed($0) }
         case .answer(let answer):
             abandonCall()
             finish(WireAnswer(answer))
@@ -89,12 +92,13 @@ final class ExchangeDriver: UpstreamReceiver {
     }
 
     /// A log that does not answer is one that cannot be written; a receipt that comes later answers nothing any more.
-    private func awaitRecord() {
-        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-        auditTimeout = eventLoop.scheduleTask(in: .milliseconds(configuration.limits.auditTimeoutMilliseconds)) {
-            loopBound.value.handle(.auditFailed(.busy))
-        }
+    private func awaitRecord() -> NIOLoopBound<ExchangeDriver> {
+        due = pool.watch.now + .milliseconds(configuration.limits.auditTimeoutMilliseconds)
+        pool.watch.add(self)
+        return NIOLoopBound(self, eventLoop: eventLoop)
     }
+
+    func isOverdue() { handle(.auditFailed(.busy)) }
 
     /// The exchange has gone on while the upstream still sends: stop reading it.
     private func abandonCall() {
@@ -102,13 +106,8 @@ final class ExchangeDriver: UpstreamReceiver {
         call = nil
     }
 
-    private var delivery: AuditDelivery {
-        let eventLoop = eventLoop
-        return AuditDelivery { work in eventLoop.execute(work) }
-    }
-
     private func opened(_ result: consuming Result<OpeningReceipt, AuditFailure>) {
-        auditTimeout?.cancel()
+        pool.watch.remove(self)
         switch consume result {
         case .success(let receipt): handle(.opened(receipt, standing))
         case .failure(let failure): handle(.auditFailed(failure))
@@ -116,7 +115,7 @@ final class ExchangeDriver: UpstreamReceiver {
     }
 
     private func closed(_ result: consuming Result<ClosingReceipt, AuditFailure>) {
-        auditTimeout?.cancel()
+        pool.watch.remove(self)
         switch consume result {
         case .success(let receipt): handle(.closed(receipt))
         case .failure(let failure): handle(.auditFailed(failure))
@@ -126,7 +125,7 @@ final class ExchangeDriver: UpstreamReceiver {
     private func answerCapabilities(_ refusal: GatewayRefusal?) {
         if let refusal { return finish(.documentUnavailable(refusal)) }
         let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-        site.capabilities.document(over: site.upstream.pool(on: eventLoop)) { answer in
+        site.capabilities.document(over: pool) { answer in
             loopBound.value.finish(answer)
         }
     }

@@ -49,9 +49,10 @@ public struct AccessTokenVerifier: Sendable {
 
     /// The facts of a token at a moment (Unix seconds).
     public func verify(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
-        let digest = SHA256Hash.of(Array(token.utf8))
+        let digest = SHA256Hash.of(utf8: token)
+        let known = cache.access(for: digest)
         let access: GrantedAccess
-        if let known = cache.access(for: digest) {
+        if let known {
             access = known
         } else {
             switch examine(token, now: now) {
@@ -61,7 +62,7 @@ public struct AccessTokenVerifier: Sendable {
         }
         // INVARIANT: on every hit too, the end of the token's life and its revocation are looked at.
         if let ending = ending(of: access, now: now) { return .failure(ending) }
-        cache.remember(access, for: digest)
+        if known == nil { cache.remember(access, for: digest) }
         return .success(access)
     }
 

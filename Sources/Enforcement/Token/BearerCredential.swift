@@ -23,32 +23,45 @@ enum BearerCredential: Hashable, Sendable {
             self = .none
             return
         }
-        let parts = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts[0].lowercased() == "bearer" else {
+        let scheme = header.utf8.prefix { $0 != UInt8(ascii: " ") }
+        guard String(Substring(scheme)).equalsIgnoringCase("bearer") else {
             self = .none
             return
         }
-        guard parts.count == 2, Self.isToken(parts[1]) else {
+        let token = header.utf8.dropFirst(scheme.count + 1)
+        guard scheme.endIndex != header.utf8.endIndex, Self.isToken(token) else {
             self = .malformed
             return
         }
-        self = .token(String(parts[1]))
+        self = .token(String(Substring(token)))
     }
 
     /// RFC 6750 §2.1, `b64token`; so neither a second token nor a parameter can follow (ATK-193).
-    private static func isToken(_ text: Substring) -> Bool {
-        guard !text.isEmpty, text.utf8.count <= limit else { return false }
-        let body = text.utf8.prefix { $0 != UInt8(ascii: "=") }
-        return !body.isEmpty && body.allSatisfy { isAlphanumeric($0) || "-._~+/".utf8.contains($0) }
-            && text.utf8.dropFirst(body.count).allSatisfy { $0 == UInt8(ascii: "=") }
+    private static func isToken(_ text: Substring.UTF8View) -> Bool {
+        guard !text.isEmpty, text.count <= limit else { return false }
+        let body = text.prefix { $0 != UInt8(ascii: "=") }
+        return !body.isEmpty && body.allSatisfy(isTokenByte)
+            && text.dropFirst(body.count).allSatisfy { $0 == UInt8(ascii: "=") }
+    }
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+            true
+        default: false
+        }
     }
 
     /// Whether a form-encoded text has a parameter called `access_token`, in any spelling that a decoder might accept.
     private static func namesToken(_ text: (some Collection<UInt8>)?) -> Bool {
         guard let text else { return false }
         return text.split(whereSeparator: { $0 == UInt8(ascii: "&") || $0 == UInt8(ascii: ";") }).contains { pair in
-            let name = decoded(pair.prefix { $0 != UInt8(ascii: "=") })
-            return String(decoding: name, as: UTF8.self).lowercased() == "access_token"
+            let name = pair.prefix { $0 != UInt8(ascii: "=") }
+            // Shorter than the name itself it cannot spell it, with escapes or without.
+            guard name.count >= 12 else { return false }
+            return String(decoding: decoded(name), as: UTF8.self).lowercased() == "access_token"
         }
     }
 

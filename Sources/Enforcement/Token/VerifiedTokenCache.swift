@@ -19,20 +19,30 @@ final class VerifiedTokenCache: Sendable {
 
     var count: Int { tables.withLock { $0.newer.count + $0.older.count } }
 
+    /// What is remembered of a token, which counts as a use of it.
     func access(for digest: [UInt8]) -> GrantedAccess? {
-        tables.withLock { $0.newer[digest] ?? $0.older[digest] }
+        tables.withLock { tables in
+            if let access = tables.newer[digest] { return access }
+            guard let access = tables.older[digest] else { return nil }
+            keep(access, for: digest, in: &tables)
+            return access
+        }
     }
 
     func remember(_ access: GrantedAccess, for digest: [UInt8]) {
         tables.withLock { tables in
             guard tables.newer[digest] == nil else { return }
-            if tables.newer.count >= half {
-                tables.older = tables.newer
-                tables.newer = [:]
-            }
-            tables.older[digest] = nil
-            tables.newer[digest] = access
+            keep(access, for: digest, in: &tables)
         }
+    }
+
+    private func keep(_ access: GrantedAccess, for digest: [UInt8], in tables: inout Tables) {
+        if tables.newer.count >= half {
+            tables.older = tables.newer
+            tables.newer = [:]
+        }
+        tables.older[digest] = nil
+        tables.newer[digest] = access
     }
 
     func removeAll() { tables.withLock { $0 = Tables() } }

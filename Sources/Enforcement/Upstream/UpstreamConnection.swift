@@ -4,7 +4,7 @@ internal import NIOHTTP1
 /// One HTTP/1.1 connection to the protected server; carries one call at a time.
 ///
 /// A class because NIO's handlers are; confined to its channel's event loop.
-final class UpstreamConnection: ChannelInboundHandler {
+final class UpstreamConnection: ChannelInboundHandler, Timed {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
 
@@ -14,8 +14,9 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var isReused = false
     private var isKeptAlive = false
     private var isClosing = false
-    private var idleTimeout: Scheduled<Void>?
     private(set) var idleSince = NIODeadline.now()
+    private(set) var due = NIODeadline.distantFuture
+    var watchPlace: Int?
     /// Set once the pool has it in its books.
     var isCounted = false
 
@@ -31,31 +32,33 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     func close() {
         isClosing = true
+        pool.watch.remove(self)
         context?.close(promise: nil)
     }
 
-    func armIdleTimeout(_ delay: TimeAmount) {
-        guard let context else { return }
-        idleSince = .now()
-        let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        idleTimeout = context.eventLoop.scheduleTask(in: delay) {
-            let connection = loopBound.value
-            if connection.call == nil { connection.close() }
-        }
+    /// It has nothing to do; if that stays so for a while it is closed.
+    func rest(for allowed: TimeAmount) {
+        idleSince = pool.watch.now
+        due = idleSince + allowed
+        pool.watch.add(self)
+    }
+
+    func isOverdue() {
+        if call == nil { close() }
     }
 
     func perform(_ call: UpstreamCall, isReused: Bool) {
-        idleTimeout?.cancel()
+        pool.watch.remove(self)
         guard let context, !isClosing else { return call.fail(.interrupted) }
         self.call = call
         self.isReused = isReused
         isKeptAlive = false
         call.connection = self
-        call.armReadTimeout()
+        call.startListening()
         let request = call.request
         let head = HTTPRequestHead(
             version: .http1_1, method: request.method.nio, uri: request.target(in: pool.server),
-            headers: request.headers(for: pool.server))
+            headers: request.headers(beside: pool.fixedHeaders))
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if !request.body.isEmpty {
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: request.body)))), promise: nil)
@@ -112,7 +115,7 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     private func finish(with failure: UpstreamFailure) {
         isClosing = true
-        idleTimeout?.cancel()
+        pool.watch.remove(self)
         let ended = call
         call = nil
         ended?.connection = nil
