@@ -50,6 +50,6 @@ extension ChainHash {
 
 extension [UInt8] {
     fileprivate mutating func append(bigEndian value: UInt64) {
-        withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
+        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
     }
 }

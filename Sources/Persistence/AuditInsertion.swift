@@ -1,3 +1,4 @@
+internal import AccessPolicy
 internal import Audit
 internal import GRDB
 internal import GRDBSQLite

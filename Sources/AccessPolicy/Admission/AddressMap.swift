@@ -1,3 +1,5 @@
+internal import FHIRCore
+
 /// Turns addresses of the protected server into ours, wherever in a text they stand.
 ///
 /// Below the base an address keeps its meaning: what begins with the upstream's base begins with the public one.
@@ -22,10 +24,10 @@ struct AddressMap: Hashable, Sendable {
         finder = HostFinder(lowercased: Array(upstreamHost.dropFirst(2)))
     }
 
-    /// The policy's map, if these bytes may name the upstream; a text with escapes may spell it in another way.
-    init?(_ policy: ServerPolicy, for bytes: [UInt8]) {
+    /// The policy's map, if this text may name the upstream; one with escapes may spell it in another way.
+    init?(_ policy: ServerPolicy, for document: JSONDocument) {
         let map = policy.addresses
-        guard map.upstreamBase != map.publicBase, map.mayName(in: bytes, bytes.indices) else { return nil }
+        guard map.upstreamBase != map.publicBase, map.mayName(in: document, document.bytes.indices) else { return nil }
         self = map
     }
 
@@ -77,8 +79,11 @@ struct AddressMap: Hashable, Sendable {
     }
 
     /// Whether a part of some JSON may name the upstream: its host stands there, or an escape that could spell it.
-    func mayName(in bytes: [UInt8], _ range: Range<Int>) -> Bool {
-        bytes.withUnsafeBytes { finder.mayStand(in: UnsafeRawBufferPointer(rebasing: $0[range])) }
+    func mayName(in document: JSONDocument, _ range: Range<Int>) -> Bool {
+        document.bytes.withUnsafeBytes { bytes in
+            finder.mayStand(
+                in: UnsafeRawBufferPointer(rebasing: bytes[range]), mayBeSpelt: document.hasCodeUnitEscapes)
+        }
     }
 
     // MARK: - bytes

@@ -18,14 +18,14 @@ struct BundleEnvelope {
         list.append(to: &bytes)
     }
 
-    /// Adds an entry of a searchset: an address below `base`, the resource's bytes as the closure appends them, and how
-    /// it came to be there.
-    mutating func add(
-        _ key: InstanceKey, below base: String, mode: String, resource: (inout [UInt8]) -> Void
-    ) {
+    /// Adds an entry of a searchset: its address, the resource's bytes as the closure appends them, and how it came to be
+    /// there.
+    ///
+    /// - Parameter base: the public base as `JSONAddress` writes it.
+    mutating func add(_ key: InstanceKey, below base: JSONAddress, mode: String, resource: (inout [UInt8]) -> Void) {
         bytes.append(contentsOf: (count == 0 ? #","entry":[{"fullUrl":"# : #",{"fullUrl":"#).utf8)
         count += 1
-        JSONValue.string("\(base)/\(key)").append(to: &bytes)
+        base.append(key, to: &bytes)
         bytes.append(contentsOf: #","resource":"#.utf8)
         resource(&bytes)
         bytes.append(contentsOf: #","search":{"mode":"#.utf8)
@@ -64,5 +64,26 @@ struct BundleEnvelope {
     consuming func finished() -> [UInt8] {
         bytes.append(contentsOf: (count == 0 ? "}" : "]}").utf8)
         return bytes
+    }
+}
+
+/// A FHIR base as it stands in JSON, made once and followed by one key after another.
+struct JSONAddress {
+    /// With the quote before it and a slash behind.
+    private let beginning: [UInt8]
+
+    init(_ base: String) {
+        var text = JSONValue.string(base + "/").serialized
+        text.removeLast()
+        beginning = text
+    }
+
+    /// Appends the address of a resource below the base. Type and id have nothing in them that JSON would escape.
+    func append(_ key: InstanceKey, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: beginning)
+        bytes.append(contentsOf: key.type.rawValue.utf8)
+        bytes.append(UInt8(ascii: "/"))
+        bytes.append(contentsOf: key.id.text.utf8)
+        bytes.append(UInt8(ascii: "\""))
     }
 }

@@ -20,8 +20,10 @@ struct HostFinder: Hashable, Sendable {
     }
 
     /// Whether the name stands in the bytes, or an escape of a code unit, by which it could be spelt.
-    func mayStand(in bytes: UnsafeRawBufferPointer) -> Bool {
-        name.isEmpty || stands(in: bytes) || HostFinder.hasCodeUnitEscape(bytes)
+    ///
+    /// - Parameter mayBeSpelt: false where somebody has seen that there is no such escape.
+    func mayStand(in bytes: UnsafeRawBufferPointer, mayBeSpelt: Bool = true) -> Bool {
+        name.isEmpty || stands(in: bytes) || (mayBeSpelt && HostFinder.hasCodeUnitEscape(bytes))
     }
 
     private func stands(in bytes: UnsafeRawBufferPointer) -> Bool {

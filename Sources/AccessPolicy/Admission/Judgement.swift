@@ -54,16 +54,17 @@ struct TypeJudge: Sendable {
     private let policy: ServerPolicy
     private let rule: TypeRule
     private let forms: ReferenceForms
-    /// The grants that say anything about the letters on the type, and their scopes.
-    private let grants: [EffectiveGrant]
+    /// The grants that say anything about the letters on the type: boundary and constraint of each, and the scopes.
+    private let grants: [(boundary: PatientPanel, constraint: SearchConstraint?)]
     private let held: [HeldScope]
 
     init(_ judge: Judge, of type: ResourceType, letters: Permissions) {
         policy = judge.policy
         rule = policy.types[type]
         forms = judge.forms
-        grants = judge.grants.filter { $0.grants(letters, on: type, types: judge.policy.types) }
-        held = grants.map(\.held)
+        let applying = judge.grants.filter { $0.grants(letters, on: type, types: judge.policy.types) }
+        grants = applying.map { ($0.boundary, $0.scope.constraint) }
+        held = applying.map(\.held)
     }
 
     /// Reads the subject element of a resource of the type.
@@ -77,13 +78,13 @@ struct TypeJudge: Sendable {
         var best: Redaction?
         // The places of the grants that do not admit it; mostly none, and then nothing is gathered.
         var failing: Set<Int> = []
-        for (place, grant) in grants.enumerated() {
-            if let constraint = grant.scope.constraint, !constraint.matches(resource) {
+        for place in grants.indices {
+            if let constraint = grants[place].constraint, !constraint.matches(resource) {
                 reason = max(reason, .outsideConstraint)
                 failing.insert(place)
                 continue
             }
-            switch redaction(of: resource, subject, for: grant.boundary, released) {
+            switch redaction(of: resource, subject, for: grants[place].boundary, released) {
             case .success(let found):
                 if best.map({ found.count < $0.count }) ?? true { best = found }
             case .failure(let failure):
@@ -106,10 +107,9 @@ struct TypeJudge: Sendable {
         case .everyone: return .success(.none)
         case .patients(let patients): panel = patients
         }
-        let multiPatient = MultiPatient(panel: panel, policy: policy, forms: forms)
         switch rule.typeClass {
         // It is nobody's; what it contains may still be somebody's.
-        case .shared, .conformance: return multiPatient.redaction(of: resource, .allow)
+        case .shared, .conformance: return others(in: resource, panel, .allow)
         case .restricted: return .failure(Judge.Failure(reason: .outsideBoundary))
         case .compartment: break
         }
@@ -121,7 +121,16 @@ struct TypeJudge: Sendable {
                 subject.names(aPatientOf: panel)
             }
         guard isMember else { return .failure(Judge.Failure(reason: .outsideBoundary)) }
-        return multiPatient.redaction(of: resource, rule.multiPatient)
+        return others(in: resource, panel, rule.multiPatient)
+    }
+
+    /// What takes patients outside the panel out, or the failure that withholds the resource.
+    private func others(
+        in resource: ResourceView, _ panel: Set<ResourceID>, _ multiPatient: TypeRule.MultiPatientRule
+    ) -> Result<Redaction, Judge.Failure> {
+        // Where references stay as text, only what is contained could be somebody else's.
+        if multiPatient == .allow, resource.node["contained"] == nil { return .success(.none) }
+        return MultiPatient(panel: panel, policy: policy, forms: forms).redaction(of: resource, multiPatient)
     }
 
     /// b.7: at least one target is visible, and every target that belongs to a patient is.

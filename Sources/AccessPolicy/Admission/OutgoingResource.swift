@@ -33,7 +33,7 @@ struct OutgoingResource {
         edits += redaction.edits
         if !edits.isEmpty { edits.append(resource.subsetMark) }
         // Most resources name nobody's address; only those that may are taken apart.
-        if let addresses, addresses.mayName(in: node.document.bytes, node.range) { edits += addressEdits(addresses) }
+        if let addresses, addresses.mayName(in: node.document, node.range) { edits += addressEdits(addresses) }
         if edits.isEmpty {
             result.append(contentsOf: node.bytes)
         } else {

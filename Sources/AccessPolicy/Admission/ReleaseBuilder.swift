@@ -8,6 +8,7 @@ struct ReleaseBuilder {
     private(set) var determining: Set<HeldScope> = []
     /// The scopes that were counted last; those of the next resource are mostly the same.
     private var lastScopes: [HeldScope] = []
+    private var lastPatient: ResourceID?
     private(set) var securityEvents: [String] = []
     private let projection: Projection
     private let addresses: AddressMap?
@@ -17,7 +18,7 @@ struct ReleaseBuilder {
     init(_ permit: Permit, document: JSONDocument?) {
         self.permit = permit
         projection = Projection(permit.request.options)
-        addresses = document.flatMap { AddressMap(permit.rule.policy, for: $0.bytes) }
+        addresses = document.flatMap { AddressMap(permit.rule.policy, for: $0) }
     }
 
     /// The bytes of an admitted resource.
@@ -47,7 +48,10 @@ struct ReleaseBuilder {
             lastScopes = scopes
         }
         if subject.isRecorded {
-            for key in subject.keys where key.type == .patient { patients.insert(key.id) }
+            for key in subject.keys where key.type == .patient && key.id != lastPatient {
+                patients.insert(key.id)
+                lastPatient = key.id
+            }
         }
         return OutgoingResource(resource, addresses)
     }

@@ -6,6 +6,7 @@ struct SearchAnswer {
     private let bundle: BundleView
     private let type: ResourceType
     private let judge: TypeJudge
+    private let base: JSONAddress
     private var builder: ReleaseBuilder
     private var matches: [Entry] = []
     private var matched: Set<InstanceKey> = []
@@ -30,6 +31,7 @@ struct SearchAnswer {
         self.bundle = bundle
         self.type = type
         judge = TypeJudge(permit.rule.judge(for: .match), of: type, letters: permit.letters(for: .match))
+        base = JSONAddress(permit.rule.policy.publicBase)
         builder = ReleaseBuilder(permit, document: bundle.node.document)
     }
 
@@ -49,7 +51,9 @@ struct SearchAnswer {
         var envelope = BundleEnvelope(
             type: "searchset", total: total(next), links: [selfLink] + nextLink,
             capacity: bundle.node.bytes.count + matches.count * 64)
-        for entry in matches { add(entry, mode: "match", to: &envelope) }
+        // In place: an entry is not small.
+        let matches = matches
+        for place in matches.indices { add(matches[place], mode: "match", to: &envelope) }
         for entry in included { add(entry, mode: "include", to: &envelope) }
         if isMissingIncludes(among: matches + included) {
             add(outcome: "includes-withheld", code: "suppressed", to: &envelope)
@@ -59,9 +63,10 @@ struct SearchAnswer {
     }
 
     private mutating func add(_ entry: Entry, mode: String, to envelope: inout BundleEnvelope) {
-        let policy = permit.rule.policy
-        let subject = entry.subject ?? permit.rule.forms.subject(of: entry.resource, policy.types[entry.key.type])
-        envelope.add(entry.key, below: policy.publicBase, mode: mode) { bytes in
+        let subject =
+            entry.subject
+            ?? permit.rule.forms.subject(of: entry.resource, permit.rule.policy.types[entry.key.type])
+        envelope.add(entry.key, below: base, mode: mode) { bytes in
             builder.release(
                 entry.resource, subject, entry.redaction, by: entry.scopes, isProjected: mode == "match", to: &bytes)
         }

@@ -4,8 +4,9 @@ public import OAuthCore
 
 /// Everything that stands behind one public FHIR base: whose tokens count, what the rules are, who sees whom.
 ///
-/// It gathers the facts with which an exchange begins; the exchange decides.
-public struct Enforcer: Sendable {
+/// It gathers the facts with which an exchange begins; the exchange decides. A class so that every connection shares
+/// one; nothing in it changes but what stands behind the locks of token cache and budget.
+public final class Enforcer: Sendable {
     /// Sizes and rates.
     public struct Limits: Sendable, Hashable {
         /// Largest answer of the protected server that is judged whole (decision 11).
@@ -22,10 +23,8 @@ public struct Enforcer: Sendable {
     private let policy: ServerPolicy
     private let verifier: AccessTokenVerifier
     private let panels: PanelSource
-    private let pageLinks: PageLinks
-    private let crossOrigin: CrossOriginPolicy
+    private let rules: ExchangeRules
     private let random: RandomSource
-    private let limits: Limits
     private let anonymous: AnonymousBudget
 
     /// An enforcer of these rules; the site's server and audit recorder join it in `GatewaySite`.
@@ -36,20 +35,15 @@ public struct Enforcer: Sendable {
         self.policy = policy
         self.verifier = verifier
         self.panels = panels
-        self.pageLinks = pageLinks
-        self.crossOrigin = crossOrigin
+        rules = ExchangeRules(
+            policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin)
         self.random = random
-        self.limits = limits
         anonymous = AnonymousBudget(
             perSecond: limits.anonymousRecordsPerSecond, burst: limits.anonymousRecordsBurst)
     }
 
     /// A new exchange under this base's rules.
-    public func makeExchange() -> GatewayExchange {
-        GatewayExchange(
-            rules: ExchangeRules(
-                policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin))
-    }
+    public func makeExchange() -> GatewayExchange { GatewayExchange(rules: rules) }
 
     /// The facts about a request at this moment: the first event of its exchange.
     public func receive(_ request: ClientRequest, refusal: FramingRefusal? = nil) -> IncomingRequest {
@@ -64,7 +58,7 @@ public struct Enforcer: Sendable {
         }
         return IncomingRequest(
             request: request.fhirRequest, standing: standing,
-            decisionID: DecisionID(random.identifier(byteCount: 16)), now: now, startedAt: request.receivedAt,
+            decisionID: DecisionID(random.identifier(at: request.receivedAt)), now: now, startedAt: request.receivedAt,
             sourceAddress: request.sourceAddress, unrecordedRefusals: unrecorded)
     }
 

@@ -3,11 +3,20 @@ internal import Audit
 internal import FHIRCore
 
 /// The judgements of an exchange: policy's decisions joined with what the protected server said. All of it is pure.
-struct ExchangeRules: Sendable {
+///
+/// A class so that every exchange of a base shares one; nothing in it changes.
+final class ExchangeRules: Sendable {
     let policy: ServerPolicy
     let pageLinks: PageLinks
     let answerBytes: Int
     let crossOrigin: CrossOriginPolicy
+
+    init(policy: ServerPolicy, pageLinks: PageLinks, answerBytes: Int, crossOrigin: CrossOriginPolicy) {
+        self.policy = policy
+        self.pageLinks = pageLinks
+        self.answerBytes = answerBytes
+        self.crossOrigin = crossOrigin
+    }
 
     /// How many resources that a body refers to are looked up before it is written.
     static let provingReads = 16

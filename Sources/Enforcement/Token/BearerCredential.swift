@@ -39,19 +39,24 @@ enum BearerCredential: Hashable, Sendable {
     /// RFC 6750 §2.1, `b64token`; so neither a second token nor a parameter can follow (ATK-193).
     private static func isToken(_ text: Substring.UTF8View) -> Bool {
         guard !text.isEmpty, text.count <= limit else { return false }
+        // A token is long, so it is looked at as a whole first; padding is rare.
+        if text.withContiguousStorageIfAvailable(consistsOfTokenBytes) == true { return true }
         let body = text.prefix { $0 != UInt8(ascii: "=") }
-        return !body.isEmpty && body.allSatisfy(isTokenByte)
+        return !body.isEmpty && body.allSatisfy { notTokenBytes[Int($0)] == 0 }
             && text.dropFirst(body.count).allSatisfy { $0 == UInt8(ascii: "=") }
     }
 
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"), UInt8(ascii: "+"), UInt8(ascii: "/"):
-            true
-        default: false
+    private static func consistsOfTokenBytes(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        notTokenBytes.withUnsafeBufferPointer { table in
+            var found: UInt8 = 0
+            for byte in text { found |= table[Int(byte)] }
+            return found == 0
         }
+    }
+
+    /// 1 for every byte that cannot stand in a token before its padding, else 0.
+    private static let notTokenBytes: [UInt8] = (0...255).map { (byte: UInt8) in
+        isAlphanumeric(byte) || "-._~+/".utf8.contains(byte) ? 0 : 1
     }
 
     /// Whether a form-encoded text has a parameter called `access_token`, in any spelling that a decoder might accept.

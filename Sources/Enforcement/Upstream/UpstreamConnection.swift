@@ -14,6 +14,8 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
     private var isReused = false
     private var isKeptAlive = false
     private var isClosing = false
+    /// The answer to its last call is whole, and what came with it has still to be looked at.
+    private var isAnswered = false
     private(set) var idleSince = NIODeadline.now()
     private(set) var due = NIODeadline.distantFuture
     var watchPlace: Int?
@@ -82,19 +84,19 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
             self.call = nil
             call.connection = nil
             let canCarryMore = isKeptAlive && !isClosing && !call.isOver && context.channel.isActive
-            if canCarryMore { releaseSoon(context) } else { close() }
+            if canCarryMore { isAnswered = true } else { close() }
             call.end()
         }
     }
 
     /// Back to the pool when everything that was read together with the answer has been looked at: bytes that nobody
     /// asked for close the connection, and are not taken for the answer to the next call.
-    private func releaseSoon(_ context: ChannelHandlerContext) {
-        let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.eventLoop.execute {
-            let connection = loopBound.value
-            if connection.isUsable { connection.pool.release(connection) }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if isAnswered {
+            isAnswered = false
+            if isUsable { pool.release(self) }
         }
+        context.fireChannelReadComplete()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -143,12 +145,22 @@ extension UpstreamRequest.Method {
 
 extension UpstreamHead {
     init(_ head: HTTPResponseHead) {
-        self.init(
-            status: Int(head.status.code),
-            contentType: head.headers.first(name: "content-type"),
-            contentEncoding: head.headers.first(name: "content-encoding"),
-            etag: head.headers.first(name: "etag"),
-            lastModified: head.headers.first(name: "last-modified"),
-            location: head.headers.first(name: "location"))
+        self.init(status: Int(head.status.code))
+        // Of each the first, in one pass.
+        for (name, value) in head.headers {
+            if contentType == nil, name.equalsIgnoringCase("content-type") {
+                contentType = value
+            } else if contentEncoding == nil, name.equalsIgnoringCase("content-encoding") {
+                contentEncoding = value
+            } else if etag == nil, name.equalsIgnoringCase("etag") {
+                etag = value
+            } else if lastModified == nil, name.equalsIgnoringCase("last-modified") {
+                lastModified = value
+            } else if location == nil, name.equalsIgnoringCase("location") {
+                location = value
+            } else if contentLength == nil, name.equalsIgnoringCase("content-length") {
+                contentLength = Int(value)
+            }
+        }
     }
 }

@@ -7,10 +7,12 @@ public struct JSONDocument: Hashable, Sendable {
     final class Storage: Sendable {
         let bytes: [UInt8]
         let tape: [JSONScanner.Entry]
+        let hasCodeUnitEscapes: Bool
 
-        init(bytes: [UInt8], tape: [JSONScanner.Entry]) {
+        init(bytes: [UInt8], scan: JSONScanner.Scan) {
             self.bytes = bytes
-            self.tape = tape
+            tape = scan.tape
+            hasCodeUnitEscapes = scan.hasCodeUnitEscapes
         }
     }
 
@@ -18,12 +20,15 @@ public struct JSONDocument: Hashable, Sendable {
 
     /// Reads and checks a text.
     public init(_ bytes: [UInt8], limits: JSONLimits = .default) throws(JSONSyntaxError) {
-        let tape = try JSONScanner.tape(of: bytes, limits: limits)
-        storage = Storage(bytes: bytes, tape: tape)
+        storage = Storage(bytes: bytes, scan: try JSONScanner.scan(bytes, limits: limits))
     }
 
     /// The text as it was given.
     public var bytes: [UInt8] { storage.bytes }
+
+    /// Whether a character is spelt by its number (`\\u0041`) anywhere in the text; if not, what a string says stands in
+    /// the bytes as it is, but for the few characters that have a short escape.
+    public var hasCodeUnitEscapes: Bool { storage.hasCodeUnitEscapes }
 
     /// The outermost value.
     public var root: JSONNode { JSONNode(document: self, index: 0) }
@@ -55,6 +60,29 @@ extension JSONDocument.Storage {
                 }
                 return nil
             }
+        }
+    }
+
+    /// The place of the value of the member with this name, where the name is one of ours.
+    @inline(__always)
+    func member(ours name: StaticString, of object: Int) -> Int? {
+        name.withUTF8Buffer { member(named: $0, of: object) }
+    }
+
+    /// The place of the value of the member with this name.
+    func member(_ name: String, of object: Int) -> Int? {
+        var name = name
+        return name.withUTF8 { member(named: $0, of: object) }
+    }
+
+    /// Lends the UTF-8 of a string with its escapes undone; nil for any other value.
+    func withText<Answer>(_ place: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Answer) -> Answer? {
+        let entry = tape[place]
+        guard entry.kind == .string else { return nil }
+        return bytes.withUnsafeBufferPointer { bytes in
+            let inside = UnsafeBufferPointer(rebasing: bytes[Int(entry.start) + 1..<Int(entry.end) - 1])
+            guard entry.hasEscapes else { return body(inside) }
+            return JSONText.unescaped(inside).withUnsafeBufferPointer(body)
         }
     }
 

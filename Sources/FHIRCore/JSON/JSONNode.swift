@@ -88,13 +88,7 @@ public struct JSONNode: Hashable, Sendable {
     /// Lends the UTF-8 of a string with its escapes undone; nil for anything else. Copies nothing where nothing is
     /// escaped.
     public func withText<Answer>(_ body: (UnsafeBufferPointer<UInt8>) -> Answer) -> Answer? {
-        let entry = entry
-        guard entry.kind == .string else { return nil }
-        return document.storage.bytes.withUnsafeBufferPointer { bytes in
-            let inside = UnsafeBufferPointer(rebasing: bytes[Int(entry.start) + 1..<Int(entry.end) - 1])
-            guard entry.hasEscapes else { return body(inside) }
-            return JSONText.unescaped(inside).withUnsafeBufferPointer(body)
-        }
+        document.storage.withText(index, body)
     }
 
     /// The value of `true` or `false`; nil for anything else.

@@ -3,7 +3,7 @@
 /// Strict RFC 8259: UTF-8 without byte order mark, one value, no duplicate member names in any object, no lone
 /// surrogate, a bounded depth. Containers are kept on a stack of our own, so that depth costs no call frames.
 ///
-/// It reads and writes through pointers that live only inside `tape(of:limits:)`: every read is behind a comparison
+/// It reads and writes through pointers that live only inside `scan(_:limits:)`: every read is behind a comparison
 /// with `count`, every write behind one with the room that is left.
 struct JSONScanner {
     /// A value on the tape. An object's members follow it as name, value, name, value …; an array's elements as values.
@@ -43,6 +43,14 @@ struct JSONScanner {
     private var outer: [Frame] = []
     private var depth = 0
     private var names = JSONMemberNames()
+    private var hasCodeUnitEscapes = false
+
+    /// What a pass over a text has found.
+    struct Scan {
+        let tape: [Entry]
+        /// Whether a character was spelt by its number.
+        let hasCodeUnitEscapes: Bool
+    }
 
     private init(_ buffer: UnsafeRawBufferPointer, base: UnsafeRawPointer, maxDepth: Int) {
         self.base = base
@@ -51,23 +59,23 @@ struct JSONScanner {
     }
 
     /// Reads a whole text.
-    static func tape(of bytes: [UInt8], limits: JSONLimits) throws(JSONSyntaxError) -> [Entry] {
+    static func scan(_ bytes: [UInt8], limits: JSONLimits) throws(JSONSyntaxError) -> Scan {
         // Offsets are kept in 32 bits and counts in 28.
         guard bytes.count <= min(limits.maxBytes, 1 << 28) else {
             throw JSONSyntaxError(code: .tooLarge, offset: limits.maxBytes)
         }
-        let result: Result<[Entry], JSONSyntaxError> = bytes.withUnsafeBytes { buffer in
+        let result: Result<Scan, JSONSyntaxError> = bytes.withUnsafeBytes { buffer in
             guard let base = buffer.baseAddress else {
                 return .failure(JSONSyntaxError(code: .unexpectedEnd, offset: 0))
             }
             var scanner = JSONScanner(buffer, base: base, maxDepth: limits.maxDepth)
-            return scanner.tape()
+            return scanner.scan()
         }
         return try result.get()
     }
 
     /// Fills arrays of growing size until one holds the whole tape; most texts fit into the first.
-    private mutating func tape() -> Result<[Entry], JSONSyntaxError> {
+    private mutating func scan() -> Result<Scan, JSONSyntaxError> {
         var tape: [Entry] = []
         var room = count / 8 + 16
         while true {
@@ -77,7 +85,7 @@ struct JSONScanner {
                 initialized = used
             }
             switch outcome {
-            case .success(true): return .success(next)
+            case .success(true): return .success(Scan(tape: next, hasCodeUnitEscapes: hasCodeUnitEscapes))
             case .success(false): (tape, room) = (next, room * 2)
             case .failure(let error): return .failure(error)
             }
@@ -337,6 +345,7 @@ extension JSONScanner {
             UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
             position += 2
         case UInt8(ascii: "u"):
+            hasCodeUnitEscapes = true
             let unit = try hexUnit()
             if unit & 0xFC00 == 0xDC00 { throw failure(.loneSurrogate) }
             guard unit & 0xFC00 == 0xD800 else {

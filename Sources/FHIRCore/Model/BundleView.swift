@@ -64,24 +64,31 @@ public struct BundleView: Sendable {
     }
 
     private static func entry(_ node: JSONNode) -> Entry? {
-        guard node.kind == .object else { return nil }
-        let resource = node["resource"]
-        let search = node["search"]
-        let asked = node["request"]
-        let response = node["response"]
-        guard isObjectOrAbsent(resource), isObjectOrAbsent(search), isObjectOrAbsent(asked), isObjectOrAbsent(response)
+        let storage = node.document.storage
+        guard storage.tape[node.index].kind == .object,
+            let resource = object("resource", of: node), let search = object("search", of: node),
+            let asked = object("request", of: node), let response = object("response", of: node)
         else { return nil }
         var request: (method: String, url: String)?
         if let asked {
             guard let method = asked["method"]?.string, let url = asked["url"]?.string else { return nil }
             request = (method, url)
         }
-        let fullURL = node["fullUrl"]
-        let mode = search?["mode"]
-        guard fullURL == nil || fullURL?.kind == .string, mode == nil || mode?.kind == .string else { return nil }
-        return Entry(
-            node: node, resource: resource, searchMode: mode?.string, request: request, response: response)
+        if let fullURL = storage.member(ours: "fullUrl", of: node.index), storage.tape[fullURL].kind != .string {
+            return nil
+        }
+        var mode: String?
+        if let search, let place = storage.member(ours: "mode", of: search.index) {
+            mode = storage.withText(place) { String(decoding: $0, as: UTF8.self) }
+            guard mode != nil else { return nil }
+        }
+        return Entry(node: node, resource: resource, searchMode: mode, request: request, response: response)
     }
 
-    private static func isObjectOrAbsent(_ node: JSONNode?) -> Bool { node.map { $0.kind == .object } ?? true }
+    /// The member with a name if it is an object; nil inside when there is none, nil outside when it is none.
+    private static func object(_ name: StaticString, of node: JSONNode) -> JSONNode?? {
+        let storage = node.document.storage
+        guard let place = storage.member(ours: name, of: node.index) else { return .some(nil) }
+        return storage.tape[place].kind == .object ? JSONNode(document: node.document, index: place) : nil
+    }
 }

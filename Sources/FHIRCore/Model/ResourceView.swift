@@ -32,26 +32,37 @@ public struct ResourceView: Hashable, Sendable {
     /// Looks at an object as a resource. An unknown or missing type, an id or a `meta` of the wrong form throws.
     public init(_ node: JSONNode) throws(ResourceSyntaxError) {
         guard node.kind == .object else { throw ResourceSyntaxError(.notAnObject) }
-        guard let known = node["resourceType"]?.withText({ ResourceType(utf8: $0) }) else {
-            throw ResourceSyntaxError(.missingType)
-        }
+        // By places on the tape: a node for each would cost more than the look-up.
+        let storage = node.document.storage
+        guard let name = storage.member(ours: "resourceType", of: node.index),
+            let known = storage.withText(name, { ResourceType(utf8: $0) })
+        else { throw ResourceSyntaxError(.missingType) }
         guard let type = known else { throw ResourceSyntaxError(.unknownType) }
         self.node = node
         self.type = type
-        id = try ResourceView.read(node["id"], orThrow: .invalidID) { ResourceID(utf8: $0) }
-        let meta = node["meta"]
-        guard meta == nil || meta?.kind == .object else { throw ResourceSyntaxError(.invalidMeta) }
-        versionID = try ResourceView.read(meta?["versionId"], orThrow: .invalidMeta) { VersionID(utf8: $0) }
-        let lastUpdated = meta?["lastUpdated"]
-        guard lastUpdated == nil || lastUpdated?.kind == .string else { throw ResourceSyntaxError(.invalidMeta) }
+        id = try ResourceView.read(storage, storage.member(ours: "id", of: node.index), orThrow: .invalidID) {
+            ResourceID(utf8: $0)
+        }
+        guard let meta = storage.member(ours: "meta", of: node.index) else {
+            versionID = nil
+            return
+        }
+        guard storage.tape[meta].kind == .object else { throw ResourceSyntaxError(.invalidMeta) }
+        versionID = try ResourceView.read(storage, storage.member(ours: "versionId", of: meta), orThrow: .invalidMeta) {
+            VersionID(utf8: $0)
+        }
+        if let updated = storage.member(ours: "lastUpdated", of: meta), storage.tape[updated].kind != .string {
+            throw ResourceSyntaxError(.invalidMeta)
+        }
     }
 
     /// The value of a member that is a string of a certain form if it is there at all.
     private static func read<Value>(
-        _ node: JSONNode?, orThrow code: ResourceSyntaxError.Code, as value: (UnsafeBufferPointer<UInt8>) -> Value?
+        _ storage: JSONDocument.Storage, _ place: Int?, orThrow code: ResourceSyntaxError.Code,
+        as value: (UnsafeBufferPointer<UInt8>) -> Value?
     ) throws(ResourceSyntaxError) -> Value? {
-        guard let node else { return nil }
-        guard let text = node.withText(value), let text else { throw ResourceSyntaxError(code) }
+        guard let place else { return nil }
+        guard let text = storage.withText(place, value), let text else { throw ResourceSyntaxError(code) }
         return text
     }
 

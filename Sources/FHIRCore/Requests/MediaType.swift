@@ -54,7 +54,8 @@ struct MediaType: Hashable, Sendable {
 
     /// Whether JSON can be the answer to this `Accept` value; an absent or unreadable one asks for nothing.
     static func acceptsJSON(_ accept: String?) -> Bool {
-        guard let accept else { return true }
+        // What nearly every client says.
+        guard let accept, accept != "application/fhir+json", accept != "*/*" else { return true }
         let ranges = accept.split(separator: ",").compactMap { MediaType($0) }
         guard !ranges.isEmpty else { return true }
         return ranges.contains { range in

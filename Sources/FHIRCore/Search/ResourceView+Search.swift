@@ -14,7 +14,7 @@ extension ResourceView {
             return nil
         }
         var result: [ReferenceValue] = []
-        expression.forEachElement(of: self) { result.append(ResourceView.reference($0)) }
+        expression.forEachReference(of: self) { result.append(ResourceView.reference($0, $1)) }
         return result
     }
 
@@ -28,9 +28,8 @@ extension ResourceView {
             return []
         }
         var keys: [InstanceKey] = []
-        expression.forEachElement(of: self) { node in
-            // A canonical or a uri in the place of a Reference names no resource of the server.
-            let literal = node["reference"]?.withText { LiteralReference(utf8: $0) }
+        // A canonical or a uri in the place of a Reference names no resource of the server, and has no literal here.
+        expression.forEachReference(of: self) { _, literal in
             if let key = read(literal) { keys.append(key) }
         }
         return keys
@@ -93,13 +92,18 @@ extension ResourceView {
     }
 
     static func reference(_ node: JSONNode) -> ReferenceValue {
+        reference(node, node["reference"]?.withText { LiteralReference(utf8: $0) })
+    }
+
+    /// The element as a reference whose `reference` has been read.
+    private static func reference(_ node: JSONNode, _ literal: LiteralReference?) -> ReferenceValue {
         if let text = node.string {
             // A canonical or a uri stands where other types have a Reference; it names no resource of the server.
             return ReferenceValue(literal: .other(text), range: node.range, literalRange: node.range)
         }
         let text = node["reference"]
         return ReferenceValue(
-            literal: text?.withText { LiteralReference(utf8: $0) }, hasIdentifier: node["identifier"] != nil,
+            literal: literal, hasIdentifier: node["identifier"] != nil,
             declaredType: node["type"]?.string, range: node.range,
             literalRange: text?.kind == .string ? text?.range : nil)
     }

@@ -48,20 +48,33 @@ import Testing
 /// Reference texts put together from the parts that readers stumble over.
 private enum ReferenceText {
     static func random(_ random: inout SplitMix64) -> String {
+        if random.chance(3) { return plain(&random) }
         let base = random.pick([
-            "", "", "", "https://h/fhir/", "http://h:80/a/b/", "https://h//x/", "https://h/./", "http://h/../r/",
+            "", "", "", "", "https://h/fhir/", "http://h:80/a/b/", "https://fhir.example.org/r4/", "https://h//x/",
+            "https://h/./", "http://h/../r/",
             "ftp://h/", "https:///", "http://", "https://h/a...b/", "https://h/é/", "https://u@h/", "HTTPS://h/", "/",
         ])
-        let type = random.pick(["Patient", "Observation", "Patients", "patient", "", "Group", "Pa%74ient"])
-        let id = random.pick(["a", "p-1", "..", ".", "", "a_b", "é", "x.y", String(repeating: "a", count: 65)])
+        let type = random.pick(["Patient", "Observation", "Group", "Patient", "Patients", "patient", "", "Pa%74ient"])
+        let id = random.pick([
+            "a", "p-1", "a", "x.y", "Z", "..", ".", "", "a_b", "é", String(repeating: "a", count: 65),
+        ])
         let tail = random.pick([
-            "", "", "", "/_history/1", "/_history/", "/_history/..", "/history/1", "?x=1", "#f", "/", "\u{301}", "\n",
+            "", "", "", "", "", "/_history/1", "/_history/2", "/_history/", "/_history/..", "/history/1", "?x=1", "#f",
+            "/", "\u{301}", "\n",
         ])
         switch random.below(12) {
-        case 0: return random.pick(["#", "#a", "#\u{301}a", "urn:uuid:1", "urn:\u{301}x", "urn", "?", "é?", "", "é", "\r\n"])
+        case 0:
+            return random.pick([
+                "#", "#a", "#\u{301}a", "urn:uuid:1", "urn:\u{301}x", "urn", "?", "é?", "", "é", "\r\n",
+            ])
         case 1: return "_history/" + id + tail
         default: return base + type + "/" + id + tail
         }
+    }
+
+    private static func plain(_ random: inout SplitMix64) -> String {
+        random.pick(["", "", "https://h/fhir/", "http://h:80/a/b/"]) + random.pick(["Patient", "Observation", "Group"])
+            + "/" + random.pick(["a", "p-1", "x.y"]) + random.pick(["", "", "/_history/1"])
     }
 }
 

@@ -25,6 +25,12 @@ import Testing
                 Issue.record("\(steps) in \(String(decoding: resource.node.bytes, as: UTF8.self))")
                 return
             }
+            var referring: [JSONNode] = []
+            ElementExpression(alternatives: [alternative]).forEachReference(of: resource) { node, literal in
+                referring.append(node)
+                #expect(literal == node["reference"]?.string.map { LiteralReference($0) })
+            }
+            #expect(referring == expected)
             if !elements.isEmpty { found += 1 }
         }
         #expect(found > 100)
