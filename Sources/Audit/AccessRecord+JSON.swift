@@ -2,9 +2,8 @@ internal import AccessPolicy
 internal import FHIRCore
 
 extension AccessRecord {
-    /// The record as a JSON object.
-    var json: JSONValue {
-        var members = MemberList()
+    /// Writes the members of the record, in the one order that they have.
+    func write(to members: inout MemberWriter) {
         members.add("decision", decisionID.text)
         members.add("client", clientID?.text)
         members.add("subject", subject?.text)
@@ -26,22 +25,18 @@ extension AccessRecord {
         members.add("narrowed", queryNarrowed)
         members.add("outcome", outcome.code)
         members.add("reason", outcome.reason)
-        members.add("status", status.map { .int(Int64($0)) })
-        members.add("released", .int(Int64(released)))
-        if !withheld.isEmpty {
-            members.add(
-                "withheld", .object(withheld.map { JSONMemberValue($0.reason, .int(Int64($0.count))) }))
-        }
+        members.add("status", status.map { Int64($0) })
+        members.add("released", Int64(released))
+        members.add("withheld", withheld.map { (name: $0.reason, count: $0.count) })
         members.add("securityEvents", securityEvents)
-        members.add("started", .int(startedAt))
-        members.add("ended", endedAt.map { .int($0) })
+        members.add("started", startedAt)
+        members.add("ended", endedAt)
         members.add("trace", traceID)
         members.add("organization", organization)
         members.add("purpose", purposeOfUse)
         members.add("basis", legalBasis)
         members.add("entity", reportingEntity)
         members.add("parent", parent?.text)
-        return members.object
     }
 
     /// The record that a JSON object holds.

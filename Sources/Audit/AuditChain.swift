@@ -61,7 +61,7 @@ struct AuditChain {
         // What a submission closes itself needs no arrear.
         let closing = Set(batch.compactMap(\.statement.closes))
         for statement in arrears where !closing.contains(statement.closes ?? 0) {
-            let entry = entry(statement, statement.encoded, at: now, after: &link)
+            let entry = entry(statement.encoded, AuditIndex(statement), at: now, after: &link)
             planned.append(Doubt(entry: entry, statement: statement, isArrear: true))
         }
         var sequences: [Int64] = []
@@ -70,7 +70,7 @@ struct AuditChain {
                 sequences.append(0)
                 continue
             }
-            let entry = entry(submission.statement, submission.body, at: now, after: &link)
+            let entry = entry(submission.body, submission.index, at: now, after: &link)
             planned.append(Doubt(entry: entry, statement: submission.statement, isArrear: false))
             sequences.append(entry.sequence)
         }
@@ -87,7 +87,7 @@ struct AuditChain {
     }
 
     private func entry(
-        _ statement: AuditStatement, _ body: [UInt8], at now: Int64,
+        _ body: [UInt8], _ index: AuditIndex, at now: Int64,
         after link: inout (sequence: Int64, hash: ChainHash)
     ) -> AuditEntry {
         let hash = ChainHash(
@@ -95,7 +95,7 @@ struct AuditChain {
         )
         let entry = AuditEntry(
             node: node, sequence: link.sequence + 1, recordedAt: now, previous: link.hash, hash: hash, body: body,
-            index: AuditIndex(statement))
+            index: index)
         link = (entry.sequence, hash)
         return entry
     }

@@ -69,6 +69,7 @@ public struct AuditIndex: Hashable, Sendable {
 
 extension [String] {
     fileprivate var distinct: [String] {
+        guard count > 1 else { return self }
         var seen: Set<String> = []
         return filter { seen.insert($0).inserted }
     }

@@ -6,9 +6,23 @@ internal import Synchronization
 /// A receipt cannot be captured by an escaping closure, so the recorder makes it inside the hop.
 public struct AuditDelivery: Sendable {
     let run: @Sendable (@escaping @Sendable () -> Void) -> Void
+    /// Deliveries with the same place run what is given to any of them; nil stands alone.
+    let place: ObjectIdentifier?
 
     /// A delivery that runs work as the closure does; it must run it once.
-    public init(_ run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) { self.run = run }
+    public init(_ run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
+        self.run = run
+        place = nil
+    }
+
+    /// A delivery to a place that others lead to as well, such as an event loop. The results of one commit go to a
+    /// place together, as one piece of work.
+    public init(
+        to place: any AnyObject & Sendable, _ run: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
+    ) {
+        self.run = run
+        self.place = ObjectIdentifier(place)
+    }
 
     /// On whatever thread has the result: the recorder's own, which must not be held up, or the caller's.
     public static let immediate = AuditDelivery { $0() }
@@ -43,8 +57,8 @@ public final class AuditRecorder: Sendable {
         then completion: @escaping @Sendable (consuming Result<ClosingReceipt, AuditFailure>) -> Void
     ) {
         let decisionID = record.decisionID
-        writer.submit(AuditStatement(event: .access(record.bounded()), phase: .whole)) { result in
-            delivery.run { completion(Self.closing(decisionID, result)) }
+        writer.submit(AuditStatement(event: .access(record.bounded()), phase: .whole), on: delivery) { result in
+            completion(Self.closing(decisionID, result))
         }
     }
 
@@ -54,8 +68,8 @@ public final class AuditRecorder: Sendable {
         then completion: @escaping @Sendable (consuming Result<OpeningReceipt, AuditFailure>) -> Void
     ) {
         let decisionID = record.decisionID
-        writer.submit(AuditStatement(event: .access(record.bounded()), phase: .opening)) { result in
-            delivery.run { completion(Self.opening(decisionID, result)) }
+        writer.submit(AuditStatement(event: .access(record.bounded()), phase: .opening), on: delivery) { result in
+            completion(Self.opening(decisionID, result))
         }
     }
 
@@ -74,9 +88,8 @@ public final class AuditRecorder: Sendable {
             return
         }
         let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
-        writer.submit(AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)) { result in
-            delivery.run { completion(Self.closing(decisionID, result)) }
-        }
+        let statement = AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)
+        writer.submit(statement, on: delivery) { result in completion(Self.closing(decisionID, result)) }
     }
 
     /// Writes the record of a step of authorization, or throws.

@@ -13,15 +13,18 @@ extension AuditStatement {
 
     /// The canonical bytes: compact JSON, members in a fixed order, absent ones left out.
     public var encoded: [UInt8] {
-        var members = MemberList()
-        members.add("v", .int(Self.formatVersion))
-        members.add("phase", .string(phase.rawValue))
-        members.add("closes", closes.map { .int($0) })
+        var writer = MemberWriter()
+        writer.add("v", Self.formatVersion)
+        writer.add("phase", phase.rawValue)
+        writer.add("closes", closes)
         switch event {
-        case .access(let record): members.add("access", record.json)
-        case .authorization(let record): members.add("authorization", record.json)
+        case .access(let record):
+            writer.open("access")
+            record.write(to: &writer)
+            writer.close()
+        case .authorization(let record): writer.add("authorization", record.json)
         }
-        return members.object.serialized
+        return writer.finished()
     }
 
     /// The statement with these bytes.

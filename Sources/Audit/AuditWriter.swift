@@ -8,12 +8,24 @@ internal import Foundation
 final class AuditWriter: @unchecked Sendable {
     typealias Completion = @Sendable (Result<Int64, AuditFailure>) -> Void
 
-    /// A statement that waits, with its bytes made on the caller's thread.
-    struct Submission: Sendable {
+    /// A statement that waits, with its bytes and its index made on the caller's thread. A class so that it is moved
+    /// about by one reference; nothing in it changes.
+    final class Submission: Sendable {
         let statement: AuditStatement
         let body: [UInt8]
+        let index: AuditIndex
         let once: Bool
+        let delivery: AuditDelivery
         let completion: Completion
+
+        init(_ statement: AuditStatement, once: Bool, delivery: AuditDelivery, completion: @escaping Completion) {
+            self.statement = statement
+            body = statement.encoded
+            index = AuditIndex(statement)
+            self.once = once
+            self.delivery = delivery
+            self.completion = completion
+        }
     }
 
     private struct State {
@@ -48,10 +60,12 @@ final class AuditWriter: @unchecked Sendable {
         Thread.detachNewThread { [self] in run() }
     }
 
-    /// Queues a statement; the completion is called once, when it is durable or will never be.
-    func submit(_ statement: AuditStatement, once: Bool = false, completion: @escaping Completion) {
-        let submission = Submission(
-            statement: statement, body: statement.encoded, once: once, completion: completion)
+    /// Queues a statement; the completion is called once, through the delivery, when it is durable or will never be.
+    func submit(
+        _ statement: AuditStatement, once: Bool = false, on delivery: AuditDelivery = .immediate,
+        completion: @escaping Completion
+    ) {
+        let submission = Submission(statement, once: once, delivery: delivery, completion: completion)
         condition.lock()
         let refusal: AuditFailure? =
             if state.stopping {
@@ -67,7 +81,7 @@ final class AuditWriter: @unchecked Sendable {
             condition.broadcast()
         }
         condition.unlock()
-        if let refusal { completion(.failure(refusal)) }
+        if let refusal { delivery.run { completion(.failure(refusal)) } }
     }
 
     /// Whether there is no room; a record that closes another always has some, for there are no more of them than
@@ -141,10 +155,29 @@ final class AuditWriter: @unchecked Sendable {
         do throws(AuditFailure) {
             let sequences = try chain.append(batch)
             finished(batch.count, recorded: sequences.count, failure: nil)
-            for (submission, sequence) in zip(batch, sequences) { submission.completion(.success(sequence)) }
+            deliver(batch, sequences.map { .success($0) })
         } catch {
             finished(batch.count, recorded: 0, failure: error)
-            for submission in batch { submission.completion(.failure(error)) }
+            deliver(batch, batch.map { _ in .failure(error) })
+        }
+    }
+
+    /// Tells everybody what became of their statement, in order, with one piece of work for each place.
+    private func deliver(_ batch: [Submission], _ results: [Result<Int64, AuditFailure>]) {
+        var shared: [(delivery: AuditDelivery, told: [(Submission, Result<Int64, AuditFailure>)])] = []
+        for (submission, result) in zip(batch, results) {
+            guard let place = submission.delivery.place else {
+                submission.delivery.run { submission.completion(result) }
+                continue
+            }
+            if let known = shared.firstIndex(where: { $0.delivery.place == place }) {
+                shared[known].told.append((submission, result))
+            } else {
+                shared.append((submission.delivery, [(submission, result)]))
+            }
+        }
+        for (delivery, told) in shared {
+            delivery.run { for (submission, result) in told { submission.completion(result) } }
         }
     }
 

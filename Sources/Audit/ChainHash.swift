@@ -12,7 +12,11 @@ public struct ChainHash: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The digest of a text.
-    init(of text: [UInt8]) { bytes = Array(SHA256.hash(data: text)) }
+    init(of text: [UInt8]) {
+        var hash = SHA256()
+        text.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        bytes = hash.finalize().withUnsafeBytes { Array($0) }
+    }
 
     /// What the first entry of a chain has before it: 32 zero bytes.
     public static let origin = ChainHash(unchecked: Array(repeating: 0, count: 32))
@@ -31,11 +35,11 @@ extension ChainHash {
     ///
     /// Every field has a fixed width or its length before it, so no two entries share a preimage.
     init(node: String, sequence: Int64, recordedAt: Int64, previous: ChainHash, bodyHash: ChainHash) {
-        var preimage = Array("chaperone-audit-1".utf8)
+        var preimage: [UInt8] = []
         preimage.reserveCapacity(160)
-        let name = Array(node.utf8)
-        preimage.append(bigEndian: UInt64(name.count))
-        preimage += name
+        preimage.append(contentsOf: "chaperone-audit-1".utf8)
+        preimage.append(bigEndian: UInt64(node.utf8.count))
+        preimage.append(contentsOf: node.utf8)
         preimage.append(bigEndian: UInt64(bitPattern: sequence))
         preimage.append(bigEndian: UInt64(bitPattern: recordedAt))
         preimage += previous.bytes
@@ -46,6 +50,6 @@ extension ChainHash {
 
 extension [UInt8] {
     fileprivate mutating func append(bigEndian value: UInt64) {
-        for shift in stride(from: 56, through: 0, by: -8) { append(UInt8(truncatingIfNeeded: value >> UInt64(shift))) }
+        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
     }
 }

@@ -27,6 +27,7 @@ extension String {
 extension [String] {
     /// The first texts, each cut, with a last one that says how many are missing.
     func bounded(_ limit: Int, each: Int) -> [String] {
+        guard count > limit || contains(where: { $0.utf8.count > each }) else { return self }
         let kept = prefix(limit).map { $0.bounded(each) }
         return count > limit ? kept + ["…(+\(count - limit))"] : kept
     }
@@ -55,7 +56,7 @@ extension AccessRecord {
         record.queryAsked = queryAsked.map { SecretScrubber.scrub(query: $0).bounded(RecordBounds.query) }
         record.queryNarrowed = queryNarrowed.map { SecretScrubber.scrub(query: $0).bounded(RecordBounds.query) }
         record.outcome = outcome.bounded()
-        record.withheld = withheld.summed().prefix(RecordBounds.reasons).map { $0 }
+        if !withheld.isEmpty { record.withheld = withheld.summed().prefix(RecordBounds.reasons).map { $0 } }
         record.securityEvents = securityEvents.bounded(RecordBounds.reasons, each: RecordBounds.reason)
         record.traceID = traceID?.bounded(RecordBounds.identifier)
         record.organization = organization?.bounded(RecordBounds.identifier)

@@ -5,7 +5,7 @@ enum SecretScrubber {
     static let mark = "<redacted>"
 
     /// Names of parameters whose values are never written.
-    private static let secretNames: Set<String> = [
+    static let secretNames: Set<String> = [
         "access_token", "actor_token", "assertion", "client_assertion", "client_secret", "code_verifier", "id_token",
         "id_token_hint", "launch", "password", "refresh_token", "subject_token", "token",
     ]
@@ -14,11 +14,15 @@ enum SecretScrubber {
     ///
     /// `code` is not among the names: in a FHIR search it is a clinical code, and authorization codes are not sent here.
     static func scrub(query: String) -> String {
+        SecretSigns.mayStand(inQuery: query) ? readAndScrub(query: query) : query
+    }
+
+    static func readAndScrub(query: String) -> String {
         let parts = query.split(separator: "&", omittingEmptySubsequences: false).map { part -> String in
-            guard let equals = part.firstIndex(of: "=") else { return scrub(String(part)) }
+            guard let equals = part.firstIndex(of: "=") else { return readAndScrub(String(part)) }
             let name = decoded(part[..<equals]).lowercased()
             guard !isSecret(name) else { return "\(part[...equals])\(mark)" }
-            return scrub(String(part))
+            return readAndScrub(String(part))
         }
         return parts.joined(separator: "&")
     }
@@ -29,7 +33,10 @@ enum SecretScrubber {
 
     /// A text with everything in it that looks like a signed token replaced.
     static func scrub(_ text: String) -> String {
-        guard text.contains("eyJ") || text.lowercased().contains("bearer") else { return text }
+        SecretSigns.mayStand(in: text) ? readAndScrub(text) : text
+    }
+
+    static func readAndScrub(_ text: String) -> String {
         var result = ""
         var rest = text[...]
         while let start = rest.firstRange(of: "eyJ")?.lowerBound {

@@ -25,35 +25,4 @@ enum AuditRow {
             node: row["node"], sequence: row["sequence"], recordedAt: row["recorded_at"], previous: previous,
             hash: hash, body: Array(row["body"] as Data), index: index)
     }
-
-    /// Stores an entry with its patients, and opens or closes it in `audit_open`.
-    static func insert(_ entry: AuditEntry, in database: Database) throws {
-        let index = entry.index
-        try database.cachedStatement(sql: insertion).execute(arguments: [
-            entry.node, entry.sequence, entry.recordedAt, index.eventID.text, index.phase.rawValue, index.closes,
-            index.kind, index.interaction, index.resourceType, index.clientID?.text, index.subject?.text,
-            index.grantID?.text, index.outcome, Data(entry.previous.bytes), Data(entry.hash.bytes),
-            Data(entry.body),
-        ])
-        let position = database.lastInsertedRowID
-        for (place, patient) in index.patients.enumerated() {
-            try database.cachedStatement(
-                sql: "INSERT INTO audit_patient (patient, recorded_at, position, place) VALUES (?, ?, ?, ?)"
-            ).execute(arguments: [patient, entry.recordedAt, position, place])
-        }
-        if index.phase == .opening {
-            try database.cachedStatement(sql: "INSERT INTO audit_open (node, sequence) VALUES (?, ?)")
-                .execute(arguments: [entry.node, entry.sequence])
-        }
-        if let closes = index.closes {
-            try database.cachedStatement(sql: "DELETE FROM audit_open WHERE node = ? AND sequence = ?")
-                .execute(arguments: [entry.node, closes])
-        }
-    }
-
-    private static let insertion = """
-        INSERT INTO audit_entry (node, sequence, recorded_at, event_id, phase, closes, kind, interaction,
-            resource_type, client_id, subject, grant_id, outcome, previous, hash, body)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """
 }

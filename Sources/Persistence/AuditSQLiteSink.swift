@@ -58,7 +58,8 @@ public struct AuditSQLiteSink: AuditSink {
 
     public func append(_ batch: [AuditEntry]) throws {
         try pool.write { database in
-            for entry in batch { try AuditRow.insert(entry, in: database) }
+            let insertion = try AuditInsertion(in: database)
+            for entry in batch { try insertion.insert(entry) }
         }
     }
 

@@ -1,26 +1,34 @@
+internal import FHIRCore
+
 /// Turns addresses of the protected server into ours, wherever in a text they stand.
 ///
 /// Below the base an address keeps its meaning: what begins with the upstream's base begins with the public one.
 /// Elsewhere on the upstream's host nothing is reachable for a client; there the name alone is replaced, so that no
 /// text tells where the protected server stands.
-struct AddressMap: Sendable {
+struct AddressMap: Hashable, Sendable {
     private let upstreamBase: [UInt8]
     private let publicBase: [UInt8]
     /// `//host`, lower case, without the port.
     private let upstreamHost: [UInt8]
     private let publicAuthority: [UInt8]
+    /// Whether the public side has another host, so that the name alone tells something.
+    private let hidesHost: Bool
+    private let finder: HostFinder
 
-    init(_ policy: ServerPolicy) {
-        upstreamBase = Array(policy.upstreamBase.utf8)
-        publicBase = Array(policy.publicBase.utf8)
-        upstreamHost = AddressMap.host(upstreamBase).map(AddressMap.lowercased)
-        publicAuthority = AddressMap.authority(publicBase)
+    init(publicBase: String, upstreamBase: String) {
+        self.upstreamBase = Array(upstreamBase.utf8)
+        self.publicBase = Array(publicBase.utf8)
+        upstreamHost = AddressMap.host(self.upstreamBase).map(AddressMap.lowercased)
+        publicAuthority = AddressMap.authority(self.publicBase)
+        hidesHost = AddressMap.host(self.publicBase).map(AddressMap.lowercased) != upstreamHost
+        finder = HostFinder(lowercased: Array(upstreamHost.dropFirst(2)))
     }
 
-    /// The map, if these bytes may name the upstream; a text with escapes may spell it in another way.
-    init?(_ policy: ServerPolicy, for bytes: [UInt8]) {
-        self.init(policy)
-        guard upstreamBase != publicBase, mayName(in: bytes, bytes.indices) else { return nil }
+    /// The policy's map, if this text may name the upstream; one with escapes may spell it in another way.
+    init?(_ policy: ServerPolicy, for document: JSONDocument) {
+        let map = policy.addresses
+        guard map.upstreamBase != map.publicBase, map.mayName(in: document, document.bytes.indices) else { return nil }
+        self = map
     }
 
     /// The text with our addresses in it; nil when nothing in it is the upstream's.
@@ -29,7 +37,6 @@ struct AddressMap: Sendable {
         var result: [UInt8] = []
         var index = 0
         var copied = 0
-        let hidesHost = AddressMap.host(publicBase).map(AddressMap.lowercased) != upstreamHost
         while index < bytes.count {
             let replacement: [UInt8]
             let length: Int
@@ -72,22 +79,10 @@ struct AddressMap: Sendable {
     }
 
     /// Whether a part of some JSON may name the upstream: its host stands there, or an escape that could spell it.
-    func mayName(in bytes: [UInt8], _ range: Range<Int>) -> Bool {
-        let host = upstreamHost.dropFirst(2)
-        guard let first = host.first else { return true }
-        return bytes.withUnsafeBufferPointer { bytes in
-            for index in range {
-                let byte = bytes[index]
-                if byte | 0x20 == first | 0x20, index + host.count <= range.upperBound,
-                    zip(bytes[index...], host).allSatisfy({ AddressMap.lowercased($0) == $1 })
-                {
-                    return true
-                }
-                if byte == UInt8(ascii: "\\"), index + 1 < range.upperBound, bytes[index + 1] == UInt8(ascii: "u") {
-                    return true
-                }
-            }
-            return false
+    func mayName(in document: JSONDocument, _ range: Range<Int>) -> Bool {
+        document.bytes.withUnsafeBytes { bytes in
+            finder.mayStand(
+                in: UnsafeRawBufferPointer(rebasing: bytes[range]), mayBeSpelt: document.hasCodeUnitEscapes)
         }
     }
 

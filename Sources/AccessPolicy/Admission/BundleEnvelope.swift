@@ -5,12 +5,32 @@ struct BundleEnvelope {
     private var bytes: [UInt8]
     private var count = 0
 
-    init(type: String, total: Int?, links: [(relation: String, url: String)]) {
+    /// - Parameter capacity: about how many bytes there will be.
+    init(type: String, total: Int?, links: [(relation: String, url: String)], capacity: Int = 0) {
         var head = #"{"resourceType":"Bundle","type":"\#(type)""#
         if let total { head += ",\"total\":\(total)" }
         let list = JSONValue.array(
             links.map { ["relation": .string($0.relation), "url": .string($0.url)] as JSONValue })
-        bytes = Array(head.utf8) + Array(",\"link\":".utf8) + list.serialized
+        bytes = []
+        bytes.reserveCapacity(capacity)
+        bytes.append(contentsOf: head.utf8)
+        bytes.append(contentsOf: #","link":"#.utf8)
+        list.append(to: &bytes)
+    }
+
+    /// Adds an entry of a searchset: its address, the resource's bytes as the closure appends them, and how it came to be
+    /// there.
+    ///
+    /// - Parameter base: the public base as `JSONAddress` writes it.
+    mutating func add(_ key: InstanceKey, below base: JSONAddress, mode: String, resource: (inout [UInt8]) -> Void) {
+        bytes.append(contentsOf: (count == 0 ? #","entry":[{"fullUrl":"# : #",{"fullUrl":"#).utf8)
+        count += 1
+        base.append(key, to: &bytes)
+        bytes.append(contentsOf: #","resource":"#.utf8)
+        resource(&bytes)
+        bytes.append(contentsOf: #","search":{"mode":"#.utf8)
+        JSONValue.string(mode).append(to: &bytes)
+        bytes.append(contentsOf: "}}".utf8)
     }
 
     /// Adds an entry: the resource's bytes as they are, and members of our own making.
@@ -41,5 +61,29 @@ struct BundleEnvelope {
     }
 
     /// The whole Bundle.
-    func finished() -> [UInt8] { bytes + Array((count == 0 ? "}" : "]}").utf8) }
+    consuming func finished() -> [UInt8] {
+        bytes.append(contentsOf: (count == 0 ? "}" : "]}").utf8)
+        return bytes
+    }
+}
+
+/// A FHIR base as it stands in JSON, made once and followed by one key after another.
+struct JSONAddress {
+    /// With the quote before it and a slash behind.
+    private let beginning: [UInt8]
+
+    init(_ base: String) {
+        var text = JSONValue.string(base + "/").serialized
+        text.removeLast()
+        beginning = text
+    }
+
+    /// Appends the address of a resource below the base. Type and id have nothing in them that JSON would escape.
+    func append(_ key: InstanceKey, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: beginning)
+        bytes.append(contentsOf: key.type.rawValue.utf8)
+        bytes.append(UInt8(ascii: "/"))
+        bytes.append(contentsOf: key.id.text.utf8)
+        bytes.append(UInt8(ascii: "\""))
+    }
 }

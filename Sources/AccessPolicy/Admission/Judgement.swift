@@ -18,6 +18,9 @@ struct Judge: Sendable {
         self.policy = policy
     }
 
+    /// Why a resource is outside one boundary.
+    struct Failure: Error { let reason: WithholdReason }
+
     var forms: ReferenceForms {
         ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase)
     }
@@ -28,78 +31,106 @@ struct Judge: Sendable {
     func judge(
         _ resource: ResourceView, letters: Permissions, released: Set<InstanceKey> = []
     ) -> Judgement {
+        let judge = TypeJudge(self, of: resource.type, letters: letters)
+        return judge.judge(resource, judge.subject(of: resource), released: released)
+    }
+}
+
+/// What the element that says whose a resource is reads; evaluated once, for the judgement and for the record.
+struct SubjectValue: Sendable {
+    /// The resources that the element names; for a patient itself its own key.
+    var keys: [InstanceKey] = []
+    /// Whether the record says whose it is. Of a Binary it does not: nothing in it says so, only its frame.
+    var isRecorded = true
+
+    /// Whether the element names a patient of a panel.
+    func names(aPatientOf panel: Set<ResourceID>) -> Bool {
+        keys.contains { $0.type == .patient && panel.contains($0.id) }
+    }
+}
+
+/// A judge of the resources of one type, with what depends on the type alone found out beforehand.
+struct TypeJudge: Sendable {
+    private let policy: ServerPolicy
+    private let rule: TypeRule
+    private let forms: ReferenceForms
+    /// The grants that say anything about the letters on the type: boundary and constraint of each, and the scopes.
+    private let grants: [(boundary: PatientPanel, constraint: SearchConstraint?)]
+    private let held: [HeldScope]
+
+    init(_ judge: Judge, of type: ResourceType, letters: Permissions) {
+        policy = judge.policy
+        rule = policy.types[type]
+        forms = judge.forms
+        let applying = judge.grants.filter { $0.grants(letters, on: type, types: judge.policy.types) }
+        grants = applying.map { ($0.boundary, $0.scope.constraint) }
+        held = applying.map(\.held)
+    }
+
+    /// Reads the subject element of a resource of the type.
+    func subject(of resource: ResourceView) -> SubjectValue { forms.subject(of: resource, rule) }
+
+    /// Whether one of the grants admits a resource of the type.
+    func judge(
+        _ resource: ResourceView, _ subject: SubjectValue, released: Set<InstanceKey> = []
+    ) -> Judgement {
         var reason = WithholdReason.notGranted
         var best: Redaction?
-        var scopes: [HeldScope] = []
-        for grant in grants where grant.grants(letters, on: resource.type, types: policy.types) {
-            if let constraint = grant.scope.constraint, !constraint.matches(resource) {
+        // The places of the grants that do not admit it; mostly none, and then nothing is gathered.
+        var failing: Set<Int> = []
+        for place in grants.indices {
+            if let constraint = grants[place].constraint, !constraint.matches(resource) {
                 reason = max(reason, .outsideConstraint)
+                failing.insert(place)
                 continue
             }
-            switch redaction(of: resource, for: grant.boundary, released) {
+            switch redaction(of: resource, subject, for: grants[place].boundary, released) {
             case .success(let found):
-                scopes.append(grant.held)
                 if best.map({ found.count < $0.count }) ?? true { best = found }
             case .failure(let failure):
                 reason = max(reason, failure.reason)
+                failing.insert(place)
             }
         }
         guard let best else { return .fails(reason) }
-        return .passes(best, by: scopes)
+        guard !failing.isEmpty else { return .passes(best, by: held) }
+        return .passes(best, by: held.indices.filter { !failing.contains($0) }.map { held[$0] })
     }
-
-    struct Failure: Error { let reason: WithholdReason }
 
     /// What must be cut for the resource to be inside one boundary, or why it is outside.
     private func redaction(
-        of resource: ResourceView, for boundary: PatientPanel, _ released: Set<InstanceKey>
-    ) -> Result<Redaction, Failure> {
+        of resource: ResourceView, _ subject: SubjectValue, for boundary: PatientPanel, _ released: Set<InstanceKey>
+    ) -> Result<Redaction, Judge.Failure> {
         let panel: Set<ResourceID>
         switch boundary {
-        case .none: return .failure(Failure(reason: .outsideBoundary))
+        case .none: return .failure(Judge.Failure(reason: .outsideBoundary))
         case .everyone: return .success(.none)
         case .patients(let patients): panel = patients
         }
-        let rule = policy.types[resource.type]
-        let multiPatient = MultiPatient(panel: panel, policy: policy, forms: forms)
         switch rule.typeClass {
         // It is nobody's; what it contains may still be somebody's.
-        case .shared, .conformance: return multiPatient.redaction(of: resource, .allow)
-        case .restricted: return .failure(Failure(reason: .outsideBoundary))
+        case .shared, .conformance: return others(in: resource, panel, .allow)
+        case .restricted: return .failure(Judge.Failure(reason: .outsideBoundary))
         case .compartment: break
         }
-        guard isMember(resource, of: panel, rule, released) else {
-            return .failure(Failure(reason: .outsideBoundary))
-        }
-        return multiPatient.redaction(of: resource, rule.multiPatient)
+        // Member(R, p), strict: the subject element names a patient of the panel.
+        let isMember =
+            if case .parameter = rule.subject, resource.type == .provenance {
+                isProvenance(resource, visibleIn: panel, released)
+            } else {
+                subject.names(aPatientOf: panel)
+            }
+        guard isMember else { return .failure(Judge.Failure(reason: .outsideBoundary)) }
+        return others(in: resource, panel, rule.multiPatient)
     }
 
-    /// Member(R, p), strict: the subject element names a patient of the panel.
-    private func isMember(
-        _ resource: ResourceView, of panel: Set<ResourceID>, _ rule: TypeRule, _ released: Set<InstanceKey>
-    ) -> Bool {
-        switch rule.subject {
-        case .ownID: resource.id.map(panel.contains) ?? false
-        case .parameter(let parameter):
-            resource.type == .provenance
-                ? isProvenance(resource, visibleIn: panel, released)
-                : names(resource.references(parameter), panel)
-        case .securityContext: names(securityContext(of: resource), panel)
-        case nil: false
-        }
-    }
-
-    private func names(_ references: [ReferenceValue]?, _ panel: Set<ResourceID>) -> Bool {
-        (references ?? []).contains { value in
-            guard let key = forms.read(value.literal) else { return false }
-            return key.type == .patient && panel.contains(key.id)
-        }
-    }
-
-    private func securityContext(of resource: ResourceView) -> [ReferenceValue]? {
-        guard let node = resource.node["securityContext"], node.kind == .object, let text = node["reference"]?.string
-        else { return nil }
-        return [ReferenceValue(literal: LiteralReference(text), range: node.range)]
+    /// What takes patients outside the panel out, or the failure that withholds the resource.
+    private func others(
+        in resource: ResourceView, _ panel: Set<ResourceID>, _ multiPatient: TypeRule.MultiPatientRule
+    ) -> Result<Redaction, Judge.Failure> {
+        // Where references stay as text, only what is contained could be somebody else's.
+        if multiPatient == .allow, resource.node["contained"] == nil { return .success(.none) }
+        return MultiPatient(panel: panel, policy: policy, forms: forms).redaction(of: resource, multiPatient)
     }
 
     /// b.7: at least one target is visible, and every target that belongs to a patient is.
@@ -123,9 +154,43 @@ struct Judge: Sendable {
     }
 }
 
+extension ReferenceForms {
+    /// Reads the element that says whose a resource is.
+    func subject(of resource: ResourceView, _ rule: TypeRule) -> SubjectValue {
+        switch rule.subject {
+        case .ownID:
+            SubjectValue(keys: resource.id.map { [InstanceKey(type: .patient, id: $0)] } ?? [])
+        case .parameter(let parameter):
+            SubjectValue(keys: resource.referencedKeys(parameter) { read($0) })
+        case .securityContext:
+            SubjectValue(keys: securityContext(of: resource).map { [$0] } ?? [], isRecorded: false)
+        case nil: SubjectValue()
+        }
+    }
+
+    private func securityContext(of resource: ResourceView) -> InstanceKey? {
+        guard let node = resource.node["securityContext"], node.kind == .object, let text = node["reference"]?.string
+        else { return nil }
+        return read(LiteralReference(text))
+    }
+}
+
 extension WithholdReason: Comparable {
     /// Orders reasons by how far a resource came before it failed, so that the nearest miss is reported.
     public static func < (first: WithholdReason, second: WithholdReason) -> Bool { first.rank < second.rank }
 
-    private var rank: Int { WithholdReason.allCases.firstIndex(of: self) ?? 0 }
+    private var rank: Int {
+        switch self {
+        case .notGranted: 0
+        case .outsideConstraint: 1
+        case .outsideBoundary: 2
+        case .otherPatients: 3
+        case .unexpected: 4
+        case .unreadable: 5
+        case .unconnected: 6
+        case .changesIdentity: 7
+        case .referenceNotVisible: 8
+        case .referenceForm: 9
+        }
+    }
 }

@@ -14,18 +14,31 @@ struct OutgoingResource {
 
     /// The bytes after a redaction and a projection.
     func bytes(_ redaction: Redaction, _ projection: Projection = .whole) -> [UInt8] {
+        var result: [UInt8] = []
+        append(redaction, projection, to: &result)
+        return result
+    }
+
+    /// Appends the bytes after a redaction and a projection.
+    func append(_ redaction: Redaction, _ projection: Projection, to result: inout [UInt8]) {
         let node = resource.node
-        // One place for all cuts of members, so that no two of them meet.
-        var edits = node.cut { member in
-            (redaction.cutsNarrative && (member.isNamed("text") || member.isNamed("_text")))
-                || !projection.keeps(member)
+        var edits: [ByteEdit] = []
+        if redaction.cutsNarrative || !projection.isWhole {
+            // One place for all cuts of members, so that no two of them meet.
+            edits = node.cut { member in
+                (redaction.cutsNarrative && (member.isNamed("text") || member.isNamed("_text")))
+                    || !projection.keeps(member)
+            }
         }
         edits += redaction.edits
         if !edits.isEmpty { edits.append(resource.subsetMark) }
         // Most resources name nobody's address; only those that may are taken apart.
-        if let addresses, addresses.mayName(in: node.document.bytes, node.range) { edits += addressEdits(addresses) }
-        guard !edits.isEmpty else { return Array(node.bytes) }
-        return applying(edits, to: node.document.bytes, in: node.range)
+        if let addresses, addresses.mayName(in: node.document, node.range) { edits += addressEdits(addresses) }
+        if edits.isEmpty {
+            result.append(contentsOf: node.bytes)
+        } else {
+            result.append(contentsOf: applying(edits, to: node.document.bytes, in: node.range))
+        }
     }
 
     private func addressEdits(_ addresses: AddressMap) -> [ByteEdit] {

@@ -26,6 +26,9 @@ struct Projection: Hashable, Sendable {
     /// The projection that leaves a resource as it is.
     static let whole = Projection(ResultOptions())
 
+    /// Whether every member stays.
+    var isWhole: Bool { kept == nil && !dropsNarrative }
+
     /// Whether a member stays.
     func keeps(_ member: JSONMember) -> Bool {
         if dropsNarrative, member.isNamed("text") || member.isNamed("_text") { return false }

@@ -6,6 +6,9 @@ struct ReleaseBuilder {
     private(set) var counts = ReleaseCounts()
     private(set) var patients: Set<ResourceID> = []
     private(set) var determining: Set<HeldScope> = []
+    /// The scopes that were counted last; those of the next resource are mostly the same.
+    private var lastScopes: [HeldScope] = []
+    private var lastPatient: ResourceID?
     private(set) var securityEvents: [String] = []
     private let projection: Projection
     private let addresses: AddressMap?
@@ -15,17 +18,42 @@ struct ReleaseBuilder {
     init(_ permit: Permit, document: JSONDocument?) {
         self.permit = permit
         projection = Projection(permit.request.options)
-        addresses = document.flatMap { AddressMap(permit.rule.policy, for: $0.bytes) }
+        addresses = document.flatMap { AddressMap(permit.rule.policy, for: $0) }
     }
 
     /// The bytes of an admitted resource.
     mutating func release(
         _ resource: ResourceView, _ redaction: Redaction, by scopes: [HeldScope], isProjected: Bool
     ) -> [UInt8] {
+        let subject = rule.forms.subject(of: resource, rule.policy.types[resource.type])
+        let outgoing = outgoing(resource, subject, redaction, by: scopes)
+        return outgoing.bytes(redaction, isProjected ? projection : .whole)
+    }
+
+    /// Appends the bytes of an admitted resource whose subject has been read already.
+    mutating func release(
+        _ resource: ResourceView, _ subject: SubjectValue, _ redaction: Redaction, by scopes: [HeldScope],
+        isProjected: Bool, to bytes: inout [UInt8]
+    ) {
+        let outgoing = outgoing(resource, subject, redaction, by: scopes)
+        outgoing.append(redaction, isProjected ? projection : .whole, to: &bytes)
+    }
+
+    private mutating func outgoing(
+        _ resource: ResourceView, _ subject: SubjectValue, _ redaction: Redaction, by scopes: [HeldScope]
+    ) -> OutgoingResource {
         counts.add(resource.type, isRedacted: !redaction.isEmpty)
-        determining.formUnion(scopes)
-        patients.formUnion(subjects(of: resource))
-        return OutgoingResource(resource, addresses).bytes(redaction, isProjected ? projection : .whole)
+        if scopes != lastScopes {
+            determining.formUnion(scopes)
+            lastScopes = scopes
+        }
+        if subject.isRecorded {
+            for key in subject.keys where key.type == .patient && key.id != lastPatient {
+                patients.insert(key.id)
+                lastPatient = key.id
+            }
+        }
+        return OutgoingResource(resource, addresses)
     }
 
     mutating func withhold(_ reason: WithholdReason) { counts.withhold(reason) }
@@ -42,15 +70,5 @@ struct ReleaseBuilder {
         ReleasedAnswer(
             status: status, body: Released(bytes: bytes), etag: etag, lastModified: lastModified, location: location,
             counts: counts, patients: patients, determining: determining, securityEvents: securityEvents)
-    }
-
-    private func subjects(of resource: ResourceView) -> [ResourceID] {
-        switch rule.policy.types[resource.type].subject {
-        case .ownID: return resource.id.map { [$0] } ?? []
-        case .parameter(let parameter):
-            return (resource.references(parameter) ?? []).compactMap { rule.forms.read($0.literal) }
-                .filter { $0.type == .patient }.map(\.id)
-        case .securityContext, nil: return []
-        }
     }
 }

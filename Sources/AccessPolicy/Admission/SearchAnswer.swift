@@ -5,6 +5,8 @@ struct SearchAnswer {
     private let permit: Permit
     private let bundle: BundleView
     private let type: ResourceType
+    private let judge: TypeJudge
+    private let base: JSONAddress
     private var builder: ReleaseBuilder
     private var matches: [Entry] = []
     private var matched: Set<InstanceKey> = []
@@ -18,6 +20,8 @@ struct SearchAnswer {
     struct Entry {
         let key: InstanceKey
         let resource: ResourceView
+        /// What its subject element reads, where that has been looked at.
+        var subject: SubjectValue?
         var redaction = Redaction.none
         var scopes: [HeldScope] = []
     }
@@ -26,6 +30,8 @@ struct SearchAnswer {
         self.permit = permit
         self.bundle = bundle
         self.type = type
+        judge = TypeJudge(permit.rule.judge(for: .match), of: type, letters: permit.letters(for: .match))
+        base = JSONAddress(permit.rule.policy.publicBase)
         builder = ReleaseBuilder(permit, document: bundle.node.document)
     }
 
@@ -42,8 +48,12 @@ struct SearchAnswer {
         // b.6: pages with gaps would tell how many rows are hidden; the first gap ends them, and the answer says so.
         let isCut = next.exists && hasHiddenMatches
         guard let nextLink = isCut ? [] : next.linked(pageLink) else { return .refuse(Denial(.upstreamUnverifiable)) }
-        var envelope = BundleEnvelope(type: "searchset", total: total(next), links: [selfLink] + nextLink)
-        for entry in matches { add(entry, mode: "match", to: &envelope) }
+        var envelope = BundleEnvelope(
+            type: "searchset", total: total(next), links: [selfLink] + nextLink,
+            capacity: bundle.node.bytes.count + matches.count * 64)
+        // In place: an entry is not small.
+        let matches = matches
+        for place in matches.indices { add(matches[place], mode: "match", to: &envelope) }
         for entry in included { add(entry, mode: "include", to: &envelope) }
         if isMissingIncludes(among: matches + included) {
             add(outcome: "includes-withheld", code: "suppressed", to: &envelope)
@@ -53,11 +63,13 @@ struct SearchAnswer {
     }
 
     private mutating func add(_ entry: Entry, mode: String, to envelope: inout BundleEnvelope) {
-        let bytes = builder.release(
-            entry.resource, entry.redaction, by: entry.scopes, isProjected: mode == "match")
-        envelope.add(
-            fullURL: "\(permit.rule.policy.publicBase)/\(entry.key)", resource: bytes,
-            members: [JSONMemberValue("search", ["mode": .string(mode)])])
+        let subject =
+            entry.subject
+            ?? permit.rule.forms.subject(of: entry.resource, permit.rule.policy.types[entry.key.type])
+        envelope.add(entry.key, below: base, mode: mode) { bytes in
+            builder.release(
+                entry.resource, subject, entry.redaction, by: entry.scopes, isProjected: mode == "match", to: &bytes)
+        }
     }
 
     /// Adds an entry that says that something is missing: the same for every cause (decision 5).
@@ -93,9 +105,11 @@ struct SearchAnswer {
         guard matched.insert(key).inserted else {
             return distrust(.unexpected, "a match stands in the answer twice")
         }
-        switch permit.judgement(of: resource, as: .match) {
+        let subject = judge.subject(of: resource)
+        switch judge.judge(resource, subject) {
         case .passes(let redaction, let scopes):
-            matches.append(Entry(key: key, resource: resource, redaction: redaction, scopes: scopes))
+            matches.append(
+                Entry(key: key, resource: resource, subject: subject, redaction: redaction, scopes: scopes))
         case .fails(let reason):
             isClean = false
             hasHiddenMatches = true
@@ -140,6 +154,7 @@ struct SearchAnswer {
     ///
     /// It depends on what the client sees and on nothing else, so it tells nothing about what is hidden.
     private func isMissingIncludes(among released: [Entry]) -> Bool {
+        guard !permit.rule.includes.isEmpty else { return false }
         let keys = Set(released.map(\.key))
         let forms = permit.rule.forms
         return permit.rule.includes.contains { include in

@@ -29,6 +29,7 @@ public struct UpstreamAnswer: Hashable, Sendable {
     /// Whether the body says that it is JSON; a body that says nothing is not taken for FHIR.
     var isJSON: Bool {
         guard let contentType else { return false }
+        if contentType == "application/fhir+json" { return true }
         let essence = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
         return ["application/fhir+json", "application/json", "application/json+fhir", "text/json"].contains(essence)
     }

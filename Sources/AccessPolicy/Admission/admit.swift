@@ -19,7 +19,7 @@ public func admit(
         return .release(Released(bytes: body.rewritten(resource, dropsID: isCreate)))
     case .passes(let redaction, _):
         if role == .stored, !Replacement(permit).keepsIdentity(of: resource) { return .withhold(.changesIdentity) }
-        let addresses = AddressMap(permit.rule.policy, for: resource.node.document.bytes)
+        let addresses = AddressMap(permit.rule.policy, for: resource.node.document)
         let released = Released(bytes: OutgoingResource(resource, addresses).bytes(redaction))
         return redaction.isEmpty ? .release(released) : .redact(released, edits: redaction.count)
     }

@@ -12,16 +12,22 @@ struct EffectiveGrant: Hashable, Sendable {
     static func all(
         of access: GrantedAccess, userPanel: PatientPanel, systemPanel: PatientPanel
     ) -> [EffectiveGrant] {
-        access.scopes.compactMap { held in
-            let boundary: PatientPanel
-            switch held.scope.level {
-            case .patient: boundary = access.launch.patient.map { .patients([$0]) } ?? .none
-            // A missing fhirUser must not switch the filter off (enforcer digest finding 8).
-            case .user: boundary = access.launch.fhirUser == nil ? .none : userPanel
-            case .system: boundary = systemPanel
-            }
-            return boundary == .none ? nil : EffectiveGrant(held: held, boundary: boundary)
+        let patient = access.launch.patient.map { PatientPanel.patients([$0]) } ?? .none
+        // A missing fhirUser must not switch the filter off (enforcer digest finding 8).
+        let user = access.launch.fhirUser == nil ? .none : userPanel
+        var grants: [EffectiveGrant] = []
+        grants.reserveCapacity(access.scopes.count)
+        for held in access.scopes {
+            let boundary =
+                switch held.scope.level {
+                case .patient: patient
+                case .user: user
+                case .system: systemPanel
+                }
+            if case .none = boundary { continue }
+            grants.append(EffectiveGrant(held: held, boundary: boundary))
         }
+        return grants
     }
 
     /// Whether this grant says anything about a letter on a type: named, inside the boundary's reach, enforceable.
@@ -48,7 +54,7 @@ struct EffectiveGrant: Hashable, Sendable {
         }
     }
 
-    var isEveryone: Bool { boundary == .everyone }
+    var isEveryone: Bool { if case .everyone = boundary { true } else { false } }
 }
 
 extension PatientPanel {

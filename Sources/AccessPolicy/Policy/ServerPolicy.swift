@@ -2,21 +2,51 @@ public import FHIRCore
 
 /// What the decision must know about one protected FHIR server and the address it is published under.
 public struct ServerPolicy: Hashable, Sendable {
+    /// What is known. A class so that handing a policy on costs one reference count; nothing in it changes.
+    private final class Facts: Sendable {
+        let publicBase: String
+        let upstreamBase: String
+        let types: TypeTable
+        let supportedParameters: [ResourceType: Set<String>]?
+        let maxCount: Int
+        let maxIncludes: Int
+        let maxPatientsInQuery: Int
+        let addresses: AddressMap
+
+        init(
+            publicBase: String, upstreamBase: String, types: TypeTable,
+            supportedParameters: [ResourceType: Set<String>]?, maxCount: Int, maxIncludes: Int, maxPatientsInQuery: Int
+        ) {
+            self.publicBase = publicBase
+            self.upstreamBase = upstreamBase
+            self.types = types
+            self.supportedParameters = supportedParameters
+            self.maxCount = maxCount
+            self.maxIncludes = maxIncludes
+            self.maxPatientsInQuery = maxPatientsInQuery
+            addresses = AddressMap(publicBase: publicBase, upstreamBase: upstreamBase)
+        }
+    }
+
+    private let facts: Facts
+
     /// The FHIR base that clients see, without a slash at the end.
-    public let publicBase: String
+    public var publicBase: String { facts.publicBase }
     /// The FHIR base of the protected server, without a slash at the end.
-    public let upstreamBase: String
+    public var upstreamBase: String { facts.upstreamBase }
     /// What each type is to the policy.
-    public let types: TypeTable
+    public var types: TypeTable { facts.types }
     /// The search parameters that the server supports by type, as its CapabilityStatement lists them; nil when nobody
     /// knows: then a client may use all of R4, and no count is believed.
-    public let supportedParameters: [ResourceType: Set<String>]?
+    public var supportedParameters: [ResourceType: Set<String>]? { facts.supportedParameters }
     /// The largest page that a client may ask for; larger wishes are cut to it.
-    public let maxCount: Int
+    public var maxCount: Int { facts.maxCount }
     /// The most `_include` and `_revinclude` parameters in one search.
-    public let maxIncludes: Int
+    public var maxIncludes: Int { facts.maxIncludes }
     /// The most patients that are written into one upstream query; under a larger panel a search names its patient.
-    public let maxPatientsInQuery: Int
+    public var maxPatientsInQuery: Int { facts.maxPatientsInQuery }
+    /// Turns the addresses of the protected server into ours; made once from the two bases.
+    var addresses: AddressMap { facts.addresses }
 
     /// Makes a policy; slashes at the end of the bases are dropped.
     public init(
@@ -24,13 +54,25 @@ public struct ServerPolicy: Hashable, Sendable {
         supportedParameters: [ResourceType: Set<String>]? = nil, maxCount: Int = 1_000, maxIncludes: Int = 8,
         maxPatientsInQuery: Int = 50
     ) {
-        self.publicBase = ServerPolicy.trimmed(publicBase)
-        self.upstreamBase = ServerPolicy.trimmed(upstreamBase)
-        self.types = types
-        self.supportedParameters = supportedParameters
-        self.maxCount = max(1, maxCount)
-        self.maxIncludes = max(0, maxIncludes)
-        self.maxPatientsInQuery = max(1, maxPatientsInQuery)
+        facts = Facts(
+            publicBase: ServerPolicy.trimmed(publicBase), upstreamBase: ServerPolicy.trimmed(upstreamBase),
+            types: types, supportedParameters: supportedParameters, maxCount: max(1, maxCount),
+            maxIncludes: max(0, maxIncludes), maxPatientsInQuery: max(1, maxPatientsInQuery))
+    }
+
+    /// Policies are equal when all that they say is.
+    public static func == (left: ServerPolicy, right: ServerPolicy) -> Bool {
+        left.facts === right.facts
+            || (left.publicBase == right.publicBase && left.upstreamBase == right.upstreamBase
+                && left.types == right.types && left.supportedParameters == right.supportedParameters
+                && left.maxCount == right.maxCount && left.maxIncludes == right.maxIncludes
+                && left.maxPatientsInQuery == right.maxPatientsInQuery)
+    }
+
+    /// Hashes the two bases.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(publicBase)
+        hasher.combine(upstreamBase)
     }
 
     /// The parameter that a client may search a type by, if R4 defines it and the server supports it.

@@ -34,18 +34,66 @@ public struct TypeRule: Hashable, Sendable {
         case securityContext
     }
 
+    /// What is known about a type. A class so that handing a rule on costs one reference count; nothing in it changes.
+    private final class Facts: Sendable {
+        let type: ResourceType
+        let typeClass: Class
+        let subject: Subject?
+        let membership: [SearchParameter]
+        let multiPatient: MultiPatientRule
+        let bearsPolicy: Bool
+
+        init(
+            type: ResourceType, typeClass: Class, subject: Subject?, membership: [SearchParameter],
+            multiPatient: MultiPatientRule, bearsPolicy: Bool
+        ) {
+            self.type = type
+            self.typeClass = typeClass
+            self.subject = subject
+            self.membership = membership
+            self.multiPatient = multiPatient
+            self.bearsPolicy = bearsPolicy
+        }
+    }
+
+    private let facts: Facts
+
+    init(
+        type: ResourceType, typeClass: Class, subject: Subject?, membership: [SearchParameter],
+        multiPatient: MultiPatientRule, bearsPolicy: Bool
+    ) {
+        facts = Facts(
+            type: type, typeClass: typeClass, subject: subject, membership: membership, multiPatient: multiPatient,
+            bearsPolicy: bearsPolicy)
+    }
+
     /// The type.
-    public let type: ResourceType
+    public var type: ResourceType { facts.type }
     /// What it holds.
-    public let typeClass: Class
+    public var typeClass: Class { facts.typeClass }
     /// Whose it is; nil outside ``Class/compartment``.
-    public let subject: Subject?
+    public var subject: Subject? { facts.subject }
     /// What the published Patient compartment reads, beyond the subject.
-    public let membership: [SearchParameter]
+    public var membership: [SearchParameter] { facts.membership }
     /// What happens when other patients are named.
-    public let multiPatient: MultiPatientRule
+    public var multiPatient: MultiPatientRule { facts.multiPatient }
     /// Whether a resource that decides about access itself: written by nobody through this door.
-    public let bearsPolicy: Bool
+    public var bearsPolicy: Bool { facts.bearsPolicy }
+
+    /// Rules are equal when all that they say is.
+    public static func == (left: TypeRule, right: TypeRule) -> Bool {
+        let (left, right) = (left.facts, right.facts)
+        return left === right
+            || (left.type == right.type && left.typeClass == right.typeClass && left.subject == right.subject
+                && left.membership == right.membership && left.multiPatient == right.multiPatient
+                && left.bearsPolicy == right.bearsPolicy)
+    }
+
+    /// Hashes the type and what it holds.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(facts.type)
+        hasher.combine(facts.typeClass)
+    }
 
     /// Whether resources of the type hold whole resources of other types, which no grant for it covers.
     public var wrapsOthers: Bool { type == .bundle || type == .parameters }

@@ -2,7 +2,8 @@ public import FHIRCore
 
 /// What the policy knows about every R4 type. It is total: a type without a rule cannot be in it.
 public struct TypeTable: Hashable, Sendable {
-    private let rules: [ResourceType: TypeRule]
+    /// By the ordinal of the type.
+    private let rules: [TypeRule]
 
     /// Why a list of rules is no table.
     public enum Incomplete: Error, Hashable, Sendable {
@@ -23,16 +24,13 @@ public struct TypeTable: Hashable, Sendable {
         guard repeated.isEmpty else { throw .repeated(repeated) }
         let unreadable = list.filter { $0.typeClass == .compartment && !TypeTable.isReadable($0.subject) }.map(\.type)
         guard unreadable.isEmpty else { throw .withoutSubject(unreadable.sorted()) }
-        rules = Dictionary(uniqueKeysWithValues: list.map { ($0.type, $0) })
+        rules = list.sorted { $0.type.ordinal < $1.type.ordinal }
     }
 
     /// The rule of a type.
     public subscript(_ type: ResourceType) -> TypeRule {
-        // INVARIANT: `init` has seen a rule for each type; were it otherwise, the narrowest rule holds.
-        rules[type]
-            ?? TypeRule(
-                type: type, typeClass: .restricted, subject: nil, membership: [], multiPatient: .deny,
-                bearsPolicy: true)
+        // INVARIANT: `init` has seen exactly one rule for each type, and ordinals count from 0 without a gap.
+        rules[type.ordinal]
     }
 
     private static func isReadable(_ subject: TypeRule.Subject?) -> Bool {

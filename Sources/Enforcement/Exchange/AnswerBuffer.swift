@@ -4,6 +4,9 @@ struct AnswerBuffer: Sendable {
     private(set) var body: [UInt8] = []
     private let limit: Int
 
+    /// No more room than this is made on the server's word alone.
+    private static let mostReserved = 1 << 20
+
     init(limit: Int) { self.limit = limit }
 
     /// The answer, once it is whole; nil when not even a head has come.
@@ -21,6 +24,14 @@ struct AnswerBuffer: Sendable {
     mutating func append(_ bytes: [UInt8]) -> UpstreamFailure? {
         guard head != nil else { return .malformed }
         guard body.count + bytes.count <= limit else { return .tooLarge }
+        if body.isEmpty {
+            let expected = min(head?.contentLength ?? 0, limit, AnswerBuffer.mostReserved)
+            guard expected > bytes.count else {
+                body = bytes
+                return nil
+            }
+            body.reserveCapacity(expected)
+        }
         body.append(contentsOf: bytes)
         return nil
     }

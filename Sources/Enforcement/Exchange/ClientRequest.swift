@@ -31,8 +31,11 @@ public struct ClientRequest: Sendable {
         self.receivedAt = receivedAt
     }
 
-    func values(of name: String) -> [String] {
-        headers.filter { $0.name.lowercased() == name }.map(\.value)
+    /// The values of the fields with a name, given in lower case.
+    func values(of name: StaticString) -> [String] {
+        var values: [String] = []
+        for header in headers where header.name.equalsIgnoringCase(name) { values.append(header.value) }
+        return values
     }
 
     var isForm: Bool {

@@ -5,8 +5,9 @@ public import OAuthCore
 
 /// Everything that stands behind one public FHIR base: whose tokens count, what the rules are, who sees whom.
 ///
-/// It gathers the facts with which an exchange begins; the exchange decides.
-public struct Enforcer: Sendable {
+/// It gathers the facts with which an exchange begins; the exchange decides. A class so that every connection shares
+/// one; nothing in it changes but what stands behind the locks of token cache and budget.
+public final class Enforcer: Sendable {
     /// Sizes and rates.
     public struct Limits: Sendable, Hashable {
         /// Largest answer of the protected server that is judged whole (decision 11).
@@ -23,10 +24,8 @@ public struct Enforcer: Sendable {
     let policy: ServerPolicy
     let verifier: AccessTokenVerifier
     private let panels: PanelSource
-    private let pageLinks: PageLinks
-    private let crossOrigin: CrossOriginPolicy
+    private let rules: ExchangeRules
     private let random: RandomSource
-    private let limits: Limits
     private let anonymous: AnonymousBudget
     private let facts: RecordFacts
 
@@ -39,24 +38,16 @@ public struct Enforcer: Sendable {
         self.policy = policy
         self.verifier = verifier
         self.panels = panels
-        self.pageLinks = pageLinks
-        self.crossOrigin = crossOrigin
+        rules = ExchangeRules(
+            policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin)
         self.random = random
-        self.limits = limits
         self.facts = facts
         anonymous = AnonymousBudget(
             perSecond: limits.anonymousRecordsPerSecond, burst: limits.anonymousRecordsBurst)
     }
 
     /// A new exchange under this base's rules.
-    public func makeExchange() -> GatewayExchange {
-        GatewayExchange(rules: rules)
-    }
-
-    var rules: ExchangeRules {
-        ExchangeRules(
-            policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin)
-    }
+    public func makeExchange() -> GatewayExchange { GatewayExchange(rules: rules) }
 
     /// Whether something has to be fetched before a request's token can be verified: only where tokens are somebody
     /// else's.
@@ -111,7 +102,7 @@ public struct Enforcer: Sendable {
         if case .verified = standing { asked = FormatDoor.entering(asked) }
         var incoming = IncomingRequest(
             request: asked, format: format, standing: standing,
-            decisionID: DecisionID(random.identifier(byteCount: 16)), now: now, startedAt: request.receivedAt,
+            decisionID: DecisionID(random.identifier(at: request.receivedAt)), now: now, startedAt: request.receivedAt,
             sourceAddress: request.sourceAddress, unrecordedRefusals: unrecorded)
         incoming.traceID = request.values(of: "traceparent").first.flatMap { TraceParent($0) }?.traceID
         incoming.reportingEntity = facts.reportingEntity

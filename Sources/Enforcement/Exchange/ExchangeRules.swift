@@ -3,11 +3,20 @@ internal import Audit
 internal import FHIRCore
 
 /// The judgements of an exchange: policy's decisions joined with what the protected server said. All of it is pure.
-struct ExchangeRules: Sendable {
+///
+/// A class so that every exchange of a base shares one; nothing in it changes.
+final class ExchangeRules: Sendable {
     let policy: ServerPolicy
     let pageLinks: PageLinks
     let answerBytes: Int
     let crossOrigin: CrossOriginPolicy
+
+    init(policy: ServerPolicy, pageLinks: PageLinks, answerBytes: Int, crossOrigin: CrossOriginPolicy) {
+        self.policy = policy
+        self.pageLinks = pageLinks
+        self.answerBytes = answerBytes
+        self.crossOrigin = crossOrigin
+    }
 
     /// How many resources that a body refers to are looked up before it is written.
     static let provingReads = 16
@@ -88,11 +97,10 @@ extension ExchangeRules {
     private func finish(
         _ permit: Permit, of question: AccessRequest, asker: Asker, page: OpenedPage?, record: RecordDraft
     ) throws(RequestRefusal) -> Finished {
-        let narrowed = PageOrigin.digest(of: permit.upstreamQuery?.encoded ?? "")
         var permit = permit
         if let page {
             // The page belongs to the query that was asked then; under narrower rights it would be another answer.
-            guard page.origin.narrowed == narrowed,
+            guard page.origin.narrowed == PageOrigin.digest(of: permit.upstreamQuery?.encoded ?? ""),
                 let continued = permit.continuing(at: pageLinks.server.origin + page.target)
             else { return .refuse(.notFound("page-link"), record) }
             permit = continued
@@ -101,8 +109,7 @@ extension ExchangeRules {
         if case .resource(let resource) = permit.request.body { body = resource }
         var permitted = PermittedRequest(
             permit: permit, body: body, isBounded: question.isBounded(permit),
-            origin: page?.origin
-                ?? PageOrigin(asker.received, permit.request, narrowed: narrowed, holder: PageHolder(permit.access)),
+            openedOrigin: page?.origin, received: asker.received,
             pageTarget: page?.target, now: asker.now, record: record)
         if let body {
             permitted.record.add(policy.patients(of: body))

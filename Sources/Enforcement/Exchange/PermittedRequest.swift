@@ -8,7 +8,10 @@ struct PermittedRequest: Sendable {
     let body: ResourceView?
     /// Whether the token reaches only some records, so that no answer may betray what stands outside.
     let isBounded: Bool
-    let origin: PageOrigin
+    /// Of a further page, the request that it belongs to.
+    let openedOrigin: PageOrigin?
+    /// The request that came in; of a batch, the whole of it.
+    let received: FHIRRequest
     /// The request target of a further page.
     let pageTarget: String?
     let now: Int64
@@ -23,6 +26,14 @@ struct PermittedRequest: Sendable {
     var isStoredUnjudged = true
     /// The stored version that was judged, to which a write is tied.
     var judged: JudgedVersion?
+
+    /// Where further pages of the answer begin.
+    var origin: PageOrigin {
+        openedOrigin
+            ?? PageOrigin(
+                received, permit.request, narrowed: PageOrigin.digest(of: permit.upstreamQuery?.encoded ?? ""),
+                holder: PageHolder(permit.access))
+    }
 
     var changesUpstream: Bool { permit.request.interaction.isWrite }
 

@@ -107,7 +107,7 @@ private final class CapabilityFetch: UpstreamReceiver {
     }
 
     func upstreamBody(_ bytes: ByteBuffer) {
-        if buffer.append(Array(bytes.readableBytesView)) != nil { finish(nil) }
+        if buffer.append(Array(buffer: bytes)) != nil { finish(nil) }
     }
 
     func upstreamEnded() { finish(buffer.body) }

@@ -7,7 +7,7 @@ internal import NIOCore
 ///
 /// A class because upstream calls and audit completions come back to it; confined to one event loop. It decides
 /// nothing and holds no answer that the exchange did not give it.
-final class ExchangeDriver: UpstreamReceiver {
+final class ExchangeDriver: UpstreamReceiver, Timed {
     private let site: GatewaySite
     private let configuration: GatewayConfiguration
     private let eventLoop: any EventLoop
@@ -15,7 +15,10 @@ final class ExchangeDriver: UpstreamReceiver {
     private var call: UpstreamCall?
     private var answered: ((WireAnswer) -> Void)?
     private var incoming: IncomingRequest?
-    private var auditTimeout: Scheduled<Void>?
+    private let pool: UpstreamPool
+    /// When the audit log will have taken too long for the record that is waited for.
+    private(set) var due = NIODeadline.distantFuture
+    var watchPlace: Int?
     /// What goes with the answer when the site explains itself and the request asked for it.
     private var explanation: Explanation?
 
@@ -27,6 +30,7 @@ final class ExchangeDriver: UpstreamReceiver {
         self.configuration = configuration
         self.eventLoop = eventLoop
         self.answered = answered
+        pool = site.upstream.pool(on: eventLoop)
         exchange = site.enforcer.makeExchange()
     }
 
@@ -63,7 +67,7 @@ final class ExchangeDriver: UpstreamReceiver {
 
     func upstreamHead(_ head: UpstreamHead) { handle(.upstreamHead(head)) }
 
-    func upstreamBody(_ bytes: ByteBuffer) { handle(.upstreamBody(Array(bytes.readableBytesView))) }
+    func upstreamBody(_ bytes: ByteBuffer) { handle(.upstreamBody(Array(buffer: bytes))) }
 
     func upstreamEnded() { handle(.upstreamEnd(standing)) }
 
@@ -79,25 +83,24 @@ final class ExchangeDriver: UpstreamReceiver {
     }
 
     private func perform(_ action: consuming GatewayExchange.Action) {
-        let itself = NIOLoopBound(self, eventLoop: eventLoop)
         switch consume action {
         case .wait:
             return
         case .forward(let request):
             abandonCall()
-            call = site.upstream.pool(on: eventLoop).send(request, to: self)
+            call = pool.send(request, to: self)
         case .open(let record):
             abandonCall()
-            awaitRecord()
-            site.audit.open(record, on: delivery) { itself.value.opened($0) }
+            let itself = awaitRecord()
+            site.audit.open(record, on: pool.delivery) { itself.value.opened($0) }
         case .record(let record):
             abandonCall()
-            awaitRecord()
-            site.audit.record(record, on: delivery) { itself.value.closed($0) }
+            let itself = awaitRecord()
+            site.audit.record(record, on: pool.delivery) { itself.value.closed($0) }
         case .close(let receipt, let record):
             abandonCall()
-            awaitRecord()
-            site.audit.close(receipt, record, on: delivery) { itself.value.closed($0) }
+            let itself = awaitRecord()
+            site.audit.close(receipt, record, on: pool.delivery) { itself.value.closed($0) }
         case .answer(let answer):
             abandonCall()
             finish(WireAnswer(answer))
@@ -111,12 +114,13 @@ final class ExchangeDriver: UpstreamReceiver {
     }
 
     /// A log that does not answer is one that cannot be written; a receipt that comes later answers nothing any more.
-    private func awaitRecord() {
-        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-        auditTimeout = eventLoop.scheduleTask(in: .milliseconds(configuration.limits.auditTimeoutMilliseconds)) {
-            loopBound.value.handle(.auditFailed(.busy))
-        }
+    private func awaitRecord() -> NIOLoopBound<ExchangeDriver> {
+        due = pool.watch.now + .milliseconds(configuration.limits.auditTimeoutMilliseconds)
+        pool.watch.add(self)
+        return NIOLoopBound(self, eventLoop: eventLoop)
     }
+
+    func isOverdue() { handle(.auditFailed(.busy)) }
 
     /// The exchange has gone on while the upstream still sends: stop reading it.
     private func abandonCall() {
@@ -124,13 +128,8 @@ final class ExchangeDriver: UpstreamReceiver {
         call = nil
     }
 
-    private var delivery: AuditDelivery {
-        let eventLoop = eventLoop
-        return AuditDelivery { work in eventLoop.execute(work) }
-    }
-
     private func opened(_ result: consuming Result<OpeningReceipt, AuditFailure>) {
-        auditTimeout?.cancel()
+        pool.watch.remove(self)
         switch consume result {
         case .success(let receipt): handle(.opened(receipt, standing))
         case .failure(let failure): handle(.auditFailed(failure))
@@ -138,7 +137,7 @@ final class ExchangeDriver: UpstreamReceiver {
     }
 
     private func closed(_ result: consuming Result<ClosingReceipt, AuditFailure>) {
-        auditTimeout?.cancel()
+        pool.watch.remove(self)
         switch consume result {
         case .success(let receipt): handle(.closed(receipt))
         case .failure(let failure): handle(.auditFailed(failure))
@@ -151,7 +150,7 @@ final class ExchangeDriver: UpstreamReceiver {
             return finish(.documentUnavailable(refusal, in: format))
         }
         let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-        site.capabilities.document(in: format, over: site.upstream.pool(on: eventLoop)) { answer in
+        site.capabilities.document(in: format, over: pool) { answer in
             loopBound.value.finish(answer)
         }
     }

@@ -36,10 +36,10 @@ public struct GatewaySite: Sendable {
     /// Whether a raw request target lies within the base and is ours to answer. Spellings that another hop might
     /// decode into the base are not ours: whoever answers them knows no FHIR data.
     func owns(_ target: String) -> Bool {
-        let path = RequestTarget.split(target).path
-        guard path.hasPrefix(basePath) else { return false }
-        let below = path.dropFirst(basePath.count)
-        return (below.isEmpty || below.first == "/") && !passedOn.contains(String(below))
+        guard target.utf8.starts(with: basePath.utf8) else { return false }
+        let below = target.utf8.dropFirst(basePath.utf8.count).prefix { $0 != UInt8(ascii: "?") }
+        guard below.isEmpty || below.first == UInt8(ascii: "/") else { return false }
+        return !passedOn.contains { below.elementsEqual($0.utf8) }
     }
 }
 

@@ -33,7 +33,9 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
     private var context: ChannelHandlerContext?
     private var phase = Phase.idle
     private var driver: ExchangeDriver?
-    private var timer: Scheduled<Void>?
+    private var deadline: LoopDeadline?
+    /// The client's address in text, once it is known.
+    private var sourceAddress: String?
     private var writeTimer: Scheduled<Void>?
     private var lastWrite: EventLoopFuture<Void>?
 
@@ -44,11 +46,13 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     public func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        deadline = LoopDeadline(on: context.eventLoop) { [weak self] in self?.timeIsUp() }
         if context.channel.isActive { armTimer(configuration.limits.idleTimeoutMilliseconds) }
     }
 
     public func handlerRemoved(context: ChannelHandlerContext) {
-        timer?.cancel()
+        deadline?.end()
+        deadline = nil
         writeTimer?.cancel()
         self.context = nil
     }
@@ -59,7 +63,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
     }
 
     public func channelInactive(context: ChannelHandlerContext) {
-        timer?.cancel()
+        deadline?.end()
         writeTimer?.cancel()
         // The exchange runs on to its record; its answer is dropped.
         driver?.clientGone()
@@ -86,7 +90,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
             context.fireChannelRead(data)
             finishPassing()
         case (.end, .receiving(let request)):
-            timer?.cancel()
+            deadline?.clear()
             start(request, context: context)
         case (.end, .working(var form)):
             form.isWhole = true
@@ -129,7 +133,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
             break
         case .idle, .receiving:
             guard error is HTTPParserError else { return context.close(promise: nil) }
-            timer?.cancel()
+            deadline?.clear()
             phase = .working(.endOfConnection)
             deliver(.formRefusal(.notHTTP))
         case .passing:
@@ -140,8 +144,9 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
     private func begin(_ head: HTTPRequestHead, data: NIOAny, context: ChannelHandlerContext) {
         armTimer(configuration.limits.requestTimeoutMilliseconds)
         let site = configuration.site(for: head.uri)
+        if sourceAddress == nil { sourceAddress = context.remoteAddress?.ipAddress }
         let request = ReceivedRequest(
-            head: head, site: site, sourceAddress: context.remoteAddress?.ipAddress, at: configuration.clock())
+            head: head, site: site, sourceAddress: sourceAddress, at: configuration.clock())
         do throws(FramingRefusal) {
             try RequestFraming.check(head)
             guard site != nil else {
@@ -176,7 +181,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         var request = request
         request.form.closesConnection = true
         request.form.isWhole = isWhole
-        timer?.cancel()
+        deadline?.clear()
         run(request, refusal: refusal)
     }
 
@@ -249,7 +254,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
     private func finishPassing() {
         guard case .passing(let requestEnded, let responseEnded) = phase else { return }
         // How long the other side may take for its answer is its own business.
-        if requestEnded { timer?.cancel() }
+        if requestEnded { deadline?.clear() }
         guard requestEnded && responseEnded else { return }
         phase = .idle
         armTimer(configuration.limits.idleTimeoutMilliseconds)
@@ -267,10 +272,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
     // MARK: - time
 
     private func armTimer(_ milliseconds: Int64) {
-        timer?.cancel()
-        guard let context else { return }
-        let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        timer = context.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) { loopBound.value.timeIsUp() }
+        deadline?.set(in: .milliseconds(milliseconds))
     }
 
     private func armWriteTimer() {

@@ -9,6 +9,8 @@ struct ReceivedRequest {
     let sourceAddress: String?
     /// Milliseconds since 1970 UTC at which the head was there.
     let receivedAt: Int64
+    /// The path below the FHIR base and the query, both raw.
+    let target: (path: String, query: String?)
     var form: AnswerForm
     private(set) var body: [UInt8] = []
 
@@ -17,6 +19,9 @@ struct ReceivedRequest {
         self.site = site
         self.sourceAddress = sourceAddress
         self.receivedAt = receivedAt
+        let (path, query) = RequestTarget.split(head.uri)
+        let below = path.utf8.dropFirst(site?.basePath.utf8.count ?? 0)
+        target = (String(Substring(below)), query.map(String.init))
         form = AnswerForm(
             isHead: head.method == .HEAD, origin: head.headers.first(name: "origin"),
             closesConnection: !head.isKeepAlive)
@@ -35,12 +40,6 @@ struct ReceivedRequest {
     }
 
     var isPreflight: Bool { head.method == .OPTIONS }
-
-    /// The path below the FHIR base and the query, both raw.
-    var target: (path: String, query: String?) {
-        let (path, query) = RequestTarget.split(head.uri)
-        return (String(path.dropFirst(site?.basePath.count ?? 0)), query.map(String.init))
-    }
 }
 
 /// How an answer has to be put on the wire, as the request and the connection want it.

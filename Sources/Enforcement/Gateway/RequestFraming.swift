@@ -54,6 +54,7 @@ enum RequestFraming {
     /// Checks that concern the connection, whoever answers: how long the message is and where it ends.
     static func check(_ head: HTTPRequestHead) throws(FramingRefusal) {
         guard head.version == .http1_1 || head.version == .http1_0 else { throw .unsupportedVersion }
+        if isPlain(head.headers) { return }
         let lengths = head.headers[canonicalForm: "content-length"]
         let codings = head.headers[canonicalForm: "transfer-encoding"]
         guard lengths.count <= 1, lengths.isEmpty || codings.isEmpty else { throw .ambiguousLength }
@@ -70,6 +71,20 @@ enum RequestFraming {
         guard hosts.count == 1 || (hosts.isEmpty && head.version == .http1_0) else { throw .badHost }
     }
 
+    /// Whether nothing is said of the length and there is exactly one host: most requests, and nothing in them to check.
+    private static func isPlain(_ headers: HTTPHeaders) -> Bool {
+        var hosts = 0
+        for (name, value) in headers {
+            switch name.utf8.count {
+            case 4: if name.equalsIgnoringCase("host") { hosts += value.utf8.contains(UInt8(ascii: ",")) ? 2 : 1 }
+            case 14: if name.equalsIgnoringCase("content-length") { return false }
+            case 17: if name.equalsIgnoringCase("transfer-encoding") { return false }
+            default: break
+            }
+        }
+        return hosts == 1
+    }
+
     /// Checks of a request that is ours: target, host name, header block, announced body.
     static func check(_ head: HTTPRequestHead, hosts: Set<String>, limits: GatewayLimits) throws(FramingRefusal) {
         guard head.uri.utf8.count <= limits.targetBytes else { throw .targetTooLong }
@@ -80,7 +95,7 @@ enum RequestFraming {
             throw .headersTooLarge
         }
         guard let host = head.headers.first(name: "host") else { throw .badHost }
-        guard hosts.contains(host.lowercased()) else { throw .wrongHost }
+        guard hosts.contains(host) || hosts.contains(host.lowercased()) else { throw .wrongHost }
         for expectation in head.headers[canonicalForm: "expect"] where expectation.lowercased() != "100-continue" {
             throw .unsupportedExpectation
         }

@@ -106,11 +106,12 @@ public struct AccessTokenVerifier: Sendable {
     }
 
     private func find(_ token: String, now: Int64) -> Result<VerifiedToken, TokenRefusal> {
-        let digest = SHA256Hash.of(Array(token.utf8))
+        let digest = SHA256Hash.of(utf8: token)
         var place: [UInt8]? = digest
         if case .foreign(let foreign) = issuer { place = foreign.memory(at: now).map { digest + $0 } }
         let found: VerifiedToken
-        if let place, let known = cache.token(for: place) {
+        let known = place.flatMap { cache.token(for: $0) }
+        if let known {
             found = known
         } else {
             switch examine(token, digest, now: now) {
@@ -120,7 +121,7 @@ public struct AccessTokenVerifier: Sendable {
         }
         // INVARIANT: on every hit too, the end of the token's life and its revocation are looked at.
         if let ending = ending(of: found.access, now: now) { return .failure(ending) }
-        if let place { cache.remember(found, for: place) }
+        if known == nil, let place { cache.remember(found, for: place) }
         return .success(found)
     }
 

@@ -25,33 +25,52 @@ enum BearerCredential: Hashable, Sendable {
             self = .none
             return
         }
-        let parts = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
-        let scheme = parts[0].lowercased()
-        guard scheme == "bearer" || scheme == "dpop" else {
+        let word = header.utf8.prefix { $0 != UInt8(ascii: " ") }
+        let scheme = String(Substring(word))
+        let isBearer = scheme.equalsIgnoringCase("bearer")
+        guard isBearer || scheme.equalsIgnoringCase("dpop") else {
             self = .none
             return
         }
-        guard parts.count == 2, Self.isToken(parts[1]) else {
+        let token = header.utf8.dropFirst(word.count + 1)
+        guard word.endIndex != header.utf8.endIndex, Self.isToken(token) else {
             self = .malformed
             return
         }
-        self = scheme == "bearer" ? .token(String(parts[1])) : .bound(String(parts[1]), proofs: proofs)
+        self = isBearer ? .token(String(Substring(token))) : .bound(String(Substring(token)), proofs: proofs)
     }
 
     /// RFC 6750 §2.1, `b64token`; so neither a second token nor a parameter can follow (ATK-193).
-    private static func isToken(_ text: Substring) -> Bool {
-        guard !text.isEmpty, text.utf8.count <= limit else { return false }
-        let body = text.utf8.prefix { $0 != UInt8(ascii: "=") }
-        return !body.isEmpty && body.allSatisfy { isAlphanumeric($0) || "-._~+/".utf8.contains($0) }
-            && text.utf8.dropFirst(body.count).allSatisfy { $0 == UInt8(ascii: "=") }
+    private static func isToken(_ text: Substring.UTF8View) -> Bool {
+        guard !text.isEmpty, text.count <= limit else { return false }
+        // A token is long, so it is looked at as a whole first; padding is rare.
+        if text.withContiguousStorageIfAvailable(consistsOfTokenBytes) == true { return true }
+        let body = text.prefix { $0 != UInt8(ascii: "=") }
+        return !body.isEmpty && body.allSatisfy { notTokenBytes[Int($0)] == 0 }
+            && text.dropFirst(body.count).allSatisfy { $0 == UInt8(ascii: "=") }
+    }
+
+    private static func consistsOfTokenBytes(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        notTokenBytes.withUnsafeBufferPointer { table in
+            var found: UInt8 = 0
+            for byte in text { found |= table[Int(byte)] }
+            return found == 0
+        }
+    }
+
+    /// 1 for every byte that cannot stand in a token before its padding, else 0.
+    private static let notTokenBytes: [UInt8] = (0...255).map { (byte: UInt8) in
+        isAlphanumeric(byte) || "-._~+/".utf8.contains(byte) ? 0 : 1
     }
 
     /// Whether a form-encoded text has a parameter called `access_token`, in any spelling that a decoder might accept.
     private static func namesToken(_ text: (some Collection<UInt8>)?) -> Bool {
         guard let text else { return false }
         return text.split(whereSeparator: { $0 == UInt8(ascii: "&") || $0 == UInt8(ascii: ";") }).contains { pair in
-            let name = decoded(pair.prefix { $0 != UInt8(ascii: "=") })
-            return String(decoding: name, as: UTF8.self).lowercased() == "access_token"
+            let name = pair.prefix { $0 != UInt8(ascii: "=") }
+            // Shorter than the name itself it cannot spell it, with escapes or without.
+            guard name.count >= 12 else { return false }
+            return String(decoding: decoded(name), as: UTF8.self).lowercased() == "access_token"
         }
     }
 

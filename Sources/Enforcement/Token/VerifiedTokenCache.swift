@@ -26,20 +26,30 @@ final class VerifiedTokenCache: Sendable {
 
     var count: Int { tables.withLock { $0.newer.count + $0.older.count } }
 
+    /// What is remembered of a token, which counts as a use of it.
     func token(for digest: [UInt8]) -> VerifiedToken? {
-        tables.withLock { $0.newer[digest] ?? $0.older[digest] }
+        tables.withLock { tables in
+            if let token = tables.newer[digest] { return token }
+            guard let token = tables.older[digest] else { return nil }
+            keep(token, for: digest, in: &tables)
+            return token
+        }
     }
 
     func remember(_ token: VerifiedToken, for digest: [UInt8]) {
         tables.withLock { tables in
             guard tables.newer[digest] == nil else { return }
-            if tables.newer.count >= half {
-                tables.older = tables.newer
-                tables.newer = [:]
-            }
-            tables.older[digest] = nil
-            tables.newer[digest] = token
+            keep(token, for: digest, in: &tables)
         }
+    }
+
+    private func keep(_ access: GrantedAccess, for digest: [UInt8], in tables: inout Tables) {
+        if tables.newer.count >= half {
+            tables.older = tables.newer
+            tables.newer = [:]
+        }
+        tables.older[digest] = nil
+        tables.newer[digest] = access
     }
 
     func removeAll() { tables.withLock { $0 = Tables() } }

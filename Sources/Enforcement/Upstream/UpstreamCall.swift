@@ -13,14 +13,16 @@ protocol UpstreamReceiver: AnyObject {
 /// One request on its way to the protected server and back.
 ///
 /// A class because connection, pool and receiver hold the same call; confined to one event loop.
-final class UpstreamCall {
+final class UpstreamCall: Timed {
     let request: UpstreamRequest
-    private let limits: UpstreamLimits
-    private let eventLoop: any EventLoop
+    private let watch: DeadlineWatch
     private weak var receiver: (any UpstreamReceiver)?
-    private var totalTimeout: Scheduled<Void>?
-    private var readTimeout: Scheduled<Void>?
-    private var lastProgress: NIODeadline
+    /// When the time from the first attempt to the last byte is up.
+    private let lastMoment: NIODeadline
+    private let allowedSilence: TimeAmount
+    /// Since when the server has been silent; nil while nothing is asked of it.
+    private var silentSince: NIODeadline?
+    var watchPlace: Int?
 
     /// The connection that carries the call at the moment.
     weak var connection: UpstreamConnection?
@@ -28,13 +30,18 @@ final class UpstreamCall {
     private(set) var hasAnswerBegun = false
     private(set) var isOver = false
 
-    init(request: UpstreamRequest, receiver: any UpstreamReceiver, limits: UpstreamLimits, eventLoop: any EventLoop) {
+    init(
+        request: UpstreamRequest, receiver: any UpstreamReceiver, limits: UpstreamLimits, watch: DeadlineWatch
+    ) {
         self.request = request
         self.receiver = receiver
-        self.limits = limits
-        self.eventLoop = eventLoop
-        lastProgress = .now()
+        self.watch = watch
+        lastMoment = watch.now + .milliseconds(limits.callTimeoutMilliseconds)
+        allowedSilence = .milliseconds(limits.readTimeoutMilliseconds)
+        watch.add(self)
     }
+
+    var due: NIODeadline { silentSince.map { min(lastMoment, $0 + allowedSilence) } ?? lastMoment }
 
     /// Gives the call up: the connection that carries it is closed, because its answer would be in the way.
     func cancel() {
@@ -42,34 +49,13 @@ final class UpstreamCall {
         connection?.close()
     }
 
-    func armTotalTimeout() {
-        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-        totalTimeout = eventLoop.scheduleTask(in: .milliseconds(limits.callTimeoutMilliseconds)) {
-            loopBound.value.timeOut()
-        }
+    /// Starts watching for silence; each byte that comes moves the mark.
+    func startListening() {
+        silentSince = watch.now
+        watch.sharpen(to: due)
     }
 
-    /// Starts watching for silence; each byte that comes moves the mark, one timer runs at a time.
-    func armReadTimeout() {
-        lastProgress = .now()
-        readTimeout?.cancel()
-        scheduleReadTimeout(in: .milliseconds(limits.readTimeoutMilliseconds))
-    }
-
-    private func scheduleReadTimeout(in delay: TimeAmount) {
-        let loopBound = NIOLoopBound(self, eventLoop: eventLoop)
-        readTimeout = eventLoop.scheduleTask(in: delay) { loopBound.value.checkSilence() }
-    }
-
-    private func checkSilence() {
-        guard !isOver else { return }
-        let allowed = TimeAmount.milliseconds(limits.readTimeoutMilliseconds)
-        let silence = NIODeadline.now() - lastProgress
-        guard silence >= allowed else { return scheduleReadTimeout(in: allowed - silence) }
-        timeOut()
-    }
-
-    private func timeOut() {
+    func isOverdue() {
         guard !isOver else { return }
         let connection = connection
         fail(.timedOut)
@@ -78,14 +64,14 @@ final class UpstreamCall {
 
     func head(_ head: UpstreamHead) {
         guard !isOver else { return }
-        lastProgress = .now()
+        silentSince = watch.now
         hasAnswerBegun = true
         receiver?.upstreamHead(head)
     }
 
     func body(_ bytes: ByteBuffer) {
         guard !isOver else { return }
-        lastProgress = .now()
+        silentSince = watch.now
         receiver?.upstreamBody(bytes)
     }
 
@@ -103,9 +89,6 @@ final class UpstreamCall {
 
     private func finish() {
         isOver = true
-        totalTimeout?.cancel()
-        readTimeout?.cancel()
-        totalTimeout = nil
-        readTimeout = nil
+        watch.remove(self)
     }
 }

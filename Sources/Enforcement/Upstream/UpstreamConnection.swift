@@ -4,7 +4,7 @@ internal import NIOHTTP1
 /// One HTTP/1.1 connection to the protected server; carries one call at a time.
 ///
 /// A class because NIO's handlers are; confined to its channel's event loop.
-final class UpstreamConnection: ChannelInboundHandler {
+final class UpstreamConnection: ChannelInboundHandler, Timed {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
 
@@ -14,8 +14,11 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var isReused = false
     private var isKeptAlive = false
     private var isClosing = false
-    private var idleTimeout: Scheduled<Void>?
+    /// The answer to its last call is whole, and what came with it has still to be looked at.
+    private var isAnswered = false
     private(set) var idleSince = NIODeadline.now()
+    private(set) var due = NIODeadline.distantFuture
+    var watchPlace: Int?
     /// Set once the pool has it in its books.
     var isCounted = false
 
@@ -31,31 +34,33 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     func close() {
         isClosing = true
+        pool.watch.remove(self)
         context?.close(promise: nil)
     }
 
-    func armIdleTimeout(_ delay: TimeAmount) {
-        guard let context else { return }
-        idleSince = .now()
-        let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        idleTimeout = context.eventLoop.scheduleTask(in: delay) {
-            let connection = loopBound.value
-            if connection.call == nil { connection.close() }
-        }
+    /// It has nothing to do; if that stays so for a while it is closed.
+    func rest(for allowed: TimeAmount) {
+        idleSince = pool.watch.now
+        due = idleSince + allowed
+        pool.watch.add(self)
+    }
+
+    func isOverdue() {
+        if call == nil { close() }
     }
 
     func perform(_ call: UpstreamCall, isReused: Bool) {
-        idleTimeout?.cancel()
+        pool.watch.remove(self)
         guard let context, !isClosing else { return call.fail(.interrupted) }
         self.call = call
         self.isReused = isReused
         isKeptAlive = false
         call.connection = self
-        call.armReadTimeout()
+        call.startListening()
         let request = call.request
         let head = HTTPRequestHead(
             version: .http1_1, method: request.method.nio, uri: request.target(in: pool.server),
-            headers: request.headers(for: pool.server))
+            headers: request.headers(beside: pool.fixedHeaders))
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if !request.body.isEmpty {
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: request.body)))), promise: nil)
@@ -79,19 +84,19 @@ final class UpstreamConnection: ChannelInboundHandler {
             self.call = nil
             call.connection = nil
             let canCarryMore = isKeptAlive && !isClosing && !call.isOver && context.channel.isActive
-            if canCarryMore { releaseSoon(context) } else { close() }
+            if canCarryMore { isAnswered = true } else { close() }
             call.end()
         }
     }
 
     /// Back to the pool when everything that was read together with the answer has been looked at: bytes that nobody
     /// asked for close the connection, and are not taken for the answer to the next call.
-    private func releaseSoon(_ context: ChannelHandlerContext) {
-        let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.eventLoop.execute {
-            let connection = loopBound.value
-            if connection.isUsable { connection.pool.release(connection) }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if isAnswered {
+            isAnswered = false
+            if isUsable { pool.release(self) }
         }
+        context.fireChannelReadComplete()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -112,7 +117,7 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     private func finish(with failure: UpstreamFailure) {
         isClosing = true
-        idleTimeout?.cancel()
+        pool.watch.remove(self)
         let ended = call
         call = nil
         ended?.connection = nil
@@ -140,12 +145,22 @@ extension UpstreamRequest.Method {
 
 extension UpstreamHead {
     init(_ head: HTTPResponseHead) {
-        self.init(
-            status: Int(head.status.code),
-            contentType: head.headers.first(name: "content-type"),
-            contentEncoding: head.headers.first(name: "content-encoding"),
-            etag: head.headers.first(name: "etag"),
-            lastModified: head.headers.first(name: "last-modified"),
-            location: head.headers.first(name: "location"))
+        self.init(status: Int(head.status.code))
+        // Of each the first, in one pass.
+        for (name, value) in head.headers {
+            if contentType == nil, name.equalsIgnoringCase("content-type") {
+                contentType = value
+            } else if contentEncoding == nil, name.equalsIgnoringCase("content-encoding") {
+                contentEncoding = value
+            } else if etag == nil, name.equalsIgnoringCase("etag") {
+                etag = value
+            } else if lastModified == nil, name.equalsIgnoringCase("last-modified") {
+                lastModified = value
+            } else if location == nil, name.equalsIgnoringCase("location") {
+                location = value
+            } else if contentLength == nil, name.equalsIgnoringCase("content-length") {
+                contentLength = Int(value)
+            }
+        }
     }
 }

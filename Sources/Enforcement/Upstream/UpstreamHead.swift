@@ -12,11 +12,13 @@ public struct UpstreamHead: Sendable, Hashable {
     public var lastModified: String?
     /// `Location`.
     public var location: String?
+    /// `Content-Length`, as far as it is a number; only a hint of how much will come.
+    public var contentLength: Int?
 
     /// A head with these fields.
     public init(
         status: Int, contentType: String? = nil, contentEncoding: String? = nil, etag: String? = nil,
-        lastModified: String? = nil, location: String? = nil
+        lastModified: String? = nil, location: String? = nil, contentLength: Int? = nil
     ) {
         self.status = status
         self.contentType = contentType
@@ -24,5 +26,6 @@ public struct UpstreamHead: Sendable, Hashable {
         self.etag = etag
         self.lastModified = lastModified
         self.location = location
+        self.contentLength = contentLength
     }
 }

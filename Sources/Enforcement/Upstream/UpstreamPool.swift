@@ -1,3 +1,4 @@
+internal import Audit
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -11,6 +12,12 @@ final class UpstreamPool {
     let server: UpstreamFHIRServer
     let eventLoop: any EventLoop
     private let tls: NIOSSLContext?
+    /// The header fields of every request to the server.
+    let fixedHeaders: HTTPHeaders
+    /// Watches over the time limits of calls and connections, and of whatever else this event loop waits for.
+    let watch: DeadlineWatch
+    /// Brings the results of the audit log to this event loop.
+    let delivery: AuditDelivery
 
     private var idle: [UpstreamConnection] = []
     private var openCount = 0
@@ -22,13 +29,15 @@ final class UpstreamPool {
         self.server = server
         self.tls = tls
         self.eventLoop = eventLoop
+        fixedHeaders = UpstreamRequest.fixedHeaders(for: server)
+        watch = DeadlineWatch(on: eventLoop)
+        delivery = AuditDelivery(to: eventLoop) { work in eventLoop.execute(work) }
     }
 
     /// Sends a request; the call reports head, body and end, or one failure, to its receiver on this event loop.
     func send(_ request: UpstreamRequest, to receiver: any UpstreamReceiver) -> UpstreamCall {
         eventLoop.preconditionInEventLoop()
-        let call = UpstreamCall(request: request, receiver: receiver, limits: server.limits, eventLoop: eventLoop)
-        call.armTotalTimeout()
+        let call = UpstreamCall(request: request, receiver: receiver, limits: server.limits, watch: watch)
         start(call)
         return call
     }
@@ -63,7 +72,7 @@ final class UpstreamPool {
     /// unless there is no room for another.
     private func isGoodEnough(_ connection: UpstreamConnection, for call: UpstreamCall) -> Bool {
         call.request.method == .get || openCount >= server.limits.connectionsPerLoop
-            || NIODeadline.now() - connection.idleSince < .seconds(1)
+            || watch.now - connection.idleSince < .seconds(1)
     }
 
     private func connect(for call: UpstreamCall) {
@@ -125,7 +134,7 @@ final class UpstreamPool {
             return connection.perform(call, isReused: true)
         }
         idle.append(connection)
-        connection.armIdleTimeout(.milliseconds(server.limits.idleTimeoutMilliseconds))
+        connection.rest(for: .milliseconds(server.limits.idleTimeoutMilliseconds))
     }
 
     /// A counted connection has closed.

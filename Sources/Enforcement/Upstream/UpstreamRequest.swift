@@ -56,8 +56,8 @@ public struct UpstreamRequest: Sendable, Hashable {
         return query.map { $0.isEmpty ? target : "\(target)?\($0)" } ?? target
     }
 
-    /// The whole header block, from an allow-list of ours.
-    func headers(for server: UpstreamFHIRServer) -> HTTPHeaders {
+    /// The part of the header block that is the same for every request to a server.
+    static func fixedHeaders(for server: UpstreamFHIRServer) -> HTTPHeaders {
         var headers = HTTPHeaders()
         headers.reserveCapacity(8 + server.staticHeaders.count)
         headers.add(name: "host", value: server.authority)
@@ -65,13 +65,19 @@ public struct UpstreamRequest: Sendable, Hashable {
         headers.add(name: "accept", value: "application/fhir+json")
         headers.add(name: "accept-encoding", value: "identity")
         headers.add(name: "user-agent", value: "chaperone")
+        for header in server.staticHeaders { headers.add(name: header.name, value: header.value) }
+        return headers
+    }
+
+    /// The whole header block, from an allow-list of ours: what is the same for every request, and this one's own.
+    func headers(beside fixed: HTTPHeaders) -> HTTPHeaders {
+        var headers = fixed
         if let contentType { headers.add(name: "content-type", value: contentType) }
         if let ifMatch { headers.add(name: "if-match", value: ifMatch) }
         if let prefer { headers.add(name: "prefer", value: prefer) }
         if method != .get && (method != .delete || !body.isEmpty) {
             headers.add(name: "content-length", value: String(body.count))
         }
-        for header in server.staticHeaders { headers.add(name: header.name, value: header.value) }
         return headers
     }
 }

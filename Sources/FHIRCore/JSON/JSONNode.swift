@@ -15,7 +15,10 @@ public struct JSONNode: Hashable, Sendable {
     public var kind: Kind { entry.kind }
 
     /// The bytes of the value, from its first to past its last; a string's include the quotes.
-    public var range: Range<Int> { Int(entry.start)..<Int(entry.end) }
+    public var range: Range<Int> {
+        let entry = entry
+        return Int(entry.start)..<Int(entry.end)
+    }
 
     /// The bytes of the value, copied.
     public var bytes: ArraySlice<UInt8> { document.storage.bytes[range] }
@@ -25,22 +28,17 @@ public struct JSONNode: Hashable, Sendable {
 
     /// The member of an object with this name, or nil.
     public subscript(_ name: String) -> JSONNode? {
-        guard kind == .object else { return nil }
-        var position = index + 1
-        for _ in 0..<count {
-            let isNamed = JSONNode(document: document, index: position).equals(name)
-            let value = JSONNode(document: document, index: position + 1)
-            if isNamed { return value }
-            position = value.next
+        var name = name
+        return name.withUTF8 { name in
+            document.storage.member(named: name, of: index).map { JSONNode(document: document, index: $0) }
         }
-        return nil
     }
 
     /// The element of an array at this place, or nil.
     public subscript(_ place: Int) -> JSONNode? {
         guard kind == .array, (0..<count).contains(place) else { return nil }
         var position = index + 1
-        for _ in 0..<place { position = JSONNode(document: document, index: position).next }
+        for _ in 0..<place { position = document.storage.next(position) }
         return JSONNode(document: document, index: position)
     }
 
@@ -49,23 +47,29 @@ public struct JSONNode: Hashable, Sendable {
         guard kind == .object else { return [] }
         var result: [JSONMember] = []
         result.reserveCapacity(count)
-        var position = index + 1
-        for _ in 0..<count {
-            let value = JSONNode(document: document, index: position + 1)
-            result.append(JSONMember(nameNode: JSONNode(document: document, index: position), value: value))
-            position = value.next
-        }
+        forEachMember { name, value in result.append(JSONMember(nameNode: name, value: value)) }
         return result
     }
 
     /// Goes through an object's members, name and value, without building anything.
     func forEachMember(_ body: (_ name: JSONNode, _ value: JSONNode) -> Void) {
-        guard kind == .object else { return }
+        let entry = entry
+        guard entry.kind == .object else { return }
         var position = index + 1
-        for _ in 0..<count {
-            let value = JSONNode(document: document, index: position + 1)
-            body(JSONNode(document: document, index: position), value)
-            position = value.next
+        for _ in 0..<entry.count {
+            body(JSONNode(document: document, index: position), JSONNode(document: document, index: position + 1))
+            position = document.storage.next(position + 1)
+        }
+    }
+
+    /// Goes through an array's elements without building anything.
+    func forEachElement(_ body: (JSONNode) -> Void) {
+        let entry = entry
+        guard entry.kind == .array else { return }
+        var position = index + 1
+        for _ in 0..<entry.count {
+            body(JSONNode(document: document, index: position))
+            position = document.storage.next(position)
         }
     }
 
@@ -74,19 +78,17 @@ public struct JSONNode: Hashable, Sendable {
         guard kind == .array else { return [] }
         var result: [JSONNode] = []
         result.reserveCapacity(count)
-        var position = index + 1
-        for _ in 0..<count {
-            let value = JSONNode(document: document, index: position)
-            result.append(value)
-            position = value.next
-        }
+        forEachElement { result.append($0) }
         return result
     }
 
     /// The text of a string with its escapes undone; nil for anything else.
-    public var string: String? {
-        guard kind == .string else { return nil }
-        return String(decoding: content, as: UTF8.self)
+    public var string: String? { withText { String(decoding: $0, as: UTF8.self) } }
+
+    /// Lends the UTF-8 of a string with its escapes undone; nil for anything else. Copies nothing where nothing is
+    /// escaped.
+    public func withText<Answer>(_ body: (UnsafeBufferPointer<UInt8>) -> Answer) -> Answer? {
+        document.storage.withText(index, body)
     }
 
     /// The UTF-8 of a string with its escapes undone; nil for anything else.
@@ -107,21 +109,9 @@ public struct JSONNode: Hashable, Sendable {
 
     /// Whether this is a string with exactly these bytes (after unescaping); builds no string.
     public func equals(_ text: String) -> Bool {
-        guard kind == .string else { return false }
-        if entry.hasEscapes { return content.elementsEqual(text.utf8) }
-        let inside = range.dropFirst().dropLast()
-        guard inside.count == text.utf8.count else { return false }
-        return document.storage.bytes[inside].elementsEqual(text.utf8)
+        var text = text
+        return text.withUTF8 { document.storage.isString(index, $0) }
     }
-
-    /// The UTF-8 inside a string's quotes, unescaped.
-    private var content: ArraySlice<UInt8> {
-        let inside = document.storage.bytes[range.dropFirst().dropLast()]
-        return entry.hasEscapes ? JSONText.unescaped(inside)[...] : inside
-    }
-
-    /// The tape index of what follows this value.
-    private var next: Int { Int(entry.next) }
 }
 
 /// A member of an object: its name, its value and where both stand.
@@ -141,6 +131,7 @@ public struct JSONMember: Sendable {
 }
 
 extension JSONNode.Kind {
+    @inline(__always)
     init(code: UInt32) {
         switch code {
         case 0: self = .object
@@ -152,6 +143,7 @@ extension JSONNode.Kind {
         }
     }
 
+    @inline(__always)
     var code: UInt32 {
         switch self {
         case .object: 0

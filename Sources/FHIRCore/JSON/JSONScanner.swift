@@ -2,6 +2,9 @@
 ///
 /// Strict RFC 8259: UTF-8 without byte order mark, one value, no duplicate member names in any object, no lone
 /// surrogate, a bounded depth. Containers are kept on a stack of our own, so that depth costs no call frames.
+///
+/// It reads and writes through pointers that live only inside `scan(_:limits:)`: every read is behind a comparison
+/// with `count`, every write behind one with the room that is left.
 struct JSONScanner {
     /// A value on the tape. An object's members follow it as name, value, name, value …; an array's elements as values.
     struct Entry {
@@ -22,58 +25,99 @@ struct JSONScanner {
 
     /// A container that is still open.
     private struct Frame {
-        var entry: Int
-        var isObject: Bool
-        var count: UInt32
-        var firstName: Int
-    }
-
-    /// A member name of an open object. Equal names have equal fingerprints.
-    struct Name {
-        var start: UInt32
-        var end: UInt32
-        var fingerprint: UInt32
-        var hasEscapes: Bool
+        var entry = 0
+        var isObject = false
+        var count: UInt32 = 0
+        var firstName = 0
     }
 
     private let base: UnsafeRawPointer
     private let count: Int
     private let maxDepth: Int
     private var position = 0
-    private var tape: [Entry] = []
-    private var frames: [Frame] = []
-    private var names: [Name] = []
+    /// Room for the tape, lent by the array in the making.
+    private var entries = UnsafeMutableBufferPointer<Entry>(start: nil, count: 0)
+    private var used = 0
+    /// The innermost open container, and those around it.
+    private var frame = Frame()
+    private var outer: [Frame] = []
+    private var depth = 0
+    private var names = JSONMemberNames()
+    private var hasCodeUnitEscapes = false
+
+    /// What a pass over a text has found.
+    struct Scan {
+        let tape: [Entry]
+        /// Whether a character was spelt by its number.
+        let hasCodeUnitEscapes: Bool
+    }
 
     private init(_ buffer: UnsafeRawBufferPointer, base: UnsafeRawPointer, maxDepth: Int) {
         self.base = base
         self.count = buffer.count
         self.maxDepth = maxDepth
-        tape.reserveCapacity(buffer.count / 12 + 8)
     }
 
     /// Reads a whole text.
-    static func tape(of bytes: [UInt8], limits: JSONLimits) throws(JSONSyntaxError) -> [Entry] {
+    static func scan(_ bytes: [UInt8], limits: JSONLimits) throws(JSONSyntaxError) -> Scan {
         // Offsets are kept in 32 bits and counts in 28.
         guard bytes.count <= min(limits.maxBytes, 1 << 28) else {
             throw JSONSyntaxError(code: .tooLarge, offset: limits.maxBytes)
         }
-        let result: Result<[Entry], JSONSyntaxError> = bytes.withUnsafeBytes { buffer in
+        let result: Result<Scan, JSONSyntaxError> = bytes.withUnsafeBytes { buffer in
             guard let base = buffer.baseAddress else {
                 return .failure(JSONSyntaxError(code: .unexpectedEnd, offset: 0))
             }
             var scanner = JSONScanner(buffer, base: base, maxDepth: limits.maxDepth)
-            do throws(JSONSyntaxError) {
-                try scanner.scanText()
-                return .success(scanner.tape)
-            } catch {
-                return .failure(error)
-            }
+            return scanner.scan()
         }
         return try result.get()
     }
 
-    // MARK: - Structure
+    /// Fills arrays of growing size until one holds the whole tape; most texts fit into the first.
+    private mutating func scan() -> Result<Scan, JSONSyntaxError> {
+        var tape: [Entry] = []
+        var room = count / 8 + 16
+        while true {
+            var outcome = Result<Bool, JSONSyntaxError>.success(false)
+            let next = [Entry](unsafeUninitializedCapacity: room) { buffer, initialized in
+                outcome = run(into: buffer, after: tape)
+                initialized = used
+            }
+            switch outcome {
+            case .success(true): return .success(Scan(tape: next, hasCodeUnitEscapes: hasCodeUnitEscapes))
+            case .success(false): (tape, room) = (next, room * 2)
+            case .failure(let error): return .failure(error)
+            }
+        }
+    }
 
+    /// Goes on with the scan in a larger room; true when the text has ended, false when the room has.
+    private mutating func run(
+        into buffer: UnsafeMutableBufferPointer<Entry>, after tape: [Entry]
+    ) -> Result<Bool, JSONSyntaxError> {
+        _ = buffer.initialize(fromContentsOf: tape)
+        entries = buffer
+        do throws(JSONSyntaxError) {
+            if used == 0 { try scanValue() }
+            while depth > 0 {
+                // A turn of the loop writes a name and a value at most.
+                guard used + 2 <= entries.count else { return .success(false) }
+                if frame.isObject { try continueObject() } else { try continueArray() }
+            }
+            skipSpace()
+            guard position == count else { throw failure(.trailingData) }
+            return .success(true)
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
+// MARK: - structure
+
+extension JSONScanner {
+    @inline(__always)
     private func byte(_ offset: Int) -> UInt8 {
         base.load(fromByteOffset: offset, as: UInt8.self)
     }
@@ -82,8 +126,21 @@ struct JSONScanner {
         JSONSyntaxError(code: code, offset: position)
     }
 
+    @inline(__always)
     private mutating func skipSpace() {
+        guard position < count, byte(position) <= 0x20 else { return }
+        skipMoreSpace()
+    }
+
+    private mutating func skipMoreSpace() {
         while position < count {
+            // Indented texts are mostly spaces.
+            while position + 8 <= count,
+                base.loadUnaligned(fromByteOffset: position, as: UInt64.self) == 0x2020_2020_2020_2020
+            {
+                position += 8
+            }
+            guard position < count else { return }
             switch byte(position) {
             case 0x20, 0x09, 0x0A, 0x0D: position += 1
             default: return
@@ -91,34 +148,24 @@ struct JSONScanner {
         }
     }
 
+    @inline(__always)
     private mutating func nextByte() throws(JSONSyntaxError) -> UInt8 {
         skipSpace()
         guard position < count else { throw failure(.unexpectedEnd) }
         return byte(position)
     }
 
-    private mutating func scanText() throws(JSONSyntaxError) {
-        try scanValue()
-        while let frame = frames.last {
-            if frame.isObject {
-                try continueObject(isFirst: frame.count == 0)
-            } else {
-                try continueArray(isFirst: frame.count == 0)
-            }
-        }
-        skipSpace()
-        guard position == count else { throw failure(.trailingData) }
-    }
-
     /// Reads a scalar whole, or the opening of a container.
+    @inline(__always)
     private mutating func scanValue() throws(JSONSyntaxError) {
-        switch try nextByte() {
-        case UInt8(ascii: "{"): try open(isObject: true)
-        case UInt8(ascii: "["): try open(isObject: false)
+        let next = try nextByte()
+        switch next {
         case UInt8(ascii: "\""):
             let start = position
             let hasEscapes = try scanString()
             append(.string, from: start, flags: hasEscapes ? Entry.escapeBit : 0)
+        case UInt8(ascii: "{"): try open(isObject: true)
+        case UInt8(ascii: "["): try open(isObject: false)
         case UInt8(ascii: "t"): try scanWord("true", as: .bool)
         case UInt8(ascii: "f"): try scanWord("false", as: .bool)
         case UInt8(ascii: "n"): try scanWord("null", as: .null)
@@ -130,16 +177,20 @@ struct JSONScanner {
         }
     }
 
+    @inline(__always)
     private mutating func append(_ kind: JSONNode.Kind, from start: Int, flags: UInt32) {
-        tape.append(
-            Entry(
-                start: UInt32(start), end: UInt32(position), next: UInt32(tape.count + 1),
-                word: kind.code | flags))
+        // INVARIANT: `used < entries.count`; the loop in `run` has made sure.
+        entries[used] = Entry(
+            start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: position),
+            next: UInt32(truncatingIfNeeded: used + 1), word: kind.code | flags)
+        used += 1
     }
 
     private mutating func open(isObject: Bool) throws(JSONSyntaxError) {
-        guard frames.count < maxDepth else { throw failure(.tooDeep) }
-        frames.append(Frame(entry: tape.count, isObject: isObject, count: 0, firstName: names.count))
+        guard depth < maxDepth else { throw failure(.tooDeep) }
+        if depth > 0 { outer.append(frame) }
+        depth += 1
+        frame = Frame(entry: used, isObject: isObject, count: 0, firstName: names.count)
         let start = position
         position += 1
         append(isObject ? .object : .array, from: start, flags: 0)
@@ -147,24 +198,22 @@ struct JSONScanner {
 
     private mutating func closeFrame() throws(JSONSyntaxError) {
         position += 1
-        let frame = frames.removeLast()
-        tape[frame.entry].end = UInt32(position)
-        tape[frame.entry].next = UInt32(tape.count)
-        tape[frame.entry].word |= frame.count << Entry.countShift
-        if frame.isObject {
-            let range = frame.firstName..<names.count
-            if let offset = JSONDuplicateNames.firstRepeated(in: names[range], base: base) {
-                throw JSONSyntaxError(code: .duplicateKey, offset: offset)
-            }
-            names.removeLast(range.count)
+        entries[frame.entry].end = UInt32(truncatingIfNeeded: position)
+        entries[frame.entry].next = UInt32(truncatingIfNeeded: used)
+        entries[frame.entry].word |= frame.count << Entry.countShift
+        if frame.isObject, let offset = names.close(from: frame.firstName, base: base) {
+            throw JSONSyntaxError(code: .duplicateKey, offset: offset)
         }
+        depth -= 1
+        frame = outer.popLast() ?? Frame()
     }
 
     /// Between two members, or before the first: reads `}` or one name and the beginning of its value.
-    private mutating func continueObject(isFirst: Bool) throws(JSONSyntaxError) {
+    @inline(__always)
+    private mutating func continueObject() throws(JSONSyntaxError) {
         var next = try nextByte()
         if next == UInt8(ascii: "}") { return try closeFrame() }
-        if !isFirst {
+        if frame.count > 0 {
             guard next == UInt8(ascii: ",") else { throw failure(.unexpectedByte) }
             position += 1
             next = try nextByte()
@@ -173,36 +222,29 @@ struct JSONScanner {
         let start = position
         let hasEscapes = try scanString()
         append(.string, from: start, flags: hasEscapes ? Entry.escapeBit : 0)
-        names.append(name(from: start + 1, to: position - 1, hasEscapes: hasEscapes))
+        names.append(from: start + 1, to: position - 1, hasEscapes: hasEscapes, base: base)
         guard try nextByte() == UInt8(ascii: ":") else { throw failure(.unexpectedByte) }
         position += 1
-        frames[frames.count - 1].count += 1
+        frame.count += 1
         try scanValue()
     }
 
-    private mutating func continueArray(isFirst: Bool) throws(JSONSyntaxError) {
+    @inline(__always)
+    private mutating func continueArray() throws(JSONSyntaxError) {
         let next = try nextByte()
         if next == UInt8(ascii: "]") { return try closeFrame() }
-        if !isFirst {
+        if frame.count > 0 {
             guard next == UInt8(ascii: ",") else { throw failure(.unexpectedByte) }
             position += 1
         }
-        frames[frames.count - 1].count += 1
+        frame.count += 1
         try scanValue()
     }
+}
 
-    private func name(from start: Int, to end: Int, hasEscapes: Bool) -> Name {
-        let length = end - start
-        var fingerprint = UInt32(truncatingIfNeeded: length) & 0xFFFF
-        if length > 0 {
-            fingerprint |= UInt32(byte(start)) << 16 | UInt32(byte(end - 1)) << 24
-        }
-        return Name(
-            start: UInt32(start), end: UInt32(end), fingerprint: fingerprint, hasEscapes: hasEscapes)
-    }
+// MARK: - scalars
 
-    // MARK: - Scalars
-
+extension JSONScanner {
     private mutating func scanWord(_ word: StaticString, as kind: JSONNode.Kind) throws(JSONSyntaxError) {
         let start = position
         for index in 0..<word.utf8CodeUnitCount {
@@ -242,11 +284,20 @@ struct JSONScanner {
     }
 
     /// Reads a string from its opening to its closing quote and says whether it has escapes.
+    @inline(__always)
     private mutating func scanString() throws(JSONSyntaxError) -> Bool {
         position += 1
+        skipPlainText()
+        if position < count, byte(position) == UInt8(ascii: "\"") {
+            position += 1
+            return false
+        }
+        return try scanRestOfString()
+    }
+
+    private mutating func scanRestOfString() throws(JSONSyntaxError) -> Bool {
         var hasEscapes = false
         while true {
-            skipPlainText()
             guard position < count else { throw failure(.unexpectedEnd) }
             let next = byte(position)
             switch next {
@@ -260,21 +311,29 @@ struct JSONScanner {
             case 0x20..<0x80: position += 1
             default: try scanMultibyte(next)
             }
+            skipPlainText()
         }
     }
 
-    /// Eight bytes at a time while none of them is a quote, a backslash, a control character or above ASCII.
+    /// Up to the first quote, backslash, control character or byte above ASCII, eight bytes at a time; less than eight
+    /// bytes before the end of the text it may stop earlier.
+    @inline(__always)
     private mutating func skipPlainText() {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let highs: UInt64 = 0x8080_8080_8080_8080
         while position + 8 <= count {
-            let chunk = base.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let chunk = UInt64(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt64.self))
             let quotes = chunk ^ (ones &* 0x22)
             let slashes = chunk ^ (ones &* 0x5C)
-            // The classic "has a zero byte" and "has a byte below n" tests; a false alarm only ends the skipping.
+            // The classic "has a zero byte" and "has a byte below n" tests. A false alarm can only stand above a true
+            // one, so the lowest mark is always right.
             let special =
-                (quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | (chunk &- ones &* 0x20) & ~chunk | chunk
-            if special & highs != 0 { return }
+                ((quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | (chunk &- ones &* 0x20) & ~chunk | chunk)
+                & highs
+            guard special == 0 else {
+                position += special.trailingZeroBitCount >> 3
+                return
+            }
             position += 8
         }
     }
@@ -286,6 +345,7 @@ struct JSONScanner {
             UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
             position += 2
         case UInt8(ascii: "u"):
+            hasCodeUnitEscapes = true
             let unit = try hexUnit()
             if unit & 0xFC00 == 0xDC00 { throw failure(.loneSurrogate) }
             guard unit & 0xFC00 == 0xD800 else {

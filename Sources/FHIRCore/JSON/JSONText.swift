@@ -67,21 +67,47 @@ enum JSONText {
     /// Appends a string as a JSON string, with its quotes.
     static func appendQuoted(_ text: String, to result: inout [UInt8]) {
         result.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): result.append(contentsOf: [0x5C, 0x22])
-            case UInt8(ascii: "\\"): result.append(contentsOf: [0x5C, 0x5C])
-            case 0x0A: result.append(contentsOf: Array("\\n".utf8))
-            case 0x0D: result.append(contentsOf: Array("\\r".utf8))
-            case 0x09: result.append(contentsOf: Array("\\t".utf8))
-            case 0..<0x20, 0x7F:
-                let digits = Array("0123456789abcdef".utf8)
-                result.append(contentsOf: Array("\\u00".utf8))
-                result.append(digits[Int(byte >> 4)])
-                result.append(digits[Int(byte & 15)])
-            default: result.append(byte)
-            }
-        }
+        var text = text
+        text.withUTF8 { appendEscaped($0, to: &result) }
         result.append(UInt8(ascii: "\""))
     }
+
+    /// Appends UTF-8 as it stands inside a JSON string: in one piece where nothing has to be escaped.
+    private static func appendEscaped(_ text: UnsafeBufferPointer<UInt8>, to result: inout [UInt8]) {
+        var copied = 0
+        for place in text.indices where needsEscape(text[place]) {
+            result.append(contentsOf: UnsafeBufferPointer(rebasing: text[copied..<place]))
+            appendEscape(of: text[place], to: &result)
+            copied = place + 1
+        }
+        result.append(contentsOf: UnsafeBufferPointer(rebasing: text[copied...]))
+    }
+
+    @inline(__always)
+    private static func needsEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+    }
+
+    private static func appendEscape(of byte: UInt8, to result: inout [UInt8]) {
+        switch byte {
+        case UInt8(ascii: "\""): result.append(contentsOf: #"\""#.utf8)
+        case UInt8(ascii: "\\"): result.append(contentsOf: #"\\"#.utf8)
+        case 0x0A: result.append(contentsOf: #"\n"#.utf8)
+        case 0x0D: result.append(contentsOf: #"\r"#.utf8)
+        case 0x09: result.append(contentsOf: #"\t"#.utf8)
+        default:
+            result.append(contentsOf: #"\u00"#.utf8)
+            result.append(hexDigit(of: byte >> 4))
+            result.append(hexDigit(of: byte & 15))
+        }
+    }
+
+    private static func hexDigit(of value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
+}
+
+extension [UInt8] {
+    /// Appends a text as a JSON string, with its quotes.
+    package mutating func appendJSONString(_ text: String) { JSONText.appendQuoted(text, to: &self) }
 }

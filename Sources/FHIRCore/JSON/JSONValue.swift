@@ -74,24 +74,29 @@ extension JSONValue {
     /// The compact text.
     public var text: String { String(decoding: serialized, as: UTF8.self) }
 
-    private func append(to result: inout [UInt8]) {
+    /// Appends the compact text.
+    public func append(to result: inout [UInt8]) {
         switch self {
-        case .null: result.append(contentsOf: Array("null".utf8))
-        case .bool(let value): result.append(contentsOf: Array((value ? "true" : "false").utf8))
-        case .int(let value): result.append(contentsOf: Array(String(value).utf8))
-        case .number(let text): result.append(contentsOf: Array(text.utf8))
+        case .null: result.append(contentsOf: "null".utf8)
+        case .bool(let value): result.append(contentsOf: (value ? "true" : "false").utf8)
+        case .int(let value): result.append(contentsOf: String(value).utf8)
+        case .number(let text): result.append(contentsOf: text.utf8)
         case .string(let text): JSONText.appendQuoted(text, to: &result)
         case .array(let elements):
             result.append(UInt8(ascii: "["))
-            for (place, element) in elements.enumerated() {
-                if place > 0 { result.append(UInt8(ascii: ",")) }
+            var isFirst = true
+            for element in elements {
+                if !isFirst { result.append(UInt8(ascii: ",")) }
+                isFirst = false
                 element.append(to: &result)
             }
             result.append(UInt8(ascii: "]"))
         case .object(let members):
             result.append(UInt8(ascii: "{"))
-            for (place, member) in members.enumerated() {
-                if place > 0 { result.append(UInt8(ascii: ",")) }
+            var isFirst = true
+            for member in members {
+                if !isFirst { result.append(UInt8(ascii: ",")) }
+                isFirst = false
                 JSONText.appendQuoted(member.name, to: &result)
                 result.append(UInt8(ascii: ":"))
                 member.value.append(to: &result)

@@ -7,7 +7,7 @@ public struct BundleView: Sendable {
         /// `resource`, if there is one; always an object.
         public let resource: JSONNode?
         /// `fullUrl`.
-        public let fullURL: String?
+        public var fullURL: String? { node["fullUrl"]?.string }
         /// `search.mode`.
         public let searchMode: String?
         /// `request.method` and `request.url`, as written.
@@ -64,20 +64,31 @@ public struct BundleView: Sendable {
     }
 
     private static func entry(_ node: JSONNode) -> Entry? {
-        guard node.kind == .object else { return nil }
-        for name in ["resource", "search", "request", "response"] {
-            if let part = node[name], part.kind != .object { return nil }
-        }
+        let storage = node.document.storage
+        guard storage.tape[node.index].kind == .object,
+            let resource = object("resource", of: node), let search = object("search", of: node),
+            let asked = object("request", of: node), let response = object("response", of: node)
+        else { return nil }
         var request: (method: String, url: String)?
-        if let part = node["request"] {
-            guard let method = part["method"]?.string, let url = part["url"]?.string else { return nil }
+        if let asked {
+            guard let method = asked["method"]?.string, let url = asked["url"]?.string else { return nil }
             request = (method, url)
         }
-        let fullURL = node["fullUrl"]
-        let mode = node["search"]?["mode"]
-        guard fullURL == nil || fullURL?.kind == .string, mode == nil || mode?.kind == .string else { return nil }
-        return Entry(
-            node: node, resource: node["resource"], fullURL: fullURL?.string, searchMode: mode?.string,
-            request: request, response: node["response"])
+        if let fullURL = storage.member(ours: "fullUrl", of: node.index), storage.tape[fullURL].kind != .string {
+            return nil
+        }
+        var mode: String?
+        if let search, let place = storage.member(ours: "mode", of: search.index) {
+            mode = storage.withText(place) { String(decoding: $0, as: UTF8.self) }
+            guard mode != nil else { return nil }
+        }
+        return Entry(node: node, resource: resource, searchMode: mode, request: request, response: response)
+    }
+
+    /// The member with a name if it is an object; nil inside when there is none, nil outside when it is none.
+    private static func object(_ name: StaticString, of node: JSONNode) -> JSONNode?? {
+        let storage = node.document.storage
+        guard let place = storage.member(ours: name, of: node.index) else { return .some(nil) }
+        return storage.tape[place].kind == .object ? JSONNode(document: node.document, index: place) : nil
     }
 }

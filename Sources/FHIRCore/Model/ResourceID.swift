@@ -10,6 +10,12 @@ public struct ResourceID: Hashable, Sendable, CustomStringConvertible, Comparabl
         self.text = text
     }
 
+    /// The id, or nil when the bytes are none.
+    package init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+        guard LogicalID.isValid(bytes) else { return nil }
+        text = String(decoding: bytes, as: UTF8.self)
+    }
+
     /// The id as written.
     public var description: String { text }
 
@@ -29,13 +35,19 @@ public struct VersionID: Hashable, Sendable, CustomStringConvertible {
         self.text = text
     }
 
+    /// The version id, or nil when the bytes are none.
+    package init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+        guard LogicalID.isValid(bytes) else { return nil }
+        text = String(decoding: bytes, as: UTF8.self)
+    }
+
     /// The version id as written.
     public var description: String { text }
 }
 
 /// FHIR R4 datatypes, `id`.
 enum LogicalID {
-    static func isValid(_ bytes: String.UTF8View) -> Bool {
+    static func isValid(_ bytes: some Collection<UInt8>) -> Bool {
         guard (1...64).contains(bytes.count) else { return false }
         // `.` and `..` match the pattern of the specification and mean something else in a path.
         if bytes.count <= 2, bytes.allSatisfy({ $0 == UInt8(ascii: ".") }) { return false }

@@ -25,36 +25,44 @@ public struct ResourceView: Hashable, Sendable {
     public let id: ResourceID?
     /// The value of `meta.versionId`, if there is one.
     public let versionID: VersionID?
+
     /// The text of `meta.lastUpdated`, if there is one.
-    public let lastUpdated: String?
+    public var lastUpdated: String? { node["meta"]?["lastUpdated"]?.string }
 
     /// Looks at an object as a resource. An unknown or missing type, an id or a `meta` of the wrong form throws.
     public init(_ node: JSONNode) throws(ResourceSyntaxError) {
         guard node.kind == .object else { throw ResourceSyntaxError(.notAnObject) }
-        guard let name = node["resourceType"]?.string else { throw ResourceSyntaxError(.missingType) }
-        guard let type = ResourceType(rawValue: name) else { throw ResourceSyntaxError(.unknownType) }
+        // By places on the tape: a node for each would cost more than the look-up.
+        let storage = node.document.storage
+        guard let name = storage.member(ours: "resourceType", of: node.index),
+            let known = storage.withText(name, { ResourceType(utf8: $0) })
+        else { throw ResourceSyntaxError(.missingType) }
+        guard let type = known else { throw ResourceSyntaxError(.unknownType) }
         self.node = node
         self.type = type
-        id = try ResourceView.text(node["id"], orThrow: .invalidID).map { text throws(ResourceSyntaxError) in
-            guard let id = ResourceID(text) else { throw ResourceSyntaxError(.invalidID) }
-            return id
+        id = try ResourceView.read(storage, storage.member(ours: "id", of: node.index), orThrow: .invalidID) {
+            ResourceID(utf8: $0)
         }
-        let meta = node["meta"]
-        guard meta == nil || meta?.kind == .object else { throw ResourceSyntaxError(.invalidMeta) }
-        versionID = try ResourceView.text(meta?["versionId"], orThrow: .invalidMeta)
-            .map { text throws(ResourceSyntaxError) in
-                guard let version = VersionID(text) else { throw ResourceSyntaxError(.invalidMeta) }
-                return version
-            }
-        lastUpdated = try ResourceView.text(meta?["lastUpdated"], orThrow: .invalidMeta)
+        guard let meta = storage.member(ours: "meta", of: node.index) else {
+            versionID = nil
+            return
+        }
+        guard storage.tape[meta].kind == .object else { throw ResourceSyntaxError(.invalidMeta) }
+        versionID = try ResourceView.read(storage, storage.member(ours: "versionId", of: meta), orThrow: .invalidMeta) {
+            VersionID(utf8: $0)
+        }
+        if let updated = storage.member(ours: "lastUpdated", of: meta), storage.tape[updated].kind != .string {
+            throw ResourceSyntaxError(.invalidMeta)
+        }
     }
 
-    /// The text of a member that is a string if it is there at all.
-    private static func text(
-        _ node: JSONNode?, orThrow code: ResourceSyntaxError.Code
-    ) throws(ResourceSyntaxError) -> String? {
-        guard let node else { return nil }
-        guard let text = node.string else { throw ResourceSyntaxError(code) }
+    /// The value of a member that is a string of a certain form if it is there at all.
+    private static func read<Value>(
+        _ storage: JSONDocument.Storage, _ place: Int?, orThrow code: ResourceSyntaxError.Code,
+        as value: (UnsafeBufferPointer<UInt8>) -> Value?
+    ) throws(ResourceSyntaxError) -> Value? {
+        guard let place else { return nil }
+        guard let text = storage.withText(place, value), let text else { throw ResourceSyntaxError(code) }
         return text
     }
 

@@ -32,8 +32,14 @@ public struct FHIRHeaders: Hashable, Sendable {
 
     /// Collects the fields that matter; names are compared without regard to case.
     public init(_ fields: some Sequence<(name: String, value: String)>) {
-        for field in fields { add(field.name.lowercased(), field.value) }
+        // Most fields of a request are none of these, and most of those have other lengths.
+        for field in fields where field.name.utf8.count < 32 && FHIRHeaders.lengths >> field.name.utf8.count & 1 == 1 {
+            add(field.name.lowercased(), field.value)
+        }
     }
+
+    /// The lengths of the names that matter, a bit for each.
+    private static let lengths: UInt32 = [6, 8, 9, 12, 13, 16, 17, 19, 22].reduce(0) { $0 | 1 << $1 }
 
     private mutating func add(_ name: String, _ value: String) {
         switch name {

@@ -19,8 +19,16 @@ public struct ElementExpression: Hashable, Sendable {
 
     struct Alternative: Hashable, Sendable {
         /// The type that the path begins at; nil for any.
-        var root: ResourceType?
-        var steps: [Step]
+        let root: ResourceType?
+        let steps: [Step]
+        /// The place of the last step that is an index; -1 where none is.
+        fileprivate let lastIndex: Int
+
+        init(root: ResourceType?, steps: [Step]) {
+            self.root = root
+            self.steps = steps
+            lastIndex = steps.lastIndex { if case .index = $0 { true } else { false } } ?? -1
+        }
     }
 
     let alternatives: [Alternative]
@@ -34,67 +42,158 @@ public struct ElementExpression: Hashable, Sendable {
         isPresence = parsed.isPresence
     }
 
+    init(alternatives: [Alternative], isPresence: Bool = false) {
+        self.alternatives = alternatives
+        self.isPresence = isPresence
+    }
+
     /// The elements that the expression names in a resource, in order. Contained resources are not looked into.
     func elements(of resource: ResourceView) -> [JSONNode] {
         var result: [JSONNode] = []
-        for alternative in alternatives where alternative.root == nil || alternative.root == resource.type {
-            var nodes = [resource.node]
-            for step in alternative.steps {
-                nodes = ElementExpression.apply(step, to: nodes, in: resource)
-                if nodes.isEmpty { break }
-            }
-            result.append(contentsOf: nodes)
-        }
+        forEachElement(of: resource) { result.append($0) }
         return result
     }
 
-    private static func apply(_ step: Step, to nodes: [JSONNode], in resource: ResourceView) -> [JSONNode] {
-        switch step {
-        case .member(let name): nodes.flatMap { values(of: $0[name]) }
-        case .anyMember(let names): nodes.flatMap { node in names.flatMap { values(of: node[$0]) } }
-        case .index(let place): place < nodes.count ? [nodes[place]] : []
-        case .referenceTo(let type): references(nodes, to: type, in: resource)
-        case .whereEqual(let name, let text): nodes.filter { $0[name]?.equals(text) == true }
+    /// Goes through the elements that the expression names in a resource, in order.
+    func forEachElement(of resource: ResourceView, _ body: (JSONNode) -> Void) {
+        var walk = ElementWalk(resource)
+        for alternative in alternatives where alternative.root == nil || alternative.root == resource.type {
+            alternative.visit(resource.node.index, from: 0, to: alternative.steps.count, &walk) { place in
+                body(JSONNode(document: resource.node.document, index: place))
+            }
+        }
+    }
+
+    /// Goes through the elements that the expression names, in order, with what the `reference` of each points at.
+    ///
+    /// The same elements; where the last step asks what they point at, it is read once for both.
+    func forEachReference(of resource: ResourceView, _ body: (JSONNode, LiteralReference?) -> Void) {
+        var walk = ElementWalk(resource)
+        let document = resource.node.document
+        for alternative in alternatives where alternative.root == nil || alternative.root == resource.type {
+            let count = alternative.steps.count
+            if case .referenceTo(let type)? = alternative.steps.last {
+                var places: [Int] = []
+                alternative.visit(resource.node.index, from: 0, to: count - 1, &walk) { places.append($0) }
+                for place in places {
+                    let literal = walk.literal(place)
+                    guard walk.mayPoint(place, literal, at: type) else { continue }
+                    body(JSONNode(document: document, index: place), literal)
+                }
+            } else {
+                alternative.visit(resource.node.index, from: 0, to: count, &walk) { place in
+                    body(JSONNode(document: document, index: place), ElementWalk.literal(place, in: document.storage))
+                }
+            }
+        }
+    }
+}
+
+extension ElementExpression.Alternative {
+    /// Follows the steps from one to before another, deep before wide: the order is that of the elements in the
+    /// document. An index counts among all elements that the steps before it have led to, so those are gathered first.
+    fileprivate func visit(
+        _ node: Int, from place: Int, to end: Int, _ walk: inout ElementWalk, _ body: (Int) -> Void
+    ) {
+        guard place < end else { return body(node) }
+        if place <= lastIndex {
+            guard case .index(let wanted) = steps[lastIndex] else { return }
+            var gathered: [Int] = []
+            let before = ElementExpression.Alternative(root: root, steps: Array(steps[..<lastIndex]))
+            before.visit(node, from: place, to: lastIndex, &walk) { gathered.append($0) }
+            if wanted < gathered.count { visit(gathered[wanted], from: lastIndex + 1, to: end, &walk, body) }
+            return
+        }
+        switch steps[place] {
+        case .member(let name): visit(member: name, of: node, from: place + 1, to: end, &walk, body)
+        case .anyMember(let names):
+            for name in names { visit(member: name, of: node, from: place + 1, to: end, &walk, body) }
+        case .index: break
+        case .referenceTo(let type):
+            if walk.mayPoint(node, walk.literal(node), at: type) {
+                visit(node, from: place + 1, to: end, &walk, body)
+            }
+        case .whereEqual(let name, let text):
+            guard let value = walk.storage.member(name, of: node) else { return }
+            var text = text
+            if text.withUTF8({ walk.storage.isString(value, $0) }) {
+                visit(node, from: place + 1, to: end, &walk, body)
+            }
         }
     }
 
     /// FHIRPath has no nested lists and no null: an array stands for its elements, null for nothing.
-    private static func values(of node: JSONNode?) -> [JSONNode] {
-        guard let node else { return [] }
-        switch node.kind {
-        case .array: return node.elements.filter { $0.kind != .null }
-        case .null: return []
-        case .object, .string, .number, .bool: return [node]
+    private func visit(
+        member name: String, of node: Int, from place: Int, to end: Int, _ walk: inout ElementWalk,
+        _ body: (Int) -> Void
+    ) {
+        guard let value = walk.storage.member(name, of: node) else { return }
+        let entry = walk.storage.tape[value]
+        switch entry.kind {
+        case .array:
+            var element = value + 1
+            for _ in 0..<entry.count {
+                if walk.storage.tape[element].kind != .null { visit(element, from: place, to: end, &walk, body) }
+                element = walk.storage.next(element)
+            }
+        case .null: break
+        case .object, .string, .number, .bool: visit(value, from: place, to: end, &walk, body)
         }
     }
+}
 
-    private static func references(
-        _ nodes: [JSONNode], to type: ResourceType, in resource: ResourceView
-    ) -> [JSONNode] {
-        var contained: [String: String] = [:]
-        for element in resource.node["contained"]?.elements ?? [] {
-            // Of two with one id the first is meant, here as wherever `contained` is read.
-            guard let id = element["id"]?.string, contained[id] == nil else { continue }
-            contained[id] = element["resourceType"]?.string
+/// What following an expression through one resource needs: the tape, and what its contained resources are.
+private struct ElementWalk {
+    let resource: ResourceView
+    let storage: JSONDocument.Storage
+    /// What the contained resources say that they are, by id; read when it is first asked for.
+    private var containedTypes: [String: String]?
+
+    init(_ resource: ResourceView) {
+        self.resource = resource
+        storage = resource.node.document.storage
+    }
+
+    /// What the `reference` of an element points at; nil when it has no such text.
+    func literal(_ place: Int) -> LiteralReference? { ElementWalk.literal(place, in: storage) }
+
+    static func literal(_ place: Int, in storage: JSONDocument.Storage) -> LiteralReference? {
+        storage.member(ours: "reference", of: place).flatMap { text in
+            storage.withText(text) { LiteralReference(utf8: $0) }
         }
-        return nodes.filter { mayPoint($0, at: type, contained: contained) }
     }
 
     /// `resolve() is Type` without resolving: false only when everything that is said of the target's type is
     /// something else. A reference of unknown type stays, and whoever compares it finds that it names nobody.
-    private static func mayPoint(
-        _ node: JSONNode, at type: ResourceType, contained: [String: String]
-    ) -> Bool {
-        let declared = node["type"]?.string
-        guard let text = node["reference"]?.string else { return declared == nil || declared == type.rawValue }
-        switch LiteralReference(text) {
+    mutating func mayPoint(_ place: Int, _ literal: LiteralReference?, at type: ResourceType) -> Bool {
+        switch literal {
         case .relative(let key, _), .absolute(_, let key, _):
-            return key.type == type || declared == type.rawValue
+            return key.type == type || declaredType(place) == type.rawValue
         case .fragment(let id):
-            guard let name = contained[id] else { return true }
-            return name == type.rawValue || declared == type.rawValue
-        case .urn, .conditional, .other:
+            guard let name = containedType(of: id) else { return true }
+            return name == type.rawValue || declaredType(place) == type.rawValue
+        case .urn, .conditional, .other, nil:
+            let declared = declaredType(place)
             return declared == nil || declared == type.rawValue
         }
+    }
+
+    /// The text of `type` in a reference.
+    private func declaredType(_ place: Int) -> String? {
+        storage.member(ours: "type", of: place).flatMap { text in
+            storage.withText(text) { String(decoding: $0, as: UTF8.self) }
+        }
+    }
+
+    private mutating func containedType(of id: String) -> String? {
+        if let containedTypes { return containedTypes[id] }
+        var read: [String: String] = [:]
+        for element in resource.node["contained"]?.elements ?? [] {
+            // Of two with one id the first is meant, here as wherever `contained` is read.
+            guard let id = element["id"]?.string, read[id] == nil else { continue }
+            read[id] = element["resourceType"]?.string
+        }
+        containedTypes = read
+        return read[id]
     }
 }

@@ -10,8 +10,29 @@ extension ResourceView {
     /// Nil means that it could not be told, and then nothing may be permitted on its account. An element that is
     /// not a well-formed `Reference` is in the answer with a `literal` that names nothing.
     public func references(_ parameter: SearchParameter) -> [ReferenceValue]? {
-        guard parameter.kind == .reference else { return nil }
-        return elements(parameter)?.map { ResourceView.reference($0) }
+        guard parameter.kind == .reference, let expression = parameter.expression, !expression.isPresence else {
+            return nil
+        }
+        var result: [ReferenceValue] = []
+        expression.forEachReference(of: self) { result.append(ResourceView.reference($0, $1)) }
+        return result
+    }
+
+    /// What the references that a reference parameter speaks of name, in order; those that name nothing are left out.
+    ///
+    /// None where it could not be told: whoever asks must permit nothing on that account.
+    package func referencedKeys(
+        _ parameter: SearchParameter, read: (LiteralReference?) -> InstanceKey?
+    ) -> [InstanceKey] {
+        guard parameter.kind == .reference, let expression = parameter.expression, !expression.isPresence else {
+            return []
+        }
+        var keys: [InstanceKey] = []
+        // A canonical or a uri in the place of a Reference names no resource of the server, and has no literal here.
+        expression.forEachReference(of: self) { _, literal in
+            if let key = read(literal) { keys.append(key) }
+        }
+        return keys
     }
 
     /// The systems and codes that a token parameter speaks of.
@@ -47,35 +68,42 @@ extension ResourceView {
     /// too few: what is found here can only take away.
     public func allReferences() -> [ReferenceValue] {
         var result: [ReferenceValue] = []
-        // An explicit stack: depth costs no call frames. Reversed, so that the order is the document's.
-        var pending = [node]
-        while let next = pending.popLast() {
-            let first = pending.count
-            switch next.kind {
-            case .array: pending.append(contentsOf: next.elements)
-            case .object:
-                if ReferenceElement.isReference(next) { result.append(ResourceView.reference(next)) }
-                // Only a resource has contained ones; under that name anything else is looked into.
-                let isResource = next["resourceType"] != nil
-                next.forEachMember { name, value in
-                    guard value.kind == .object || value.kind == .array else { return }
-                    if !isResource || !name.equals("contained") { pending.append(value) }
-                }
-            case .string, .number, .bool, .null: break
+        // The tape has the values in the document's order, at whatever depth.
+        var containedEnds: [Int: Int] = [:]
+        let storage = node.document.storage
+        var place = node.index
+        let end = storage.next(place)
+        while place < end {
+            if !containedEnds.isEmpty, let past = containedEnds[place] {
+                place = past
+                continue
             }
-            pending[first...].reverse()
+            if storage.tape[place].kind == .object {
+                let object = JSONNode(document: node.document, index: place)
+                if ReferenceElement.isReference(object) { result.append(ResourceView.reference(object)) }
+                // Only a resource has contained ones; under that name anything else is looked into.
+                if let contained = object["contained"], object["resourceType"] != nil {
+                    containedEnds[contained.index] = storage.next(contained.index)
+                }
+            }
+            place += 1
         }
         return result
     }
 
     static func reference(_ node: JSONNode) -> ReferenceValue {
+        reference(node, node["reference"]?.withText { LiteralReference(utf8: $0) })
+    }
+
+    /// The element as a reference whose `reference` has been read.
+    private static func reference(_ node: JSONNode, _ literal: LiteralReference?) -> ReferenceValue {
         if let text = node.string {
             // A canonical or a uri stands where other types have a Reference; it names no resource of the server.
             return ReferenceValue(literal: .other(text), range: node.range, literalRange: node.range)
         }
         let text = node["reference"]
         return ReferenceValue(
-            literal: text?.string.map { LiteralReference($0) }, hasIdentifier: node["identifier"] != nil,
+            literal: literal, hasIdentifier: node["identifier"] != nil,
             declaredType: node["type"]?.string, range: node.range,
             literalRange: text?.kind == .string ? text?.range : nil)
     }

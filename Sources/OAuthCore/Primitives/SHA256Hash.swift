@@ -4,7 +4,19 @@ internal import FoundationEssentials
 /// SHA-256 and HMAC-SHA-256 as plain functions over bytes.
 public enum SHA256Hash {
     /// The 32 bytes of the digest.
-    public static func of(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
+    public static func of(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBytes { digest($0) } }
+
+    /// The 32 bytes of the digest of a text's UTF-8.
+    public static func of(utf8 text: String) -> [UInt8] {
+        var text = text
+        return text.withUTF8 { digest(UnsafeRawBufferPointer($0)) }
+    }
+
+    private static func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        var hash = SHA256()
+        hash.update(bufferPointer: bytes)
+        return hash.finalize().withUnsafeBytes { Array($0) }
+    }
 
     /// The 32 bytes of the message authentication code (RFC 2104).
     public static func keyed(by key: [UInt8], of bytes: [UInt8]) -> [UInt8] {

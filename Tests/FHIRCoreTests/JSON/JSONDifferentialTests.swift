@@ -54,9 +54,12 @@ enum RandomJSON {
             let elements = (0..<random.below(4)).map { _ in value(&random, depth: depth + 1) }
             return "[" + space(&random) + elements.joined(separator: ",") + space(&random) + "]"
         default:
-            let count = random.chance(20) ? 20 : random.below(5)
+            let count = random.chance(20) ? random.pick([20, 21, 30]) : random.below(5)
+            // Long names that begin and end alike, and short ones.
+            let (head, tail) = random.pick([("k", ""), ("k", ""), ("name-", "-of-a-member"), ("abcd", "wxyz")])
             let members = (0..<count).map { place in
-                let name = random.chance(12) ? random.pick(["\"k1\"", #""\u006b1""#, "\"\""]) : "\"k\(place)\""
+                let twice = ["\"\(head)1\(tail)\"", #""\u006b1""#, "\"\""]
+                let name = random.chance(12) ? random.pick(twice) : "\"\(head)\(place)\(tail)\""
                 return name + space(&random) + ":" + space(&random) + value(&random, depth: depth + 1)
             }
             return "{" + members.joined(separator: "," + space(&random)) + "}"
