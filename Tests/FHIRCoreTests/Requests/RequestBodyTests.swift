@@ -144,11 +144,15 @@ import Testing
                 .status == 415)
         #expect(Ask.refusal { try Ask.send("PATCH", "/Observation/o", "{}", type: patch) }?.status == 400)
         let request = try Ask.send("PATCH", "/Observation/o", #"[{"op":"remove","path":"/note"}]"#, type: patch)
-        guard case .patch(let document) = request.body else {
+        guard case .patch(let read) = request.body else {
             Issue.record("the body is no patch")
             return
         }
-        #expect(document.root.count == 1)
+        #expect(read.operations == [.remove(try #require(JSONPointer("/note")))])
+        let broken = #"[{"op":"remove"}]"#
+        #expect(Ask.refusal { try Ask.send("PATCH", "/Observation/o", broken, type: patch) }?.status == 400)
+        let many = "[" + Array(repeating: #"{"op":"remove","path":"/a"}"#, count: 501).joined(separator: ",") + "]"
+        #expect(Ask.refusal { try Ask.send("PATCH", "/Observation/o", many, type: patch) }?.status == 413)
     }
 
     @Test func `a body beyond the size limit is refused as too large`() throws {
