@@ -36,6 +36,8 @@ extension AccessRecord {
         members.add("started", .int(startedAt))
         members.add("ended", endedAt.map { .int($0) })
         members.add("trace", traceID)
+        members.add("parent", parent?.text)
+        members.add("targets", targets)
         return members.object
     }
 
@@ -73,5 +75,7 @@ extension AccessRecord {
             startedAt: try members.requiredTime("started"),
             endedAt: value["ended"]?.int,
             traceID: members.text("trace"))
+        parent = members.text("parent").map { DecisionID($0) }
+        targets = members.texts("targets")
     }
 }

@@ -12,6 +12,8 @@ enum RecordBounds {
     static let reasons = 32
     /// More than any page can hold; ids come from the upstream's own resources, not from the client.
     static let patients = 10_000
+    /// As many as a Bundle may have entries.
+    static let targets = 500
 }
 
 extension String {
@@ -58,6 +60,9 @@ extension AccessRecord {
         record.withheld = withheld.summed().prefix(RecordBounds.reasons).map { $0 }
         record.securityEvents = securityEvents.bounded(RecordBounds.reasons, each: RecordBounds.reason)
         record.traceID = traceID?.bounded(RecordBounds.identifier)
+        record.parent = parent.map { DecisionID($0.text.bounded(RecordBounds.identifier)) }
+        record.targets = targets.bounded(RecordBounds.targets, each: RecordBounds.identifier)
+        record.entries = []
         return record
     }
 }
