@@ -63,7 +63,7 @@ import Testing
         }
         #expect(records.map(\.parent?.text) == ["d-1", "d-1", nil])
         #expect(records.last?.targets == ["POST Observation", "DELETE Condition/c-1"])
-        #expect(records.allSatisfy(\.entries.isEmpty))
+        #expect(records.flatMap(\.entries).isEmpty)
         let system = AuditSystem(name: "chaperone", fhirBase: "https://gw.example/fhir", issuer: "https://gw.example")
         let part = try AuditEventResource.json(try #require(sink.entries.first), system: system).text
         let whole = try AuditEventResource.json(try #require(sink.entries.last), system: system).text

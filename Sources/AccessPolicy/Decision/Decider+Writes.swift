@@ -32,9 +32,10 @@ extension Decider {
     }
 
     /// Rows 21 and 22: a batch or transaction has no letter of its own; each entry is decided alone. Under this permit
-    /// nothing is asked and nothing released.
-    func bundlePermit() -> Permit {
-        Permit(
+    /// nothing is asked and nothing released. A token that grants nothing at all gets none.
+    func bundlePermit() throws(Refused) -> Permit {
+        guard !grants.isEmpty else { throw Refused(.contextMissing) }
+        return Permit(
             request: request, access: access, determining: [], upstreamInteraction: request.interaction,
             upstreamQuery: nil, narrowingIsExact: false, precondition: nil,
             rule: ReleaseRule(grants: grants, deciding: [], policy: policy))

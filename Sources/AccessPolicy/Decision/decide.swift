@@ -66,7 +66,7 @@ struct Decider {
         case .conditionalDelete(let type):
             return try conditionPermit(type, of: .delete)
         case .batch, .transaction:
-            return bundlePermit()
+            return try bundlePermit()
         case .page:
             // A page link is judged as the request that it continues, see `Permit.continuing(at:)`.
             throw Refused(.notFound)

@@ -37,13 +37,20 @@ extension ReferenceModel {
             let boundary = boundary(scope, token)
         else { return false }
         guard let patients = boundary else { return true }
-        if body.type == "Patient" { return letter != "c" && patients.contains(body.id) }
+        if body.type == "Patient" {
+            return letter != "c" && patients.contains(body.id) && namesOnly(patients, in: body)
+        }
         guard let element = subjectElement[body.type], let subject = body.body[element] as? [String: Any],
             let owner = patient(written: subject), patients.contains(owner)
         else { return false }
         let membership = (membershipElements[body.type] ?? []).compactMap { body.body[$0] }
         guard !references(in: membership).contains(where: { $0["identifier"] != nil }) else { return false }
-        return references(in: body.body).allSatisfy { reference in
+        return namesOnly(patients, in: body)
+    }
+
+    /// Whether every reference of a body to somebody is to one of these, in a spelling that may be written.
+    private static func namesOnly(_ patients: Set<String>, in body: ReferenceResource) -> Bool {
+        references(in: body.body).allSatisfy { reference in
             guard reference["reference"] is String else { return true }
             return patient(written: reference).map(patients.contains) ?? false
         }

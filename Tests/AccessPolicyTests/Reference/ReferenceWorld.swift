@@ -149,10 +149,14 @@ extension ReferenceWorld {
     /// A token that may write more often than those for reading.
     mutating func writingToken() -> ReferenceToken {
         var token = self.token()
-        let letters = random.pick([".cruds", ".cruds", ".cud", ".us", ".rus", ".ds"])
+        let letters = random.pick([".cruds", ".cruds", ".cruds", ".cud", ".us", ".rus", ".ds"])
         token.scopes = token.scopes.map { scope in
             guard let range = scope.range(of: ".rs") else { return scope }
             return scope.replacingCharacters(in: range, with: letters)
+        }
+        // Most random tokens reach little of what a write is about.
+        if random.number(0...1) == 0 {
+            token.scopes.append(random.pick(["patient/*", "user/*", "system/*"]) + letters)
         }
         return token
     }

@@ -78,6 +78,8 @@ import Testing
             Row("DELETE /Observation?performer:Practitioner.name=x", .pw, 400),
             Row("DELETE /Observation?code:not=x", .pw, 400), Row("DELETE /Observation?status:missing=true", .pw, 400),
             Row("DELETE /Observation?_has:Provenance:target:agent=x", .pw, 400),
+            Row("POST /", .none, 403, body: #"{"resourceType":"Bundle","type":"batch"}"#),
+            Row("POST /", .patient(""), 403, body: #"{"resourceType":"Bundle","type":"transaction"}"#),
             Row("DELETE /Observation?code=x", .none, 403), Row("DELETE /Consent?_id=x", .pw, 403),
         ])
     func `what the token or the condition itself forbids is refused`(row: Row) throws {
@@ -93,6 +95,7 @@ import Testing
         Row("DELETE /Observation?code=x", .patient("patient/Observation.ds"), nil),
         Row("DELETE /Observation?_id=a,b&subject=Patient/pA", .pw, nil), Row("DELETE /Patient?_id=pA", .uw, nil),
         Row("DELETE /Observation?date=2020", .pw, nil),
+        Row("POST /", .p, nil, body: #"{"resourceType":"Bundle","type":"batch"}"#),
     ])
     func `what the letters allow is permitted`(row: Row) throws {
         #expect(try Self.status(row) == nil)

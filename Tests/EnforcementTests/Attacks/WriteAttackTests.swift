@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test(.verifies("attack@ATK-104"))
-    func `a record cannot be made for another patient`() async throws { try await attack("ATK-104") }
+    func `no record is made for another patient`() async throws { try await attack("ATK-104") }
 
     @Test(.verifies("attack@ATK-105"))
     func `a record cannot be made for nobody`() async throws { try await attack("ATK-105") }

@@ -102,8 +102,8 @@ import Testing
     @Test(.verifies("attack@ATK-143"), arguments: [200, 412])
     func `a match that the server claims and the token does not see counts for nothing`(status: Int) async throws {
         let (store, harness, token) = try setUp { upstream, _ in
-            upstream.mapping { request, reply in
-                guard request.ifNoneExist != nil else { return reply }
+            ScriptedUpstream { request in
+                guard request.ifNoneExist != nil else { return upstream.reply(to: request) }
                 // It looks outside the boundary and finds a record of somebody else.
                 return .answer(
                     UpstreamHead(

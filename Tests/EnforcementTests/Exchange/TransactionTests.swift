@@ -310,6 +310,29 @@ import Testing
         #expect(request?["ifNoneExist"]?.string == "code=http://loinc.org%7Cnone&patient=Patient/pA")
     }
 
+    @Test(.verifies("attack@ATK-143"))
+    func `a match that the server claims within a transaction is not told`() async throws {
+        let (_, harness, token) = try setUp { upstream in
+            upstream.mapping { request, reply in
+                guard request.path.isEmpty, case .answer(let head, _) = reply else { return reply }
+                let body =
+                    #"{"resourceType":"Bundle","type":"transaction-response","entry":[{"response":{"status":"200 OK","location":"Observation/obsB/_history/1"}}]}"#
+                return .answer(head, Array(body.utf8))
+            }
+        }
+
+        let answer = await send(
+            [
+                BundleBuilder.entry(
+                    "POST", "Observation", BundleBuilder.observation(),
+                    more: #","ifNoneExist":"code=http://loinc.org|none""#)
+            ], harness, token)
+
+        #expect(answer.status == 502)
+        #expect(!answer.text.contains("obsB"))
+        try expectNoLeak(answer)
+    }
+
     @Test func `a patient that a transaction makes is no performer of another's record`() async throws {
         let store = try AttackCatalogue.shared.get().store(.obedient)
         let harness = try GatewayHarness(

@@ -254,7 +254,25 @@ import Testing
         #expect(try status("DELETE", "Patient") == 400)
         #expect(try status("GET", "patient/pA") == 404)
         #expect(try status("GET", "metadata") == 400)
-        #expect(try status("PATCH", "Patient/pA", #","resource":{"resourceType":"Binary"}"#) == 415)
+        #expect(try status("PATCH", "Patient/pA", #","resource":{"resourceType":"Parameters"}"#) == 415)
+        for data in ["", #","data":"W10""#, #","data":"W10==""#, #","data":"W1-9""#, #","data":5"#, #","data":"W11=""#]
+        {
+            #expect(
+                try status(
+                    "PATCH", "Patient/pA",
+                    #","resource":{"resourceType":"Binary","contentType":"application/json-patch+json"\#(data)}"#)
+                    == 400)
+        }
+        #expect(
+            try status(
+                "PATCH", "Patient/pA",
+                #","resource":{"resourceType":"Binary","contentType":"application/xml-patch+xml","data":"W10="}"#)
+                == 415)
+        #expect(
+            try status(
+                "PATCH", "Patient/pA",
+                #","resource":{"resourceType":"Binary","contentType":"application/json-patch+json","data":"W1 0="}"#)
+                == nil)
         #expect(try status("GET", "Observation?patient[]=a") == 400)
     }
 
