@@ -131,7 +131,7 @@ struct AccessEventRendering {
         if let resource = target, pattern != .query {
             list.append(AuditEventResource.entity(.systemObject, role: .domainResource, [("what", resource)]))
         }
-        list.append(AuditEventResource.request(record.traceID ?? record.decisionID.text))
+        list.append(AuditEventResource.request(record.traceID ?? record.parent?.text ?? record.decisionID.text))
         list.append(AuditEventResource.authorization(details))
         return list
     }
@@ -160,8 +160,8 @@ struct AccessEventRendering {
             ("operation", record.operation), ("request", "\(record.method) \(record.path)"),
             ("asked", pattern == .query ? nil : record.queryAsked), ("narrowed", record.queryNarrowed),
             ("status", record.status.map { "\($0)" }),
-            ("released", "\(record.released)"),
-        ] + record.withheld.map { ("withheld:\($0.reason)", "\($0.count)") }
+            ("released", "\(record.released)"), ("batch", record.parent?.text),
+        ] + record.targets.map { ("changes", $0) } + record.withheld.map { ("withheld:\($0.reason)", "\($0.count)") }
             + record.securityEvents.map { ("security", $0) }
     }
 }

@@ -37,6 +37,7 @@ extension AccessRecord {
         members.add("basis", legalBasis)
         members.add("entity", reportingEntity)
         members.add("parent", parent?.text)
+        members.add("targets", targets)
     }
 
     /// The record that a JSON object holds.
@@ -78,5 +79,6 @@ extension AccessRecord {
             legalBasis: members.text("basis"),
             reportingEntity: members.text("entity"),
             parent: members.text("parent").map { DecisionID($0) })
+        targets = members.texts("targets")
     }
 }

@@ -83,6 +83,15 @@ public struct AccessRecord: Hashable, Sendable {
     /// What looked wrong about the upstream's answer, as codes.
     public var securityEvents: [String]
 
+    // Of which whole, and of which parts.
+    /// The decision on the batch or transaction that this was one entry of (decision 15).
+    public var parent: DecisionID?
+    /// What a batch or transaction may change, such as `PUT Observation/x`: in its opening record all of it.
+    public var targets: [String] = []
+    /// The records of a batch's or transaction's entries. They are written as entries of their own before the record that
+    /// closes the whole, and are no part of it.
+    public var entries: [AccessRecord] = []
+
     // When, and under which trace. Milliseconds since 1970 UTC.
     /// When the request came.
     public var startedAt: Int64
@@ -90,8 +99,6 @@ public struct AccessRecord: Hashable, Sendable {
     public var endedAt: Int64?
     /// The trace that the request belongs to.
     public var traceID: String?
-    /// The decision of the request that this one was a part of, such as an entry of a batch.
-    public var parent: DecisionID?
 
     /// A record; what is not known stays nil.
     public init(

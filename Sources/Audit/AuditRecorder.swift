@@ -57,7 +57,8 @@ public final class AuditRecorder: Sendable {
         then completion: @escaping @Sendable (consuming Result<ClosingReceipt, AuditFailure>) -> Void
     ) {
         let decisionID = record.decisionID
-        writer.submit(AuditStatement(event: .access(record.bounded()), phase: .whole), on: delivery) { result in
+        let statement = AuditStatement(event: .access(record.bounded()), phase: .whole)
+        submit(statement, after: record.entries, on: delivery) { result in
             completion(Self.closing(decisionID, result))
         }
     }
@@ -89,7 +90,9 @@ public final class AuditRecorder: Sendable {
         }
         let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
         let statement = AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)
-        writer.submit(statement, on: delivery) { result in completion(Self.closing(decisionID, result)) }
+        submit(statement, after: record.entries, on: delivery) { result in
+            completion(Self.closing(decisionID, result))
+        }
     }
 
     /// Writes the record of a step of authorization, or throws.
@@ -107,29 +110,18 @@ public final class AuditRecorder: Sendable {
     /// the writer at once, so that they share its commits. Throws the first failure; the others may have been written.
     public func recordOnce(_ records: [AuthorizationRecord]) async throws(AuditFailure) {
         guard !records.isEmpty else { return }
+        let statements = records.map { AuditStatement(event: .authorization($0.bounded()), phase: .whole) }
         let result = await withCheckedContinuation {
             (continuation: CheckedContinuation<Result<Void, AuditFailure>, Never>) in
-            let gathering = Mutex((left: records.count, failure: AuditFailure?.none))
-            for record in records {
-                let statement = AuditStatement(event: .authorization(record.bounded()), phase: .whole)
-                writer.submit(statement, once: true) { outcome in
-                    let end: Result<Void, AuditFailure>? = gathering.withLock { state in
-                        state.left -= 1
-                        if case .failure(let failure) = outcome, state.failure == nil { state.failure = failure }
-                        guard state.left == 0 else { return nil }
-                        if let failure = state.failure { return .failure(failure) }
-                        return .success(())
-                    }
-                    if let end { continuation.resume(returning: end) }
-                }
-            }
+            submit(statements, once: true) { continuation.resume(returning: $0) }
         }
         try result.get()
     }
 
     /// Writes the whole record of an access.
     public func record(_ record: AccessRecord) async throws(AuditFailure) -> ClosingReceipt {
-        _ = try await write(AuditStatement(event: .access(record.bounded()), phase: .whole)).get()
+        let statement = AuditStatement(event: .access(record.bounded()), phase: .whole)
+        _ = try await write(statement, after: record.entries).get()
         return ClosingReceipt(decisionID: record.decisionID)
     }
 
@@ -149,7 +141,7 @@ public final class AuditRecorder: Sendable {
         guard record.decisionID == decisionID else { throw .receiptOfAnotherDecision }
         let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
         let statement = AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)
-        _ = try await write(statement).get()
+        _ = try await write(statement, after: record.entries).get()
         return ClosingReceipt(decisionID: decisionID)
     }
 
@@ -170,6 +162,61 @@ public final class AuditRecorder: Sendable {
     private func write(_ statement: AuditStatement, once: Bool = false) async -> Result<Int64, AuditFailure> {
         await withCheckedContinuation { continuation in
             writer.submit(statement, once: once) { continuation.resume(returning: $0) }
+        }
+    }
+
+    private func write(
+        _ statement: AuditStatement, after entries: [AccessRecord]
+    ) async -> Result<Int64, AuditFailure> {
+        await withCheckedContinuation { continuation in
+            submit(statement, after: entries) { continuation.resume(returning: $0) }
+        }
+    }
+
+    /// Hands a record to the writer when those of its entries are durable: whoever reads the whole finds its parts. If
+    /// one of them cannot be written the whole is not either.
+    private func submit(
+        _ statement: AuditStatement, after entries: [AccessRecord], on delivery: AuditDelivery = .immediate,
+        then completion: @escaping @Sendable (Result<Int64, AuditFailure>) -> Void
+    ) {
+        guard !entries.isEmpty else { return writer.submit(statement, on: delivery, completion: completion) }
+        let parts = entries.map { AuditStatement(event: .access($0.bounded()), phase: .whole) }
+        submit(parts, once: false) { [writer] result in
+            switch result {
+            case .success: writer.submit(statement, on: delivery, completion: completion)
+            case .failure(let failure): delivery.run { completion(.failure(failure)) }
+            }
+        }
+    }
+
+    /// Hands records to the writer together, so that they share its commits; completes with the first failure.
+    private func submit(
+        _ statements: [AuditStatement], once: Bool,
+        then completion: @escaping @Sendable (Result<Void, AuditFailure>) -> Void
+    ) {
+        let gathering = Gathering(count: statements.count)
+        for statement in statements {
+            writer.submit(statement, once: once) { outcome in
+                if let end = gathering.add(outcome) { completion(end) }
+            }
+        }
+    }
+
+    /// Counts what came of several records. A class because their completions share it; the lock is `state`.
+    private final class Gathering: Sendable {
+        private let state: Mutex<(left: Int, failure: AuditFailure?)>
+
+        init(count: Int) { state = Mutex((count, nil)) }
+
+        /// The result of all, after the last one.
+        func add(_ outcome: Result<Int64, AuditFailure>) -> Result<Void, AuditFailure>? {
+            state.withLock { state in
+                state.left -= 1
+                if case .failure(let failure) = outcome, state.failure == nil { state.failure = failure }
+                guard state.left == 0 else { return nil }
+                if let failure = state.failure { return .failure(failure) }
+                return .success(())
+            }
         }
     }
 

@@ -12,6 +12,8 @@ enum RecordBounds {
     static let reasons = 32
     /// More than any page can hold; ids come from the upstream's own resources, not from the client.
     static let patients = 10_000
+    /// As many as a Bundle may have entries.
+    static let targets = 500
 }
 
 extension String {
@@ -64,6 +66,8 @@ extension AccessRecord {
         record.legalBasis = legalBasis?.bounded(RecordBounds.identifier)
         record.reportingEntity = reportingEntity?.bounded(RecordBounds.identifier)
         record.parent = parent.map { DecisionID($0.text.bounded(RecordBounds.identifier)) }
+        record.targets = targets.bounded(RecordBounds.targets, each: RecordBounds.identifier)
+        record.entries = []
         return record
     }
 }

@@ -1,5 +1,5 @@
 internal import AccessPolicy
-internal import Enforcement
+public import Enforcement
 public import FHIRCore
 internal import Synchronization
 
@@ -17,7 +17,7 @@ public final class ScriptedRecords: Sendable {
         case lenient
     }
 
-    private struct Version {
+    struct Version {
         let number: Int
         /// Nil when the version is a deletion.
         let resource: JSONValue?
@@ -25,7 +25,8 @@ public final class ScriptedRecords: Sendable {
 
     private let base: String
     private let obedience: Obedience
-    private let stored: Mutex<[InstanceKey: [Version]]>
+    /// Its own edits only; `ScriptedRecords+Transaction.swift` puts a whole state back.
+    let stored: Mutex<[InstanceKey: [Version]]>
 
     /// Takes resources in this order; the same id again is a further version, a `null` resource is not possible here:
     /// use `delete`.
@@ -43,13 +44,33 @@ public final class ScriptedRecords: Sendable {
         }
     }
 
+    /// Stores a resource as somebody else would, past the gateway.
+    public func add(_ resource: [UInt8]) {
+        if let value = try? JSONValue(parsing: resource) { _ = put(value) }
+    }
+
+    /// The answer to a search in pages of a size that the server chooses; nil for anything but a search.
+    public func paged(_ request: UpstreamRequest, by count: Int) -> ScriptedUpstream.Reply? {
+        var ask = Ask(request)
+        guard request.method == .get, request.pageTarget == nil, ask.path.split(separator: "/").count == 1 else {
+            return nil
+        }
+        ask.query = (ask.query.map { "\($0)&" } ?? "") + "_count=\(count)"
+        return reply(to: ask)
+    }
+
     /// The current content, as it would be read.
     public func current(_ key: InstanceKey) -> JSONValue? {
         stored.withLock { $0[key]?.last }.flatMap { Self.stamped($0) }
     }
 
+    /// The current content of everything that is there.
+    public var currentRecords: [InstanceKey: JSONValue] {
+        stored.withLock { $0.compactMapValues { $0.last.flatMap { Self.stamped($0) } } }
+    }
+
     public var upstream: ScriptedUpstream {
-        ScriptedUpstream { [self] request in reply(to: request) }
+        ScriptedUpstream { [self] request in reply(to: Ask(request)) }
     }
 
     private func put(_ resource: JSONValue) -> (InstanceKey, Int)? {
@@ -78,10 +99,29 @@ public final class ScriptedRecords: Sendable {
     }
 }
 
+extension ScriptedRecords.Ask {
+    init(_ request: UpstreamRequest) {
+        self.init(
+            method: request.method, path: request.path, query: request.query, pageTarget: request.pageTarget,
+            ifMatch: request.ifMatch, ifNoneExist: request.ifNoneExist, body: request.body)
+    }
+}
+
 // MARK: - requests
 
 extension ScriptedRecords {
-    private func reply(to request: UpstreamRequest) -> ScriptedUpstream.Reply {
+    /// A request as this server reads it: one of its own, or an entry of a transaction.
+    struct Ask {
+        var method: UpstreamRequest.Method
+        var path: String
+        var query: String?
+        var pageTarget: String?
+        var ifMatch: String?
+        var ifNoneExist: String?
+        var body: [UInt8]
+    }
+
+    func reply(to request: Ask) -> ScriptedUpstream.Reply {
         var (path, query) = (request.path, request.query)
         if let target = request.pageTarget {
             let parts = target.split(separator: "?", maxSplits: 1)
@@ -89,12 +129,15 @@ extension ScriptedRecords {
             query = parts.count == 2 ? String(parts[1]) : nil
         }
         let segments = path.split(separator: "/").map(String.init)
+        if segments.isEmpty, request.method == .post { return transaction(request.body) }
         guard let type = segments.first.flatMap(ResourceType.init(rawValue:)) else { return notFound }
         switch (request.method, segments.count) {
         case (.get, 1): return search(type, query ?? "")
         case (.post, 2) where segments[1] == "_search":
             return search(type, String(decoding: request.body, as: UTF8.self))
-        case (.post, 1): return create(request.body)
+        case (.post, 1):
+            if let condition = request.ifNoneExist, let found = existing(type, condition) { return found }
+            return create(request.body)
         case (_, 2...):
             guard let id = ResourceID(segments[1]) else { return notFound }
             return instance(InstanceKey(type: type, id: id), segments.dropFirst(2).map { $0 }, request)
@@ -107,7 +150,7 @@ extension ScriptedRecords {
         return String(afterScheme.drop { $0 != "/" })
     }
 
-    private func instance(_ key: InstanceKey, _ rest: [String], _ request: UpstreamRequest) -> ScriptedUpstream.Reply {
+    private func instance(_ key: InstanceKey, _ rest: [String], _ request: Ask) -> ScriptedUpstream.Reply {
         let versions = stored.withLock { $0[key] ?? [] }
         switch (request.method, rest.count) {
         case (.get, 0): return read(versions.last)
@@ -134,7 +177,7 @@ extension ScriptedRecords {
     }
 
     private func update(
-        _ key: InstanceKey, _ versions: [Version], _ request: UpstreamRequest
+        _ key: InstanceKey, _ versions: [Version], _ request: Ask
     ) -> ScriptedUpstream.Reply {
         guard matches(request.ifMatch, versions.last), let body = try? JSONValue(parsing: request.body),
             let (_, number) = put(body)
@@ -151,6 +194,23 @@ extension ScriptedRecords {
         var answer = head(201, number)
         answer.location = "\(base)/\(key)/_history/\(number)"
         return .answer(answer, current(key)?.serialized ?? [])
+    }
+
+    /// FHIR R4 http.html, conditional create: nil where nothing matches.
+    private func existing(_ type: ResourceType, _ condition: String) -> ScriptedUpstream.Reply? {
+        guard let query = try? SearchQuery(parsing: condition) else { return status(400) }
+        let found = stored.withLock { stored in
+            stored.compactMapValues { $0.last }.filter { key, version in
+                guard key.type == type, let resource = Self.stamped(version),
+                    let view = (try? JSONDocument(resource.serialized)).flatMap({ try? ResourceView($0.root) })
+                else { return false }
+                return isMatch(view, query)
+            }
+        }
+        guard found.count == 1, let (key, version) = found.first else { return found.isEmpty ? nil : status(412) }
+        var answer = head(200, version.number)
+        answer.location = "\(base)/\(key)/_history/\(version.number)"
+        return .answer(answer, Self.stamped(version)?.serialized ?? [])
     }
 
     private func history(_ key: InstanceKey, _ versions: [Version]) -> ScriptedUpstream.Reply {
@@ -183,7 +243,7 @@ extension ScriptedRecords {
 
     private var notFound: ScriptedUpstream.Reply { status(404) }
 
-    private func status(_ status: Int) -> ScriptedUpstream.Reply {
+    func status(_ status: Int) -> ScriptedUpstream.Reply {
         let body =
             status == 204
             ? [] : OperationOutcome.json(severity: "error", code: "processing", diagnostics: "upstream says \(status)")

@@ -15,6 +15,9 @@ public struct ScriptedUpstream: Sendable {
 
     let reply: @Sendable (UpstreamRequest) -> Reply
 
+    /// What it answers.
+    public func reply(to request: UpstreamRequest) -> Reply { reply(request) }
+
     public init(_ reply: @escaping @Sendable (UpstreamRequest) -> Reply) { self.reply = reply }
 
     /// The same server with its answers changed on the way.

@@ -4,6 +4,9 @@ import Testing
 
 @testable import SandboxFHIR
 
+/// The sandbox has its own, as it shares nothing with the gateway in front of it.
+private typealias JSONPatch = SandboxFHIR.JSONPatch
+
 @Suite struct `JSON Patch` {
     private static func apply(_ patch: String, to document: String) throws -> String {
         let patch = try JSONPatch(try StoreTransaction.parse(Array(patch.utf8)))

@@ -13,7 +13,7 @@ struct Expectation {
         case .match, .version, .stored, .answer, .submitted: break
         }
         switch permit.request.interaction {
-        case .read(let key), .instanceHistory(let key), .update(let key), .delete(let key):
+        case .read(let key), .instanceHistory(let key), .update(let key), .patch(let key), .delete(let key):
             return resource.key == key
         case .vread(let key, let version):
             guard resource.key == key else { return false }
@@ -24,7 +24,7 @@ struct Expectation {
         case .create(let type):
             return resource.type == type && (role == .submitted || resource.id != nil)
         case .capabilities, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .conditionalCreate,
-            .conditionalUpdate, .patch, .conditionalPatch, .conditionalDelete, .batch, .transaction, .operation, .page:
+            .conditionalUpdate, .conditionalPatch, .conditionalDelete, .batch, .transaction, .operation, .page:
             return false
         }
     }

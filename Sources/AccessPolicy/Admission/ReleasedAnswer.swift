@@ -46,6 +46,15 @@ public struct ReleasedAnswer: Hashable, Sendable {
     }
 }
 
+extension ReleasedAnswer {
+    /// The same answer without its body, where there is no room for it.
+    public var withoutBody: ReleasedAnswer {
+        ReleasedAnswer(
+            status: status, etag: etag, lastModified: lastModified, location: location, patients: Set(patients),
+            determining: Set(determining), securityEvents: securityEvents)
+    }
+}
+
 /// How many resources an answer released and withheld, for the record.
 public struct ReleaseCounts: Hashable, Sendable {
     /// Resources released, whole or cut.

@@ -5,6 +5,8 @@ struct SubmittedBody {
     let judge: Judge
     /// Resources that a look-up has shown to be visible to this token.
     let visible: Set<InstanceKey>
+    /// The entries of the same transaction that create something, by their names.
+    let siblings: [String: ResourceType]
 
     private var policy: ServerPolicy { judge.policy }
     private var forms: ReferenceForms { judge.forms }
@@ -69,11 +71,22 @@ struct SubmittedBody {
             guard let key = forms.written(value.literal) else { return false }
             return key.type == .patient && panel.contains(key.id)
         }
-        guard names else { return .outsideBoundary }
+        guard names else { return subjects.contains(where: isOddlyNamed) ? .referenceForm : .outsideBoundary }
         // A literal beside a logical reference may be resolved either way; a logical one alone, to anybody.
         let membership = rule.membership.compactMap { body.references($0) }.flatMap { $0 }
         guard !(subjects + membership).contains(where: \.hasIdentifier) else { return .outsideBoundary }
         return nil
+    }
+
+    /// Whether a reference may name somebody to one reader and nobody, or somebody else, to another.
+    private func isOddlyNamed(_ value: ReferenceValue) -> Bool {
+        switch value.literal {
+        case .urn, .conditional, .other: true
+        case .relative: forms.written(value.literal) == nil
+        // Every other base looks alike, so that nobody finds out which is the protected server's.
+        case .absolute(let base, _, _): base == policy.publicBase && forms.written(value.literal) == nil
+        case .fragment, nil: false
+        }
     }
 
     private func referenceFailure(
@@ -85,12 +98,14 @@ struct SubmittedBody {
             return value.declaredType == "Patient" ? .outsideBoundary : nil
         case .fragment(let id):
             return id.isEmpty || containedIDs.contains(id) ? nil : .referenceForm
-        case .urn, .conditional, .other:
+        case .urn(let name):
+            return siblings[name].map(siblingFailure) ?? .referenceForm
+        case .conditional, .other:
             return .referenceForm
         case .relative(let key, _), .absolute(_, let key, _):
             if key.type == .patient {
                 guard let own = forms.written(value.literal) else {
-                    return forms.read(value.literal) == nil ? .outsideBoundary : .referenceForm
+                    return isOddlyNamed(value) ? .referenceForm : .outsideBoundary
                 }
                 return panel.contains(own.id) ? nil : .outsideBoundary
             }
@@ -102,6 +117,13 @@ struct SubmittedBody {
                 return visible.contains(own) ? nil : .referenceNotVisible
             }
         }
+    }
+
+    /// Why a body may not refer to something that the same transaction creates, which is admitted on its own or not at
+    /// all; nil when it may. A patient that is made there is another one than those of the boundary.
+    private func siblingFailure(_ type: ResourceType) -> WithholdReason? {
+        guard type != .patient else { return .outsideBoundary }
+        return policy.types[type].typeClass == .restricted ? .referenceNotVisible : nil
     }
 
     /// The resources that a body refers to and that somebody must look up before it may be written.
@@ -122,7 +144,32 @@ struct SubmittedBody {
             let text = key.description + (version.map { "/_history/\($0.text)" } ?? "")
             edits.append(ByteEdit(range: range, replacement: Array("\"\(text)\"".utf8)))
         }
+        edits += inwardAddresses(body)
         if dropsID, let cut = body.node.cut(member: "id") { edits.append(cut) }
         return applying(edits, to: body.node.document.bytes, in: body.node.range)
+    }
+
+    /// Elsewhere than in references, an address of ours that names a resource, such as that of an attachment, becomes the
+    /// protected server's own: what a client has read and sends back stays what it was.
+    private func inwardAddresses(_ body: ResourceView) -> [ByteEdit] {
+        guard policy.publicBase != policy.upstreamBase else { return [] }
+        let references = Set(
+            ([body] + (body.containedResources ?? [])).flatMap { $0.allReferences() }.compactMap(\.literalRange))
+        var edits: [ByteEdit] = []
+        var pending = [body.node]
+        while let node = pending.popLast() {
+            switch node.kind {
+            case .array: pending.append(contentsOf: node.elements)
+            case .object: pending.append(contentsOf: node.members.map(\.value))
+            case .string:
+                guard !references.contains(node.range), let text = node.string, text.hasPrefix(policy.publicBase),
+                    case .absolute(policy.publicBase, _, _) = LiteralReference(text)
+                else { continue }
+                let theirs = policy.upstreamBase + text.dropFirst(policy.publicBase.count)
+                edits.append(ByteEdit(range: node.range, replacement: JSONValue.string(theirs).serialized))
+            case .number, .bool, .null: break
+            }
+        }
+        return edits
     }
 }

@@ -6,15 +6,18 @@ public import FHIRCore
 /// whole answer can tell is for ``admitAnswer(_:under:pageLink:)``. The stored version of an update is withheld also
 /// when the body that the permit carries would change whose the resource is.
 ///
-/// - Parameter visible: for a body, the resources that it refers to and that were looked up and admitted.
+/// - Parameters:
+///   - visible: for a body, the resources that it refers to and that were looked up and admitted.
+///   - siblings: for a body in a transaction, the names of the entries that create something, with its type.
 public func admit(
-    _ resource: ResourceView, as role: ResourceRole, under permit: Permit, visible: Set<InstanceKey> = []
+    _ resource: ResourceView, as role: ResourceRole, under permit: Permit, visible: Set<InstanceKey> = [],
+    siblings: [String: ResourceType] = [:]
 ) -> Admission {
     guard Expectation(permit).allows(resource, as: role) else { return .withhold(.unexpected) }
-    switch permit.judgement(of: resource, as: role, visible: visible) {
+    switch permit.judgement(of: resource, as: role, visible: visible, siblings: siblings) {
     case .fails(let reason): return .withhold(reason)
     case .passes where role == .submitted:
-        let body = SubmittedBody(judge: permit.rule.judge(for: role), visible: visible)
+        let body = SubmittedBody(judge: permit.rule.judge(for: role), visible: visible, siblings: siblings)
         let isCreate = if case .create = permit.request.interaction { true } else { false }
         return .release(Released(bytes: body.rewritten(resource, dropsID: isCreate)))
     case .passes(let redaction, _):
@@ -30,26 +33,31 @@ public func admit(
 /// Both must pass on their own. That the body changes nothing that says whose the resource is, is part of the stored
 /// version's admission, since the permit carries the body (enforcer digest row 14).
 public func admitReplacement(
-    _ body: ResourceView, of stored: ResourceView, under permit: Permit, visible: Set<InstanceKey> = []
+    _ body: ResourceView, of stored: ResourceView, under permit: Permit, visible: Set<InstanceKey> = [],
+    siblings: [String: ResourceType] = [:]
 ) -> Admission {
     if case .withhold(let reason) = admit(stored, as: .stored, under: permit) { return .withhold(reason) }
     guard case .resource(let carried) = permit.request.body, carried == body else { return .withhold(.unexpected) }
-    return admit(body, as: .submitted, under: permit, visible: visible)
+    return admit(body, as: .submitted, under: permit, visible: visible, siblings: siblings)
 }
 
 extension Permit {
     /// What the judge says of a resource in a role.
-    func judgement(of resource: ResourceView, as role: ResourceRole, visible: Set<InstanceKey> = []) -> Judgement {
+    func judgement(
+        of resource: ResourceView, as role: ResourceRole, visible: Set<InstanceKey> = [],
+        siblings: [String: ResourceType] = [:]
+    ) -> Judgement {
         let judge = rule.judge(for: role)
         guard role == .submitted else { return judge.judge(resource, letters: letters(for: role)) }
-        return SubmittedBody(judge: judge, visible: visible).judgement(resource, letter: letters(for: role))
+        return SubmittedBody(judge: judge, visible: visible, siblings: siblings)
+            .judgement(resource, letter: letters(for: role))
     }
 
     /// The resources that must be looked up, and admitted as a match would be, before the body may be written.
     public func referencesToProve(in body: ResourceView) -> [InstanceKey] {
         let isFree = rule.deciding.contains { $0.isEveryone && ($0.scope.constraint?.matches(body) ?? true) }
         guard !isFree else { return [] }
-        return SubmittedBody(judge: rule.judge(for: .submitted), visible: []).referencesToProve(body)
+        return SubmittedBody(judge: rule.judge(for: .submitted), visible: [], siblings: [:]).referencesToProve(body)
     }
 
     /// The letters, any one of which admits a resource in a role.
@@ -60,12 +68,12 @@ extension Permit {
         }
         switch request.interaction {
         case .create: return .create
-        case .update: return .update
+        case .update, .patch: return .update
         case .delete: return .delete
         case .search, .searchCompartment: return .search
         case .read, .vread, .instanceHistory: return .read
         case .capabilities, .typeHistory, .systemHistory, .searchSystem, .conditionalCreate, .conditionalUpdate,
-            .patch, .conditionalPatch, .conditionalDelete, .batch, .transaction, .operation, .page:
+            .conditionalPatch, .conditionalDelete, .batch, .transaction, .operation, .page:
             return []
         }
     }

@@ -28,7 +28,8 @@ public func admitAnswer(
     }
 }
 
-private func bundle(_ answer: UpstreamAnswer, type: String) -> BundleView? {
+/// The Bundle of a type that an answer is; nil for anything else.
+func bundle(_ answer: UpstreamAnswer, type: String) -> BundleView? {
     guard let view = resource(of: answer), let bundle = BundleView(view), bundle.type == type else { return nil }
     return bundle
 }

@@ -21,6 +21,10 @@ public enum DenialReason: String, Hashable, Sendable, CaseIterable {
     case notFound = "not-found"
     /// The stored version is not the one that the client or the check had in hand.
     case versionConflict = "version-conflict"
+    /// A condition selects more than one of the resources that the token sees.
+    case multipleMatches = "multiple-matches"
+    /// A patch that cannot be applied to what is stored, or that does not give a resource.
+    case patchFailed = "patch-failed"
 
     // MARK: from the request's own form
     /// A search parameter that is not supported here.
@@ -62,6 +66,8 @@ public enum DenialReason: String, Hashable, Sendable, CaseIterable {
         case .typeRefused, .otherPatientNamed, .operationNotSupported, .contextRefused: (403, "forbidden", true)
         case .notFound: (404, "not-found", false)
         case .versionConflict: (412, "conflict", false)
+        case .multipleMatches: (412, "multiple-matches", false)
+        case .patchFailed: (422, "processing", false)
         case .parameterNotSupported, .limitsNotExpressible: (400, "not-supported", false)
         case .patientRequired: (400, "required", false)
         case .formatNotSupported: (406, "not-supported", false)

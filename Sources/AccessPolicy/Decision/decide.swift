@@ -25,7 +25,7 @@ struct Refused: Error {
 
 /// The steps of one decision.
 struct Decider {
-    let request: CanonicalRequest
+    var request: CanonicalRequest
     let access: GrantedAccess
     let policy: ServerPolicy
     let grants: [EffectiveGrant]
@@ -57,11 +57,20 @@ struct Decider {
             return try updatePermit(key)
         case .delete(let key):
             return try deletePermit(key)
+        case .patch(let key):
+            return try patchPermit(key)
+        case .conditionalCreate(let type):
+            return try conditionPermit(type, of: .create)
+        case .conditionalUpdate(let type), .conditionalPatch(let type):
+            return try conditionPermit(type, of: .update)
+        case .conditionalDelete(let type):
+            return try conditionPermit(type, of: .delete)
+        case .batch, .transaction:
+            return try bundlePermit()
         case .page:
             // A page link is judged as the request that it continues, see `Permit.continuing(at:)`.
             throw Refused(.notFound)
-        case .capabilities, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .conditionalCreate,
-            .conditionalUpdate, .patch, .conditionalPatch, .conditionalDelete, .batch, .transaction, .operation:
+        case .capabilities, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .operation:
             throw try refusalOfUnsupported()
         }
     }
@@ -83,13 +92,10 @@ struct Decider {
     private static func letters(of interaction: FHIRInteraction) -> (Permissions, ResourceType)? {
         switch interaction {
         case .typeHistory(let type): (.search, type)
-        case .conditionalCreate(let type): ([.create, .search], type)
-        case .conditionalUpdate(let type), .conditionalPatch(let type): ([.update, .search], type)
-        case .conditionalDelete(let type): ([.delete, .search], type)
-        case .patch(let key): (.update, key.type)
         case .searchCompartment(_, _, let type?): (.search, type)
         case .capabilities, .systemHistory, .searchSystem, .searchCompartment, .batch, .transaction, .operation, .page,
-            .read, .vread, .instanceHistory, .search, .create, .update, .delete:
+            .read, .vread, .instanceHistory, .search, .create, .conditionalCreate, .update, .conditionalUpdate, .patch,
+            .conditionalPatch, .delete, .conditionalDelete:
             nil
         }
     }
@@ -149,7 +155,7 @@ struct Decider {
     /// The grants whose boundary can hold this instance, judged by its name alone.
     ///
     /// Any instance URL of a Patient outside every boundary is answered like an id that never existed (b.3).
-    private func reachable(_ key: InstanceKey, _ found: [EffectiveGrant]) throws(Refused) -> [EffectiveGrant] {
+    func reachable(_ key: InstanceKey, _ found: [EffectiveGrant]) throws(Refused) -> [EffectiveGrant] {
         guard key.type == .patient else { return found }
         let holding = found.filter { $0.boundary.contains(key.id) }
         guard !holding.isEmpty else { throw Refused(.notFound) }
@@ -196,12 +202,17 @@ struct Decider {
     // MARK: - writes
 
     private func createPermit(_ type: ResourceType) throws(Refused) -> Permit {
-        let found = try granting(.create, on: type)
+        let usable = try creating(type)
         try refuseParameters()
-        // Row 12: within a boundary of patients a new patient is nobody's.
+        return writePermit(usable)
+    }
+
+    /// Row 12: within a boundary of patients a new patient is nobody's.
+    func creating(_ type: ResourceType) throws(Refused) -> [EffectiveGrant] {
+        let found = try granting(.create, on: type)
         let usable = type == .patient ? found.filter(\.isEveryone) : found
         guard !usable.isEmpty else { throw Refused(.contextRefused) }
-        return writePermit(usable)
+        return usable
     }
 
     private func updatePermit(_ key: InstanceKey) throws(Refused) -> Permit {
@@ -211,15 +222,19 @@ struct Decider {
     }
 
     private func deletePermit(_ key: InstanceKey) throws(Refused) -> Permit {
-        let found = try reachable(key, try granting(.delete, on: key.type))
+        let usable = try deleting(key.type, try reachable(key, try granting(.delete, on: key.type)))
         try refuseParameters()
-        // Row 19: the patient's own context does not destroy the root of its compartment.
-        let usable = key.type == .patient ? found.filter { $0.scope.level != .patient } : found
-        guard !usable.isEmpty else { throw Refused(.contextRefused) }
         return writePermit(usable, precondition: .currentVersion(key))
     }
 
-    private func writePermit(_ found: [EffectiveGrant], precondition: Precondition? = nil) -> Permit {
+    /// Row 19: the patient's own context does not destroy the root of its compartment.
+    func deleting(_ type: ResourceType, _ found: [EffectiveGrant]) throws(Refused) -> [EffectiveGrant] {
+        let usable = type == .patient ? found.filter { $0.scope.level != .patient } : found
+        guard !usable.isEmpty else { throw Refused(.contextRefused) }
+        return usable
+    }
+
+    func writePermit(_ found: [EffectiveGrant], precondition: Precondition? = nil) -> Permit {
         Permit(
             request: request, access: access, determining: found.map(\.held),
             upstreamInteraction: request.interaction, upstreamQuery: nil, narrowingIsExact: false,
@@ -227,7 +242,7 @@ struct Decider {
     }
 
     /// Takes no parameters at all, not even when handling is lenient: some servers read `_cascade` on a write.
-    private func refuseParameters() throws(Refused) {
+    func refuseParameters() throws(Refused) {
         guard let term = request.query.terms.first else { return }
         throw Refused(.parameterNotSupported, parameter: term.fullName)
     }

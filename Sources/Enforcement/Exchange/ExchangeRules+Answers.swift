@@ -20,7 +20,8 @@ extension ExchangeRules {
         proven.unproven.removeFirst()
         proven.visible.insert(read.key)
         guard proven.unproven.isEmpty, let body = proven.body else { return .proceed(proven) }
-        let admission = admit(body, as: .submitted, under: proven.permit, visible: proven.visible)
+        let admission = admit(
+            body, as: .submitted, under: proven.permit, visible: proven.visible, siblings: proven.setting.siblings)
         guard let released = admission.released else {
             return .refuse(bodyRefusal(admission.withholdReason, under: proven.permit))
         }
@@ -56,7 +57,8 @@ extension ExchangeRules {
         if let body = permitted.body {
             // Two resources that pass on their own can still differ in whose they are (row 14, ATK-123, ATK-124).
             let admission = admitReplacement(
-                body, of: stored, under: permitted.permit, visible: permitted.visible)
+                body, of: stored, under: permitted.permit, visible: permitted.visible,
+                siblings: permitted.setting.siblings)
             guard let released = admission.released else {
                 return .refuse(bodyRefusal(admission.withholdReason, under: permitted.permit))
             }
@@ -66,7 +68,7 @@ extension ExchangeRules {
     }
 
     /// A body as a resource, if it is one.
-    private static func resource(_ body: [UInt8]) -> ResourceView? {
+    static func resource(_ body: [UInt8]) -> ResourceView? {
         guard let document = try? JSONDocument(body) else { return nil }
         return try? ResourceView(document.root)
     }

@@ -69,7 +69,8 @@ extension ExchangeRules {
 
     /// Judges one request of an asker: the whole of what came in, or one entry of it.
     func judge(
-        _ request: CanonicalRequest, of asker: Asker, page: OpenedPage?, record: RecordDraft
+        _ request: CanonicalRequest, of asker: Asker, page: OpenedPage?, record: RecordDraft,
+        setting: WriteSetting = .alone
     ) -> Judgement {
         var record = record
         record.describe(request)
@@ -78,8 +79,11 @@ extension ExchangeRules {
         case .deny(let denial): return .refuse(GatewayRefusal(denial, realm: policy.publicBase), record)
         case .permit(let permit):
             record.describe(permit)
+            if let judgement = judgeCompound(request, under: permit, of: asker, record: record) { return judgement }
             do throws(RequestRefusal) {
-                switch try finish(permit, of: question, asker: asker, page: page, record: record) {
+                let finished = try finish(
+                    permit, of: question, asker: asker, page: page, record: record, setting: setting)
+                switch finished {
                 case .refuse(let refusal, let record): return .refuse(refusal, record)
                 case .permit(let permitted): return .begin(SingleErrand(permitted, rules: self))
                 }
@@ -95,7 +99,8 @@ extension ExchangeRules {
     }
 
     private func finish(
-        _ permit: Permit, of question: AccessRequest, asker: Asker, page: OpenedPage?, record: RecordDraft
+        _ permit: Permit, of question: AccessRequest, asker: Asker, page: OpenedPage?, record: RecordDraft,
+        setting: WriteSetting
     ) throws(RequestRefusal) -> Finished {
         var permit = permit
         if let page {
@@ -111,9 +116,10 @@ extension ExchangeRules {
             permit: permit, body: body, isBounded: question.isBounded(permit),
             openedOrigin: page?.origin, received: asker.received,
             pageTarget: page?.target, now: asker.now, record: record)
+        permitted.setting = setting
         if let body {
             permitted.record.add(policy.patients(of: body))
-            switch try judgeBody(body, under: permit, of: question) {
+            switch try judgeBody(body, under: permit, of: question, setting) {
             case .refuse(let refusal): return .refuse(refusal, permitted.record)
             case .passes(let released, let reads):
                 permitted.submitted = released
@@ -125,11 +131,12 @@ extension ExchangeRules {
 
     /// Judges a body before anything stored is looked at: its refusal tells nothing about stored data.
     private func judgeBody(
-        _ body: ResourceView, under permit: Permit, of question: AccessRequest
+        _ body: ResourceView, under permit: Permit, of question: AccessRequest, _ setting: WriteSetting
     ) throws(RequestRefusal) -> BodyJudgement {
         let needed = permit.referencesToProve(in: body)
         // As if all of it could be seen: what fails now needs no look-up.
-        let admission = admit(body, as: .submitted, under: permit, visible: Set(needed))
+        let admission = admit(
+            body, as: .submitted, under: permit, visible: Set(needed), siblings: setting.siblings)
         guard let released = admission.released else {
             return .refuse(bodyRefusal(admission.withholdReason, under: permit))
         }

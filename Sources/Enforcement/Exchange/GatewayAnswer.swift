@@ -4,8 +4,8 @@ internal import FHIRCore
 
 /// The answer to one FHIR request. It cannot be copied, and making one costs the receipt of its closing record.
 ///
-/// The body is bytes that `AccessPolicy` released or an OperationOutcome of ours, as `WrittenAnswer` has written them;
-/// there is no initialiser that takes other bytes (decision 1).
+/// The body is bytes that `AccessPolicy` released or an OperationOutcome of ours, or a Bundle of ours around such bodies,
+/// as `WrittenAnswer` has written them; there is no initialiser that takes other bytes (decision 1).
 public struct GatewayAnswer: ~Copyable, Sendable {
     /// The HTTP status.
     public let status: Int
@@ -48,17 +48,20 @@ public struct GatewayAnswer: ~Copyable, Sendable {
 enum Conclusion: Sendable {
     case released(ReleasedAnswer)
     case refusal(GatewayRefusal)
+    /// The answers to the entries of a batch or transaction, each of which is one of the other two.
+    case bundle(BundleResponse)
 
     var status: Int {
         switch self {
         case .released(let answer): answer.status
         case .refusal(let refusal): refusal.status
+        case .bundle(let response): response.status
         }
     }
 
     var outcome: AccessOutcome {
         switch self {
-        case .released: .permitted
+        case .released, .bundle: .permitted
         case .refusal(let refusal): refusal.outcome
         }
     }

@@ -26,6 +26,8 @@ struct PermittedRequest: Sendable {
     var isStoredUnjudged = true
     /// The stored version that was judged, to which a write is tied.
     var judged: JudgedVersion?
+    /// What the write has to do with others of the same exchange.
+    var setting = WriteSetting.alone
 
     /// Where further pages of the answer begin.
     var origin: PageOrigin {
@@ -39,7 +41,8 @@ struct PermittedRequest: Sendable {
 
     /// The request itself.
     var upstreamRequest: UpstreamRequest {
-        UpstreamRequest(permit, judged: judged, submitted: submitted, pageTarget: pageTarget)
+        UpstreamRequest(
+            permit, judged: judged, submitted: submitted, pageTarget: pageTarget, ifNoneExist: setting.condition)
     }
 
     /// Whether the answer is about one resource that the client named, so that its face must not depend on what is
@@ -67,4 +70,27 @@ struct JudgedVersion: Sendable, Hashable {
 
     /// FHIR R4 http.html: the weak entity tag of a version.
     var entityTag: String { "W/\"\(version.text)\"" }
+}
+
+/// What a write depends on beside itself.
+struct WriteSetting: Sendable {
+    /// Under which condition a create makes something.
+    var condition: NarrowedCondition?
+    /// The entries of the same transaction that create something, by their names.
+    var siblings: [String: ResourceType] = [:]
+
+    /// A write of its own.
+    static let alone = WriteSetting()
+}
+
+/// The condition of a create, in the words of the search that it was permitted as: the protected server looks only where
+/// the token may look.
+struct NarrowedCondition: Sendable, Hashable {
+    let text: String
+
+    /// Nil where the permit is none of a search whose limits one query says.
+    init?(_ permit: Permit) {
+        guard permit.narrowingIsExact, let query = permit.upstreamQuery?.encoded, !query.isEmpty else { return nil }
+        text = query
+    }
 }

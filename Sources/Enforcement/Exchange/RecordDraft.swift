@@ -5,6 +5,8 @@ internal import FHIRCore
 /// The audit record of an exchange while it is being filled in.
 struct RecordDraft: Sendable {
     private var record: AccessRecord
+    /// Whether what was asked for is described, and what follows are the requests that it comes to.
+    private var isSettled = false
 
     var decisionID: DecisionID { record.decisionID }
 
@@ -30,6 +32,10 @@ struct RecordDraft: Sendable {
     /// Adds what the request was understood to ask for.
     mutating func describe(_ request: CanonicalRequest) {
         let target = RecordedTarget(request.interaction)
+        if isSettled {
+            record.resourceID = target.id?.text ?? record.resourceID
+            return
+        }
         record.interaction = target.interaction
         record.resourceType = target.type?.rawValue
         record.resourceID = target.id?.text
@@ -41,9 +47,13 @@ struct RecordDraft: Sendable {
 
     /// Adds by what right, and what goes to the protected server.
     mutating func describe(_ permit: Permit) {
-        record.scopes = permit.determining.map(\.text)
-        record.queryNarrowed = permit.upstreamQuery?.encoded
+        let scopes = permit.determining.map(\.text)
+        record.scopes = isSettled ? record.scopes + scopes.filter { !record.scopes.contains($0) } : scopes
+        record.queryNarrowed = permit.upstreamQuery?.encoded ?? (isSettled ? record.queryNarrowed : nil)
     }
+
+    /// Says that what was asked for is described: a patch stays one in the record though an update is sent.
+    mutating func settle() { isSettled = true }
 
     /// Adds what left and what did not.
     mutating func describe(_ answer: ReleasedAnswer) {
@@ -83,6 +93,49 @@ struct RecordDraft: Sendable {
         closed.outcome = conclusion.outcome
         closed.status = conclusion.status
         return closed
+    }
+}
+
+// MARK: - batches and transactions
+
+extension RecordDraft {
+    /// The record of one entry, at its place from 0.
+    func entry(_ place: Int, _ request: FHIRRequest?) -> RecordDraft {
+        var entry = self
+        entry.record.decisionID = DecisionID("\(record.decisionID.text).\(place + 1)")
+        entry.record.parent = record.decisionID
+        entry.record.interaction = .unclassified
+        entry.record.securityEvents = []
+        guard let request else { return entry }
+        entry.record.method = request.method.description
+        entry.record.path = request.path
+        entry.record.queryAsked = request.query
+        return entry
+    }
+
+    /// The record of the whole, with what its entries have come to so far.
+    ///
+    /// - Parameter entries: each with its end, if it has one, and whether it may change something.
+    func gathering(_ entries: [(record: RecordDraft, conclusion: Conclusion?, isWrite: Bool)]) -> RecordDraft {
+        var whole = self
+        var patients = Set(record.patients)
+        for (entry, conclusion, isWrite) in entries {
+            let part = entry.record
+            for patient in part.patients where patients.insert(patient).inserted {
+                whole.record.patients.append(patient)
+            }
+            whole.record.released += part.released
+            whole.record.withheld += part.withheld
+            if isWrite {
+                let target = part.resourceType.map { type in part.resourceID.map { "\(type)/\($0)" } ?? type }
+                whole.record.targets.append("\(part.method) \(target ?? part.path)")
+            }
+            if let conclusion { whole.record.entries.append(entry.closing(conclusion)) }
+        }
+        for scope in entries.flatMap(\.record.record.scopes) where !whole.record.scopes.contains(scope) {
+            whole.record.scopes.append(scope)
+        }
+        return whole
     }
 }
 

@@ -18,18 +18,22 @@ struct WrittenAnswer: Sendable {
         self.format = format
         switch conclusion {
         case .released(let answer):
-            if let bytes = FormatDoor.leaving(answer.body.bytes, as: format) {
-                self.conclusion = conclusion
-                body = bytes
-            } else {
-                let refusal = GatewayRefusal.unwritable(as: format)
-                self.conclusion = .refusal(changesUpstream ? refusal.afterWrite(status: answer.status) : refusal)
-                body = Self.outcome(refusal, format)
-            }
+            (self.conclusion, body) = Self.written(conclusion, answer.body.bytes, format, changesUpstream)
+        case .bundle(let response):
+            (self.conclusion, body) = Self.written(conclusion, response.bytes, format, changesUpstream)
         case .refusal(let refusal):
             self.conclusion = conclusion
             body = Self.outcome(refusal, format)
         }
+    }
+
+    private static func written(
+        _ conclusion: Conclusion, _ bytes: [UInt8], _ format: AnswerFormat, _ changesUpstream: Bool
+    ) -> (Conclusion, [UInt8]) {
+        if let body = FormatDoor.leaving(bytes, as: format) { return (conclusion, body) }
+        let refusal = GatewayRefusal.unwritable(as: format)
+        let told = changesUpstream ? refusal.afterWrite(status: conclusion.status) : refusal
+        return (.refusal(told), outcome(refusal, format))
     }
 
     /// INVARIANT: `OperationOutcome` writes what both formats can say.
@@ -41,6 +45,7 @@ struct WrittenAnswer: Sendable {
     var fields: [AnswerFields.Field] {
         switch conclusion {
         case .refusal(let refusal): return refusal.fields(in: format)
+        case .bundle: return AnswerFields.document(in: format)
         case .released(let answer):
             var fields = body.isEmpty ? AnswerFields.guarded : AnswerFields.document(in: format)
             if let etag = answer.etag { fields.append(("etag", etag)) }

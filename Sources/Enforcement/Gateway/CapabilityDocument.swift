@@ -37,7 +37,9 @@ public struct OAuthEndpoints: Sendable, Hashable {
 /// parameters and profiles that we recognise.
 enum CapabilityDocument {
     /// What the enforcer can let through of a resource type, in the order of the document.
-    static let servedInteractions = ["read", "vread", "history-instance", "search-type", "create", "update", "delete"]
+    static let servedInteractions = [
+        "read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete",
+    ]
 
     /// The document, or nil when the upstream's is none that can be read.
     static func make(from upstream: [UInt8], policy: ServerPolicy, endpoints: OAuthEndpoints) -> [UInt8]? {
@@ -64,6 +66,7 @@ enum CapabilityDocument {
                     ])),
                 JSONMemberValue("fhirVersion", "4.0.1"),
                 JSONMemberValue("format", ["json", "xml", "application/fhir+json", "application/fhir+xml"]),
+                JSONMemberValue("patchFormat", ["application/json-patch+json"]),
                 JSONMemberValue(
                     "rest",
                     .array([
@@ -71,17 +74,30 @@ enum CapabilityDocument {
                             [
                                 JSONMemberValue("mode", "server"), JSONMemberValue("security", security(endpoints)),
                                 JSONMemberValue("resource", .array(resources)),
+                                JSONMemberValue("interaction", .array(systemInteractions(server))),
                             ].filter { $0.value != .array([]) })
                     ])),
             ].filter { $0.value != .array([]) }
         ).serialized
     }
 
+    /// A batch is taken apart here; a transaction is the server's to make or not.
+    private static func systemInteractions(_ server: JSONNode) -> [JSONValue] {
+        let offered = (server["interaction"]?.elements ?? []).compactMap { $0["code"]?.string }
+        return (["batch"] + (offered.contains("transaction") ? ["transaction"] : [])).map { ["code": .string($0)] }
+    }
+
     private static func resource(_ node: JSONNode, policy: ServerPolicy) -> JSONValue? {
         guard let name = node["type"]?.string, let type = ResourceType(rawValue: name) else { return nil }
-        let offered = Set((node["interaction"]?.elements ?? []).compactMap { $0["code"]?.string })
+        var offered = Set((node["interaction"]?.elements ?? []).compactMap { $0["code"]?.string })
+        // A patch is computed here and sent as an update; conditions are searches of ours, and what they select is written
+        // by its name: neither has to be known to the server.
+        if offered.contains("update") { offered.insert("patch") } else { offered.remove("patch") }
         let interactions = servedInteractions.filter { offered.contains($0) && isServed($0, of: policy.types[type]) }
         guard !interactions.isEmpty else { return nil }
+        func isConditional(_ write: String) -> Bool {
+            interactions.contains(write) && interactions.contains("search-type")
+        }
         let parameters = (node["searchParam"]?.elements ?? []).compactMap { parameter($0, of: type, policy: policy) }
         return .object(
             [
@@ -91,10 +107,10 @@ enum CapabilityDocument {
                 JSONMemberValue("versioning", "versioned-update"),
                 JSONMemberValue("readHistory", .bool(interactions.contains("vread"))),
                 JSONMemberValue("updateCreate", false),
-                JSONMemberValue("conditionalCreate", false),
+                JSONMemberValue("conditionalCreate", .bool(isConditional("create"))),
                 JSONMemberValue("conditionalRead", "not-match"),
-                JSONMemberValue("conditionalUpdate", false),
-                JSONMemberValue("conditionalDelete", "not-supported"),
+                JSONMemberValue("conditionalUpdate", .bool(isConditional("update"))),
+                JSONMemberValue("conditionalDelete", isConditional("delete") ? "single" : "not-supported"),
                 JSONMemberValue("searchParam", .array(interactions.contains("search-type") ? parameters : [])),
             ].filter { $0.value != .array([]) })
     }
@@ -102,7 +118,7 @@ enum CapabilityDocument {
     /// Whether the enforcer could let an interaction with a type through for some token.
     private static func isServed(_ interaction: String, of rule: TypeRule) -> Bool {
         switch interaction {
-        case "create", "update", "delete": !rule.bearsPolicy && rule.typeClass != .conformance
+        case "create", "update", "patch", "delete": !rule.bearsPolicy && rule.typeClass != .conformance
         default: true
         }
     }

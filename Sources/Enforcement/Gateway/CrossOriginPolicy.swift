@@ -14,7 +14,10 @@ public struct CrossOriginPolicy: Sendable {
     /// The same for every path, whether anything is there or not.
     static let preflightFields: [(name: String, value: String)] = [
         ("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-        ("access-control-allow-headers", "Authorization, DPoP, Content-Type, Accept, If-Match, If-None-Match, Prefer"),
+        (
+            "access-control-allow-headers",
+            "Authorization, DPoP, Content-Type, Accept, If-Match, If-None-Match, If-None-Exist, Prefer"
+        ),
         ("access-control-max-age", "600"),
         ("cache-control", "no-store"),
     ]

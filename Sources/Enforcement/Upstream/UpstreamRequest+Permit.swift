@@ -8,7 +8,11 @@ extension UpstreamRequest {
     ///   - judged: the stored version that passed; a write is tied to it.
     ///   - submitted: the body that passed; nil where there is none.
     ///   - pageTarget: the request target of the further page that the permit continues at.
-    init(_ permit: Permit, judged: JudgedVersion?, submitted: Released?, pageTarget: String?) {
+    ///   - ifNoneExist: the condition of a create, as the permit of its search says it.
+    init(
+        _ permit: Permit, judged: JudgedVersion?, submitted: Released?, pageTarget: String?,
+        ifNoneExist: NarrowedCondition? = nil
+    ) {
         if permit.continuation != nil, let pageTarget {
             self.init(method: .get, path: "", pageTarget: pageTarget)
             return
@@ -23,8 +27,8 @@ extension UpstreamRequest {
                 prefer: Self.strict, body: Array((query ?? "").utf8))
         case .create, .conditionalCreate:
             self.init(
-                method: .post, path: path, contentType: Self.fhirJSON, prefer: Self.representation,
-                body: submitted?.bytes ?? [])
+                method: .post, path: path, contentType: Self.fhirJSON, ifNoneExist: ifNoneExist?.text,
+                prefer: Self.representation, body: submitted?.bytes ?? [])
         case .update, .conditionalUpdate, .patch, .conditionalPatch:
             self.init(
                 method: .put, path: path, contentType: Self.fhirJSON, ifMatch: judged?.entityTag,
@@ -39,6 +43,12 @@ extension UpstreamRequest {
         }
     }
 
+    /// A transaction of requests each of which was permitted on its own (enforcer.md b.4 row 22).
+    init(transaction: TransactionBundle) {
+        self.init(
+            method: .post, path: "", contentType: Self.fhirJSON, prefer: Self.representation, body: transaction.bytes)
+    }
+
     /// The read of the stored version that a permit wants judged first.
     init(readingFirst precondition: Precondition, for permit: Permit) {
         self.init(method: .get, path: "/\(precondition.instance)")
@@ -46,9 +56,9 @@ extension UpstreamRequest {
 
     /// R4 search.html#errors: a server that does not know a parameter of ours must not leave it out.
     private static let strict = "handling=strict"
-    private static let fhirJSON = "application/fhir+json"
+    static let fhirJSON = "application/fhir+json"
     /// We always ask for what was stored, so that it can be judged; what the client gets of it is `admitAnswer`'s.
-    private static let representation = "return=representation"
+    static let representation = "return=representation"
 }
 
 extension FHIRInteraction {

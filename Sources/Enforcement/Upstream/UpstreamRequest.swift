@@ -26,6 +26,8 @@ public struct UpstreamRequest: Sendable, Hashable {
     public let contentType: String?
     /// The entity tag of the version that was judged; set on every write to something that exists.
     public let ifMatch: String?
+    /// The condition under which a create makes something, narrowed as the search that it is.
+    public let ifNoneExist: String?
     /// `Prefer`, ours and not the client's.
     public let prefer: String?
     /// The body that passed `admit`, or the form of a search.
@@ -33,7 +35,7 @@ public struct UpstreamRequest: Sendable, Hashable {
 
     init(
         method: Method, path: String, query: String? = nil, pageTarget: String? = nil, contentType: String? = nil,
-        ifMatch: String? = nil, prefer: String? = nil, body: [UInt8] = []
+        ifMatch: String? = nil, ifNoneExist: String? = nil, prefer: String? = nil, body: [UInt8] = []
     ) {
         self.method = method
         self.path = path
@@ -41,6 +43,7 @@ public struct UpstreamRequest: Sendable, Hashable {
         self.pageTarget = pageTarget
         self.contentType = contentType
         self.ifMatch = ifMatch
+        self.ifNoneExist = ifNoneExist
         self.prefer = prefer
         self.body = body
     }
@@ -74,6 +77,7 @@ public struct UpstreamRequest: Sendable, Hashable {
         var headers = fixed
         if let contentType { headers.add(name: "content-type", value: contentType) }
         if let ifMatch { headers.add(name: "if-match", value: ifMatch) }
+        if let ifNoneExist { headers.add(name: "if-none-exist", value: ifNoneExist) }
         if let prefer { headers.add(name: "prefer", value: prefer) }
         if method != .get && (method != .delete || !body.isEmpty) {
             headers.add(name: "content-length", value: String(body.count))

@@ -71,11 +71,22 @@ public struct BundleRequest: Hashable, Sendable {
 extension BundleRequest.Entry {
     /// The entry as a request of its own, under the same rules as one that came alone.
     ///
-    /// - Parameter base: our public FHIR base; a URL that begins with it is read as relative to it. Any other absolute
-    ///   URL is refused, and so is a Bundle within the Bundle.
+    /// - Parameters:
+    ///   - base: our public FHIR base; a URL that begins with it is read as relative to it. Any other absolute URL is
+    ///     refused, and so is a Bundle within the Bundle.
+    ///   - prefer: the `Prefer` of the whole, which holds for each entry.
     public func request(
-        base: String?, limits: RequestLimits = .default
+        base: String?, prefer: String? = nil, limits: RequestLimits = .default
     ) throws(RequestRefusal) -> CanonicalRequest {
+        let canonical = try CanonicalRequest(try fhirRequest(base: base, prefer: prefer), limits: limits)
+        switch canonical.interaction {
+        case .batch, .transaction, .capabilities, .page: throw .invalid("an entry asks for what no entry can be")
+        default: return canonical
+        }
+    }
+
+    /// The entry in the words of HTTP: what ``request(base:prefer:limits:)`` reads.
+    public func fhirRequest(base: String?, prefer: String? = nil) throws(RequestRefusal) -> FHIRRequest {
         switch method {
         case .get, .head, .post, .put, .patch, .delete: break
         case .options, .other: throw .invalid("`method` of an entry is none of FHIR R4")
@@ -83,17 +94,27 @@ extension BundleRequest.Entry {
         let parts = url.utf8.split(separator: UInt8(ascii: "?"), maxSplits: 1, omittingEmptySubsequences: false)
         let path = try relativePath(String(Substring(parts[0])), base: base)
         var headers = self.headers
-        if resource != nil { headers.contentType = method == .patch ? nil : "application/fhir+json" }
-        let canonical = try CanonicalRequest(
-            FHIRRequest(
-                method: method, path: "/" + path,
-                query: parts.count == 2 ? String(Substring(parts[1])) : nil, headers: headers,
-                body: resource.map { Array($0.bytes) } ?? []),
-            limits: limits)
-        switch canonical.interaction {
-        case .batch, .transaction, .capabilities, .page: throw .invalid("an entry asks for what no entry can be")
-        default: return canonical
+        headers.prefer = prefer
+        var body = resource.map { Array($0.bytes) } ?? []
+        if let resource {
+            headers.contentType = "application/fhir+json"
+            if method == .patch { (headers.contentType, body) = try BundleRequest.Entry.patch(in: resource) }
         }
+        return FHIRRequest(
+            method: method, path: "/" + path, query: parts.count == 2 ? String(Substring(parts[1])) : nil,
+            headers: headers, body: body)
+    }
+
+    /// FHIR R4 http.html, patch: within a Bundle a patch is a Binary that holds the patch document.
+    private static func patch(in resource: JSONNode) throws(RequestRefusal) -> (String?, [UInt8]) {
+        guard resource["resourceType"]?.equals("Binary") == true else {
+            // A FHIRPath Patch comes as Parameters; its media type is that of a resource.
+            return ("application/fhir+json", Array(resource.bytes))
+        }
+        guard let bytes = resource["data"]?.string.flatMap(Base64Text.decoded) else {
+            throw .invalid("the Binary of a patch has no `data`")
+        }
+        return (resource["contentType"]?.string, bytes)
     }
 
     private func relativePath(_ path: String, base: String?) throws(RequestRefusal) -> String {

@@ -4,8 +4,8 @@ public enum RequestBody: Hashable, Sendable {
     case none
     /// A resource to be stored, or the input of an operation.
     case resource(ResourceView)
-    /// A JSON Patch (RFC 6902); the outermost value is an array.
-    case patch(JSONDocument)
+    /// A JSON Patch (RFC 6902).
+    case patch(JSONPatch)
     /// A batch or transaction.
     case bundle(BundleRequest)
 }
@@ -27,8 +27,12 @@ enum RequestBodyReader {
             return .resource(view)
         case .patch, .conditionalPatch:
             let document = try json(request, MediaType.jsonPatch, "application/json-patch+json", limits)
-            guard document.root.kind == .array else { throw .invalid("a JSON Patch is an array of operations") }
-            return .patch(document)
+            do throws(JSONPatchError) {
+                return .patch(try JSONPatch(document.root))
+            } catch {
+                if error == .tooManyOperations { throw .tooLong("the patch has too many operations") }
+                throw .invalid("the body is no JSON Patch (RFC 6902)")
+            }
         case .batch, .transaction:
             let view = try resource(request, type: .bundle, limits: limits)
             return .bundle(try BundleRequest(view, limits: limits))
@@ -71,8 +75,14 @@ enum RequestBodyReader {
     private static func resource(
         _ request: FHIRRequest, type: ResourceType?, limits: RequestLimits
     ) throws(RequestRefusal) -> ResourceView {
-        let document = try json(
-            request, MediaType.json, "application/fhir+json or application/fhir+xml", limits)
+        let expected = "application/fhir+json or application/fhir+xml"
+        return try resource(in: try json(request, MediaType.json, expected, limits), type: type)
+    }
+
+    /// The resource that a document is, held to what every body of a write is held to.
+    static func resource(
+        in document: JSONDocument, type: ResourceType?
+    ) throws(RequestRefusal) -> ResourceView {
         let view: ResourceView
         do throws(ResourceSyntaxError) {
             view = try ResourceView(document.root)

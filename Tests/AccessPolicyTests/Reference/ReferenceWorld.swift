@@ -26,15 +26,21 @@ struct ReferenceWorld {
         var all = patients.map { ReferenceResource(["resourceType": "Patient", "id": $0]) }
         for number in 0..<random.number(4...12) {
             let type = random.pick(Array(types.dropLast()))
-            var body: [String: Any] = ["resourceType": type, "id": "\(type.lowercased().prefix(3))\(number)"]
-            if let element = ReferenceModel.subjectElement[type], let reference = subject(&random) {
-                body[element] = reference
-            }
-            addTokens(to: &body, type, &random)
-            addFurtherPatients(to: &body, type, &random)
+            var body = body(of: type, &random)
+            body["id"] = "\(type.lowercased().prefix(3))\(number)"
             all.append(ReferenceResource(body))
         }
         return all
+    }
+
+    private static func body(of type: String, _ random: inout SeededRandom) -> [String: Any] {
+        var body: [String: Any] = ["resourceType": type]
+        if let element = ReferenceModel.subjectElement[type], let reference = subject(&random) {
+            body[element] = reference
+        }
+        addTokens(to: &body, type, &random)
+        addFurtherPatients(to: &body, type, &random)
+        return body
     }
 
     private static func subject(_ random: inout SeededRandom) -> [String: Any]? {
@@ -134,6 +140,78 @@ struct ReferenceWorld {
         }
         if random.number(0...5) == 0 { query.append(("_id", random.pick(store).id)) }
         return (type, query)
+    }
+}
+
+// MARK: - writes
+
+extension ReferenceWorld {
+    /// A token that may write more often than those for reading.
+    mutating func writingToken() -> ReferenceToken {
+        var token = self.token()
+        let letters = random.pick([".cruds", ".cruds", ".cruds", ".cud", ".us", ".rus", ".ds"])
+        token.scopes = token.scopes.map { scope in
+            guard let range = scope.range(of: ".rs") else { return scope }
+            return scope.replacingCharacters(in: range, with: letters)
+        }
+        // Most random tokens reach little of what a write is about.
+        if random.number(0...1) == 0 {
+            token.scopes.append(random.pick(["patient/*", "user/*", "system/*"]) + letters)
+        }
+        return token
+    }
+
+    /// A body without an id.
+    mutating func newBody() -> ReferenceResource { ReferenceResource(body(of: random.pick(Self.types))) }
+
+    /// A body for one that is stored; half of them keep what they had and change a little.
+    mutating func replacement(of stored: ReferenceResource) -> ReferenceResource {
+        var body = random.number(0...1) == 0 ? stored.body : body(of: stored.type)
+        body["id"] = stored.id
+        if random.number(0...3) == 0, ReferenceModel.tokenParameters[stored.type]?.contains("status") == true {
+            body["status"] = random.pick(["active", "final"])
+        }
+        return ReferenceResource(body)
+    }
+
+    mutating func patch(of stored: ReferenceResource) -> ReferencePatch {
+        let element = ReferenceModel.subjectElement[stored.type] ?? "status"
+        let other: [String: Any] = ["reference": "Patient/\(random.pick(Self.patients))"]
+        switch random.number(0...6) {
+        case 0: return ReferencePatch(operation: "replace", member: element, value: other)
+        case 1: return ReferencePatch(operation: "remove", member: element, value: nil)
+        case 2: return ReferencePatch(operation: "add", member: "category", value: categories())
+        case 3: return ReferencePatch(operation: "replace", member: "status", value: random.pick(["active", "final"]))
+        case 4: return ReferencePatch(operation: "test", member: "status", value: random.pick(["active", "final"]))
+        case 5: return ReferencePatch(operation: "remove", member: "nothing", value: nil)
+        default: return ReferencePatch(operation: "add", member: "performer", value: [other])
+        }
+    }
+
+    /// One that is stored, and what a request names it by.
+    mutating func target() -> ReferenceResource { random.pick(store) }
+
+    /// The query of a condition.
+    mutating func condition(on type: String) -> [(name: String, value: String)] {
+        let known = ReferenceModel.tokenParameters[type] ?? []
+        switch random.number(0...3) {
+        case 0 where known.contains("category"):
+            return [("category", "\(Self.observationCategory)|\(random.pick(["laboratory", "vital-signs", "survey"]))")]
+        case 1 where known.contains("status"): return [("status", random.pick(["active", "final"]))]
+        case 2: return [("_id", random.pick(store).id + "," + random.pick(store).id)]
+        default: return [("_id", random.pick(store).id)]
+        }
+    }
+
+    private mutating func categories() -> [[String: Any]] {
+        [["coding": [["system": Self.observationCategory, "code": random.pick(["laboratory", "vital-signs"])]]]]
+    }
+
+    private mutating func body(of type: String) -> [String: Any] {
+        var generator = random
+        let made = Self.body(of: type, &generator)
+        random = generator
+        return made
     }
 }
 

@@ -44,9 +44,9 @@ import Testing
                 Records.observation(
                     "o", extra: #","specimen":{"type":"Patient","display":"x"},"device":{"reference":"Patient/pB"}"#),
                 .pw, 403),
-            Row(Records.observation("o", of: "Patient/pA/_history/1"), .pw, 403),
-            Row(Records.observation("o", of: "./Patient/pA"), .pw, 403),
-            Row(Records.observation("o", of: "Patient/pA?x=1"), .pw, 403),
+            Row(Records.observation("o", of: "Patient/pA/_history/1"), .pw, 422),
+            Row(Records.observation("o", of: "./Patient/pA"), .pw, 422),
+            Row(Records.observation("o", of: "Patient/pA?x=1"), .pw, 422),
             Row(Records.observation("o", of: "http://upstream.internal:9090/r4/Patient/pA"), .pw, 403),
             Row(Records.observation("o", extra: Records.reference("encounter", "Encounter/encB")), .pw, 422),
             Row(Records.observation("o", extra: Records.reference("encounter", "Encounter?x=1")), .pw, 422),

@@ -94,13 +94,14 @@ import Testing
         #expect(store.current(try #require(InstanceKey("Observation/obsA"))) == nil)
     }
 
-    @Test func `a version that changed in between is a conflict and changes nothing`() async throws {
+    @Test(arguments: [409, 412])
+    func `a version that changed in between is a conflict and changes nothing`(status: Int) async throws {
         let raced = Mutex(false)
         let (_, store, harness, token) = try setUp { upstream in
             upstream.mapping { request, reply in
                 guard request.method == .put else { return reply }
                 raced.withLock { $0 = true }
-                return .answer(UpstreamHead(status: 412, contentType: "application/fhir+json"), [])
+                return .answer(UpstreamHead(status: status, contentType: "application/fhir+json"), [])
             }
         }
         _ = store
@@ -110,7 +111,7 @@ import Testing
             body: Self.observation("obsA", subject: "Patient/pA"))
 
         #expect(raced.withLock { $0 })
-        #expect(answer.status == 412)
+        #expect(answer.status == status)
         #expect(answer.records.map(\.index.outcome) == ["pending", "refused"])
     }
 

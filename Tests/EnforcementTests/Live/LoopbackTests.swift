@@ -1,6 +1,7 @@
 import Audit
 import ChaperoneTesting
 import Dispatch
+import FHIRCore
 import FoundationEssentials
 import NIOCore
 import NIOPosix
@@ -256,11 +257,37 @@ private let patientA = #"{"resourceType":"Patient","id":"pA","meta":{"versionId"
             #expect(answers[0].header("access-control-allow-origin") == "https://any.test")
             #expect(answers[0].body.contains("\"http://gw.test/fhir\""))
             #expect(answers[0].body.contains("oauth-uris"))
-            for inner in ["inner", "transaction", "patch", "Nonsense", "export"] {
+            for inner in ["inner", #""code":"patch""#, "Nonsense", "export"] {
                 #expect(!answers[0].body.contains(inner), "\(inner)")
             }
+            #expect(answers[0].body.contains(#""interaction":[{"code":"batch"},{"code":"transaction"}]"#))
             #expect(again[0].body == answers[0].body)
             #expect(upstream.seen.map(\.target) == ["/r4/metadata"])
+        }
+    }
+
+    @Test func `what is made of searches and updates is offered where these are`() async throws {
+        let statement =
+            #"{"resourceType":"CapabilityStatement","status":"active","date":"2026-01-01","kind":"instance","fhirVersion":"4.0.1","format":["json"],"rest":[{"mode":"server","resource":[{"type":"Observation","interaction":[{"code":"read"},{"code":"search-type"},{"code":"create"},{"code":"update"},{"code":"delete"}]},{"type":"Condition","interaction":[{"code":"read"},{"code":"create"},{"code":"update"}]},{"type":"ValueSet","interaction":[{"code":"read"},{"code":"search-type"},{"code":"update"}]}]}]}"#
+        try await withGateway(upstream: { _ in .answer(200, statement) }) { gateway, _ in
+            let answers = try await gateway.send("GET /fhir/metadata HTTP/1.1\r\nHost: gw.test\r\n\r\n")
+            let json = try JSONValue(parsing: Array(answers[0].body.utf8))
+            let rest = try #require(json["rest"]?.array?.first)
+            let resources = try #require(rest["resource"]?.array)
+            func codes(_ resource: JSONValue) -> [String] {
+                resource["interaction"]?.array?.compactMap { $0["code"]?.string } ?? []
+            }
+
+            #expect(codes(rest) == ["batch"])
+            #expect(json["patchFormat"]?.array == ["application/json-patch+json"])
+            #expect(codes(resources[0]) == ["read", "search-type", "create", "update", "patch", "delete"])
+            #expect(resources[0]["conditionalCreate"]?.bool == true)
+            #expect(resources[0]["conditionalUpdate"]?.bool == true)
+            #expect(resources[0]["conditionalDelete"]?.string == "single")
+            #expect(codes(resources[1]) == ["read", "create", "update", "patch"])
+            #expect(resources[1]["conditionalCreate"]?.bool == false)
+            #expect(resources[1]["conditionalDelete"]?.string == "not-supported")
+            #expect(codes(resources[2]) == ["read", "search-type"])
         }
     }
 

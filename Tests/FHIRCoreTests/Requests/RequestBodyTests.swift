@@ -144,11 +144,15 @@ import Testing
                 .status == 415)
         #expect(Ask.refusal { try Ask.send("PATCH", "/Observation/o", "{}", type: patch) }?.status == 400)
         let request = try Ask.send("PATCH", "/Observation/o", #"[{"op":"remove","path":"/note"}]"#, type: patch)
-        guard case .patch(let document) = request.body else {
+        guard case .patch(let read) = request.body else {
             Issue.record("the body is no patch")
             return
         }
-        #expect(document.root.count == 1)
+        #expect(read.operations == [.remove(try #require(JSONPointer("/note")))])
+        let broken = #"[{"op":"remove"}]"#
+        #expect(Ask.refusal { try Ask.send("PATCH", "/Observation/o", broken, type: patch) }?.status == 400)
+        let many = "[" + Array(repeating: #"{"op":"remove","path":"/a"}"#, count: 501).joined(separator: ",") + "]"
+        #expect(Ask.refusal { try Ask.send("PATCH", "/Observation/o", many, type: patch) }?.status == 413)
     }
 
     @Test func `a body beyond the size limit is refused as too large`() throws {
@@ -250,7 +254,25 @@ import Testing
         #expect(try status("DELETE", "Patient") == 400)
         #expect(try status("GET", "patient/pA") == 404)
         #expect(try status("GET", "metadata") == 400)
-        #expect(try status("PATCH", "Patient/pA", #","resource":{"resourceType":"Binary"}"#) == 415)
+        #expect(try status("PATCH", "Patient/pA", #","resource":{"resourceType":"Parameters"}"#) == 415)
+        for data in ["", #","data":"W10""#, #","data":"W10==""#, #","data":"W1-9""#, #","data":5"#, #","data":"W11=""#]
+        {
+            #expect(
+                try status(
+                    "PATCH", "Patient/pA",
+                    #","resource":{"resourceType":"Binary","contentType":"application/json-patch+json"\#(data)}"#)
+                    == 400)
+        }
+        #expect(
+            try status(
+                "PATCH", "Patient/pA",
+                #","resource":{"resourceType":"Binary","contentType":"application/xml-patch+xml","data":"W10="}"#)
+                == 415)
+        #expect(
+            try status(
+                "PATCH", "Patient/pA",
+                #","resource":{"resourceType":"Binary","contentType":"application/json-patch+json","data":"W1 0="}"#)
+                == nil)
         #expect(try status("GET", "Observation?patient[]=a") == 400)
     }
 
