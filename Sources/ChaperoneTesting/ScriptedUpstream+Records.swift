@@ -17,15 +17,15 @@ public final class ScriptedRecords: Sendable {
         case lenient
     }
 
-    private struct Version {
+    struct Version {
         let number: Int
         /// Nil when the version is a deletion.
         let resource: JSONValue?
     }
 
-    private let base: String
-    private let obedience: Obedience
-    private let stored: Mutex<[InstanceKey: [Version]]>
+    let base: String
+    let obedience: Obedience
+    let stored: Mutex<[InstanceKey: [Version]]>
 
     /// Takes resources in this order; the same id again is a further version, a `null` resource is not possible here:
     /// use `delete`.
@@ -64,7 +64,7 @@ public final class ScriptedRecords: Sendable {
         }
     }
 
-    private static func stamped(_ version: Version) -> JSONValue? {
+    static func stamped(_ version: Version) -> JSONValue? {
         guard let members = version.resource?.object else { return nil }
         let meta = members.first { $0.name == "meta" }?.value.object ?? []
         let stamp = JSONMemberValue(
@@ -89,6 +89,12 @@ extension ScriptedRecords {
             query = parts.count == 2 ? String(parts[1]) : nil
         }
         let segments = path.split(separator: "/").map(String.init)
+        if request.method == .get, segments.last == "_history", segments.count <= 2 {
+            return wideHistory(of: segments.count == 2 ? segments[0] : nil, query ?? "")
+        }
+        if let operation = segments.last, operation.hasPrefix("$") {
+            return call(operation, Array(segments.dropLast()), query ?? "", request)
+        }
         guard let type = segments.first.flatMap(ResourceType.init(rawValue:)) else { return notFound }
         switch (request.method, segments.count) {
         case (.get, 1): return search(type, query ?? "")
@@ -181,7 +187,7 @@ extension ScriptedRecords {
             lastModified: "Thu, 01 Jan 2026 00:00:00 GMT")
     }
 
-    private var notFound: ScriptedUpstream.Reply { status(404) }
+    var notFound: ScriptedUpstream.Reply { status(404) }
 
     private func status(_ status: Int) -> ScriptedUpstream.Reply {
         let body =
@@ -194,7 +200,7 @@ extension ScriptedRecords {
 // MARK: - search
 
 extension ScriptedRecords {
-    private func search(_ type: ResourceType, _ text: String) -> ScriptedUpstream.Reply {
+    func search(_ type: ResourceType, _ text: String) -> ScriptedUpstream.Reply {
         guard let query = try? SearchQuery(parsing: text) else { return status(400) }
         let current = stored.withLock { stored in
             stored.compactMapValues { $0.last.flatMap { Self.stamped($0) } }

@@ -12,14 +12,17 @@ enum Judgement: Sendable {
 struct Judge: Sendable {
     let grants: [EffectiveGrant]
     let policy: ServerPolicy
+    /// Which resources stand under which `urn:` in the document that is judged.
+    let entries: [String: InstanceKey]
 
-    init(grants: [EffectiveGrant], policy: ServerPolicy) {
+    init(grants: [EffectiveGrant], policy: ServerPolicy, entries: [String: InstanceKey] = [:]) {
         self.grants = grants
         self.policy = policy
+        self.entries = entries
     }
 
     var forms: ReferenceForms {
-        ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase)
+        ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase, entries: entries)
     }
 
     /// Whether some grant with one of these letters admits the resource.
@@ -36,7 +39,9 @@ struct Judge: Sendable {
                 reason = max(reason, .outsideConstraint)
                 continue
             }
-            switch redaction(of: resource, for: grant.boundary, released) {
+            // What is written is held against the subject alone.
+            let countsFormal = letters.isDisjoint(with: [.create, .update, .delete])
+            switch redaction(of: resource, for: grant.boundary, released, countsFormal) {
             case .success(let found):
                 scopes.append(grant.held)
                 if best.map({ found.count < $0.count }) ?? true { best = found }
@@ -52,7 +57,7 @@ struct Judge: Sendable {
 
     /// What must be cut for the resource to be inside one boundary, or why it is outside.
     private func redaction(
-        of resource: ResourceView, for boundary: PatientPanel, _ released: Set<InstanceKey>
+        of resource: ResourceView, for boundary: PatientPanel, _ released: Set<InstanceKey>, _ countsFormal: Bool
     ) -> Result<Redaction, Failure> {
         let panel: Set<ResourceID>
         switch boundary {
@@ -68,7 +73,10 @@ struct Judge: Sendable {
         case .restricted: return .failure(Failure(reason: .outsideBoundary))
         case .compartment: break
         }
-        guard isMember(resource, of: panel, rule, released) else {
+        guard
+            isMember(resource, of: panel, rule, released)
+                || (countsFormal && rule.countsFormalMembers && isFormalMember(resource, of: panel, rule))
+        else {
             return .failure(Failure(reason: .outsideBoundary))
         }
         return multiPatient.redaction(of: resource, rule.multiPatient)
@@ -87,6 +95,11 @@ struct Judge: Sendable {
         case .securityContext: names(securityContext(of: resource), panel)
         case nil: false
         }
+    }
+
+    /// Member(R, p), full: any element of the published compartment names a patient of the panel.
+    private func isFormalMember(_ resource: ResourceView, of panel: Set<ResourceID>, _ rule: TypeRule) -> Bool {
+        rule.membership.contains { names(resource.references($0), panel) }
     }
 
     private func names(_ references: [ReferenceValue]?, _ panel: Set<ResourceID>) -> Bool {

@@ -62,10 +62,10 @@ extension Permit {
         case .create: return .create
         case .update: return .update
         case .delete: return .delete
-        case .search, .searchCompartment: return .search
+        case .search, .searchCompartment, .searchSystem, .typeHistory, .systemHistory: return .search
         case .read, .vread, .instanceHistory: return .read
-        case .capabilities, .typeHistory, .systemHistory, .searchSystem, .conditionalCreate, .conditionalUpdate,
-            .patch, .conditionalPatch, .conditionalDelete, .batch, .transaction, .operation, .page:
+        case .capabilities, .conditionalCreate, .conditionalUpdate, .patch, .conditionalPatch, .conditionalDelete,
+            .batch, .transaction, .operation, .page:
             return []
         }
     }

@@ -10,6 +10,7 @@ internal import FHIRCore
 public func admitAnswer(
     _ answer: UpstreamAnswer, under permit: Permit, pageLink: (String) -> String?
 ) -> AnswerAdmission {
+    if let call = permit.rule.operation { return OperationAnswer(permit, call).admit(answer) }
     if let denial = UpstreamStatus.denial(answer.status, for: permit.request.interaction) { return .refuse(denial) }
     switch permit.upstreamInteraction {
     case .read, .vread:
@@ -28,7 +29,7 @@ public func admitAnswer(
     }
 }
 
-private func bundle(_ answer: UpstreamAnswer, type: String) -> BundleView? {
+func bundle(_ answer: UpstreamAnswer, type: String) -> BundleView? {
     guard let view = resource(of: answer), let bundle = BundleView(view), bundle.type == type else { return nil }
     return bundle
 }

@@ -38,6 +38,14 @@ struct Decider {
             of: access.access, userPanel: access.userPanel, systemPanel: access.systemPanel)
     }
 
+    /// The same token before another request.
+    init(_ request: CanonicalRequest, of other: Decider) {
+        self.request = request
+        access = other.access
+        policy = other.policy
+        grants = other.grants
+    }
+
     func permit() throws(Refused) -> Permit {
         // Row 31: nothing here runs asynchronously; that preference is not even read.
         switch request.interaction {
@@ -51,6 +59,18 @@ struct Decider {
             return try searchPermit(type)
         case .searchCompartment(.patient, let id, let type?):
             return try searchPermit(type, compartment: id)
+        case .searchCompartment(let kind, let id, let type?):
+            return try associationPermit(kind, id, type)
+        case .searchCompartment(let kind, let id, nil):
+            return try wholeCompartmentPermit(kind, id)
+        case .searchSystem:
+            return try systemSearchPermit()
+        case .operation(let name, let level):
+            return try operationPermit(name, level)
+        case .typeHistory(let type):
+            return try typeHistoryPermit(type)
+        case .systemHistory:
+            return try systemHistoryPermit()
         case .create(let type):
             return try createPermit(type)
         case .update(let key):
@@ -60,8 +80,9 @@ struct Decider {
         case .page:
             // A page link is judged as the request that it continues, see `Permit.continuing(at:)`.
             throw Refused(.notFound)
-        case .capabilities, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .conditionalCreate,
-            .conditionalUpdate, .patch, .conditionalPatch, .conditionalDelete, .batch, .transaction, .operation:
+        case .capabilities, .conditionalCreate, .conditionalUpdate, .patch, .conditionalPatch, .conditionalDelete,
+            .batch,
+            .transaction:
             throw try refusalOfUnsupported()
         }
     }
@@ -71,25 +92,17 @@ struct Decider {
         if let (letters, type) = Decider.letters(of: request.interaction) {
             for letter in letters.elements { _ = try granting(letter, on: type) }
         }
-        switch request.interaction {
-        case .searchCompartment(.patient, let id, _):
-            guard grants.contains(where: { $0.boundary.contains(id) }) else { return Refused(.otherPatientNamed) }
-            return Refused(.operationNotSupported)
-        case .searchCompartment: return Refused(.contextRefused)
-        default: return Refused(.operationNotSupported)
-        }
+        return Refused(.operationNotSupported)
     }
 
     private static func letters(of interaction: FHIRInteraction) -> (Permissions, ResourceType)? {
         switch interaction {
-        case .typeHistory(let type): (.search, type)
         case .conditionalCreate(let type): ([.create, .search], type)
         case .conditionalUpdate(let type), .conditionalPatch(let type): ([.update, .search], type)
         case .conditionalDelete(let type): ([.delete, .search], type)
         case .patch(let key): (.update, key.type)
-        case .searchCompartment(_, _, let type?): (.search, type)
-        case .capabilities, .systemHistory, .searchSystem, .searchCompartment, .batch, .transaction, .operation, .page,
-            .read, .vread, .instanceHistory, .search, .create, .update, .delete:
+        case .capabilities, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .batch, .transaction,
+            .operation, .page, .read, .vread, .instanceHistory, .search, .create, .update, .delete:
             nil
         }
     }
@@ -157,8 +170,10 @@ struct Decider {
     }
 
     /// An instance takes no parameters, save those that page through its history.
-    private func instanceQuery() throws(Refused) -> SearchQuery? {
-        guard case .instanceHistory = request.interaction else {
+    func instanceQuery() throws(Refused) -> SearchQuery? {
+        switch request.interaction {
+        case .instanceHistory, .typeHistory, .systemHistory: break
+        default:
             try refuseParameters()
             guard request.options.summary != .count else { throw Refused(.parameterInvalid, parameter: "_summary") }
             return nil

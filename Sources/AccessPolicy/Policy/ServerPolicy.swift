@@ -17,6 +17,18 @@ public struct ServerPolicy: Hashable, Sendable {
     public let maxIncludes: Int
     /// The most patients that are written into one upstream query; under a larger panel a search names its patient.
     public let maxPatientsInQuery: Int
+    /// The most upstream searches that one search of a client is taken apart into.
+    public let maxSearches = 64
+    /// The most types that one search names, or reaches where it names none.
+    public let maxTypesPerSearch = 32
+    /// The most calls for one page of such a search; what is left comes with the next page.
+    public let maxCallsPerPage = 32
+    /// Rows on a page that is put together from several upstream pages, where the client does not say how many.
+    public let pageSize = 50
+    /// Whether `_has` may be asked, in the one form in which it tells nothing about hidden rows.
+    public var allowsReverseChaining = false
+    /// The operations that are let through.
+    public var operations = OperationTable.builtIn
 
     /// Makes a policy; slashes at the end of the bases are dropped.
     public init(

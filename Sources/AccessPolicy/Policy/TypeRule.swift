@@ -43,9 +43,12 @@ public struct TypeRule: Hashable, Sendable {
     /// What the published Patient compartment reads, beyond the subject.
     public let membership: [SearchParameter]
     /// What happens when other patients are named.
-    public let multiPatient: MultiPatientRule
+    public internal(set) var multiPatient: MultiPatientRule
     /// Whether a resource that decides about access itself: written by nobody through this door.
     public let bearsPolicy: Bool
+    /// Whether a row belongs to every patient whom the published compartment names in it, and not only to its subject;
+    /// an explicit choice of the site, for reading only.
+    public internal(set) var countsFormalMembers = false
 
     /// Whether resources of the type hold whole resources of other types, which no grant for it covers.
     public var wrapsOthers: Bool { type == .bundle || type == .parameters }

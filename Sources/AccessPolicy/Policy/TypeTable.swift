@@ -2,7 +2,7 @@ public import FHIRCore
 
 /// What the policy knows about every R4 type. It is total: a type without a rule cannot be in it.
 public struct TypeTable: Hashable, Sendable {
-    private let rules: [ResourceType: TypeRule]
+    private var rules: [ResourceType: TypeRule]
 
     /// Why a list of rules is no table.
     public enum Incomplete: Error, Hashable, Sendable {
@@ -33,6 +33,34 @@ public struct TypeTable: Hashable, Sendable {
             ?? TypeRule(
                 type: type, typeClass: .restricted, subject: nil, membership: [], multiPatient: .deny,
                 bearsPolicy: true)
+    }
+
+    /// The same table with the site's own choices: whose types count formal members, and what becomes of resources that
+    /// name further patients.
+    ///
+    /// A choice that does not fit a type is refused: only types of the compartment have either.
+    public func choosing(
+        formalMembers: Set<ResourceType> = [], multiPatient: [ResourceType: TypeRule.MultiPatientRule] = [:]
+    ) throws(Unfit) -> TypeTable {
+        var table = self
+        for type in formalMembers.sorted() {
+            guard case .parameter? = rules[type]?.subject, type != .provenance else { throw Unfit(type: type) }
+            table.rules[type]?.countsFormalMembers = true
+        }
+        for (type, choice) in multiPatient.sorted(by: { $0.key < $1.key }) {
+            guard rules[type]?.typeClass == .compartment else { throw Unfit(type: type) }
+            table.rules[type]?.multiPatient = choice
+        }
+        return table
+    }
+
+    /// A choice for a type that does not have it.
+    public struct Unfit: Error, Hashable, Sendable {
+        /// The type.
+        public let type: ResourceType
+
+        /// The error for this type.
+        public init(type: ResourceType) { self.type = type }
     }
 
     private static func isReadable(_ subject: TypeRule.Subject?) -> Bool {

@@ -69,6 +69,8 @@ extension ExchangeRules {
         case .deny(let denial): return .refuse(GatewayRefusal(denial, realm: policy.publicBase), record)
         case .permit(let permit):
             record.describe(permit)
+            if permit.isOperation, !permit.isGathered { return call(permit, page: page, record: record) }
+            if permit.isGathered { return gather(permit, asker: asker, page: page, record: record) }
             do throws(RequestRefusal) {
                 switch try finish(permit, of: question, asker: asker, page: page, record: record) {
                 case .refuse(let refusal, let record): return .refuse(refusal, record)
@@ -92,7 +94,7 @@ extension ExchangeRules {
         var permit = permit
         if let page {
             // The page belongs to the query that was asked then; under narrower rights it would be another answer.
-            guard page.origin.narrowed == narrowed,
+            guard page.origin.narrowed == narrowed, page.place == nil,
                 let continued = permit.continuing(at: pageLinks.server.origin + page.target)
             else { return .refuse(.notFound("page-link"), record) }
             permit = continued

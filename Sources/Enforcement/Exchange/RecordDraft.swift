@@ -38,7 +38,7 @@ struct RecordDraft: Sendable {
     /// Adds by what right, and what goes to the protected server.
     mutating func describe(_ permit: Permit) {
         record.scopes = permit.determining.map(\.text)
-        record.queryNarrowed = permit.upstreamQuery?.encoded
+        record.queryNarrowed = permit.recordedQuery
     }
 
     /// Adds what left and what did not.

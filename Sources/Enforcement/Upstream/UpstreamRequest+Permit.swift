@@ -16,11 +16,14 @@ extension UpstreamRequest {
         let path = permit.upstreamInteraction.upstreamPath
         let query = permit.upstreamQuery?.encoded
         switch permit.upstreamInteraction {
-        case .search where permit.request.isPostSearch:
+        case .search where permit.request.isPostSearch || (query?.utf8.count ?? 0) > Self.longestQueryInTarget:
             // The values of a POST search stay out of the protected server's access log as well (b.4 row 7).
             self.init(
                 method: .post, path: "\(path)/_search", contentType: "application/x-www-form-urlencoded",
                 prefer: Self.strict, body: Array((query ?? "").utf8))
+        case .operation where permit.operationBody != nil:
+            self.init(
+                method: .post, path: path, contentType: Self.fhirJSON, body: permit.operationBody?.bytes ?? [])
         case .create, .conditionalCreate:
             self.init(
                 method: .post, path: path, contentType: Self.fhirJSON, prefer: Self.representation,
@@ -44,6 +47,8 @@ extension UpstreamRequest {
         self.init(method: .get, path: "/\(precondition.instance)")
     }
 
+    /// A longer query goes as a form: many servers and proxies take no longer request line than 8 KiB.
+    private static let longestQueryInTarget = 4_096
     /// R4 search.html#errors: a server that does not know a parameter of ours must not leave it out.
     private static let strict = "handling=strict"
     private static let fhirJSON = "application/fhir+json"
