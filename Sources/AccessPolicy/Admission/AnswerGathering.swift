@@ -46,6 +46,8 @@ extension Permit {
         case .search: return SearchGathering(self, gathering, from: start)
         case .history: return HistoryGathering(self, gathering, from: start)
         case .operation: return OperationGathering(self, gathering, from: start)
+        // It has one page, which begins at the beginning.
+        case .binary: return position == nil ? BinaryGathering(self, gathering, from: start) : nil
         }
     }
 }

@@ -10,6 +10,8 @@ struct Gathering: Sendable {
         case history
         /// What an operation answers in pages, or a call that hangs on a read.
         case operation
+        /// Documents that point at a Binary, and then the Binary.
+        case binary
     }
 
     let kind: Kind

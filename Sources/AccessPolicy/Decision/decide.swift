@@ -50,7 +50,7 @@ struct Decider {
         // Row 31: nothing here runs asynchronously; that preference is not even read.
         switch request.interaction {
         case .read(let key):
-            return try instancePermit(key, letter: .read)
+            return key.type == .binary ? try binaryPermit(key) : try instancePermit(key, letter: .read)
         case .vread(let key, _):
             return try instancePermit(key, letter: .read, precondition: .currentVersion(key))
         case .instanceHistory(let key):
@@ -145,11 +145,11 @@ struct Decider {
     // MARK: - instances
 
     /// Read, version read and instance history.
-    private func instancePermit(
+    func instancePermit(
         _ key: InstanceKey, letter: Permissions, precondition: Precondition? = nil
     ) throws(Refused) -> Permit {
         let found = try reachable(key, try granting(letter, on: key.type))
-        try checkOptions()
+        try checkOptions(takesRawBinary: request.interaction == .read(key) && key.type == .binary)
         let query = try instanceQuery()
         return Permit(
             request: request, access: access, determining: found.map(\.held),
@@ -198,12 +198,12 @@ struct Decider {
     }
 
     /// What we could not do to the answer is refused before it is asked for.
-    func checkOptions() throws(Refused) {
+    func checkOptions(takesRawBinary: Bool = false) throws(Refused) {
         // FHIR R4 search.html: `_elements` names base elements of the resource.
         guard request.options.elements.allSatisfy({ !$0.contains(".") }) else {
             throw Refused(.parameterNotSupported, parameter: "_elements")
         }
-        guard request.options.format == .json else { throw Refused(.formatNotSupported) }
+        guard request.options.format == .json || takesRawBinary else { throw Refused(.formatNotSupported) }
     }
 
     var isLenient: Bool { request.prefer.handling == .lenient }

@@ -14,7 +14,10 @@ struct GatewaySide {
         let settings = installation.configuration
         let upstream = try Self.upstream(settings.fhirServer, base: upstreamBase)
         let pools = try UpstreamPools(server: upstream)
-        let policy = ServerPolicy(publicBase: settings.fhirBase, upstreamBase: upstream.base, types: try .r4())
+        var policy = ServerPolicy(
+            publicBase: settings.fhirBase, upstreamBase: upstream.base, types: try settings.typeTable())
+        policy.operations = try settings.operationTable()
+        policy.allowsReverseChaining = settings.fhirServer.allowsReverseChaining
         let signer = installation.server.keys.signer
         let revoked = installation.server.revocationState
         let verifier = AccessTokenVerifier(

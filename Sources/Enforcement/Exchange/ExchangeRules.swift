@@ -42,8 +42,10 @@ extension ExchangeRules {
             let asker = Asker(
                 access: access, userPanel: userPanel, systemPanel: systemPanel, received: incoming.request,
                 now: incoming.now)
+            if let place = BulkPlace(incoming.request) { return judge(place, of: asker, record: record) }
             do throws(RequestRefusal) {
                 let asked = try CanonicalRequest(incoming.request)
+                if asked.interaction.isBulkExport { return startExport(asked, of: asker, record: record) }
                 guard case .page(let opaque) = asked.interaction else {
                     return judge(asked, of: asker, page: nil, record: record)
                 }

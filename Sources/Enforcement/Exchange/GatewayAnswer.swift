@@ -44,6 +44,13 @@ public struct GatewayAnswer: ~Copyable, Sendable {
             status = answer.status
             body = answer.body.bytes
             var fields = answer.body.bytes.isEmpty ? AnswerFields.guarded : AnswerFields.document
+            if let type = answer.rawContentType {
+                // Row 28: content that somebody has uploaded is kept, never shown as a page of ours.
+                fields = [("content-type", type), ("content-disposition", "attachment")] + AnswerFields.guarded
+            }
+            if let type = answer.plainContentType { fields = [("content-type", type)] + AnswerFields.guarded }
+            if let place = answer.contentLocation { fields.append(("content-location", place)) }
+            if let seconds = answer.retryAfter { fields.append(("retry-after", String(seconds))) }
             if let etag = answer.etag { fields.append(("etag", etag)) }
             if let lastModified = answer.lastModified { fields.append(("last-modified", lastModified)) }
             if let location = answer.location { fields.append(("location", location)) }

@@ -9,11 +9,11 @@ public import OAuthCore
 public struct PageLinks: Sendable {
     private static let purpose = "fhir-page"
 
-    private let sealer: Sealer
-    private let publicBase: String
+    let sealer: Sealer
+    let publicBase: String
     let server: UpstreamFHIRServer
     private let lifetime: Int64
-    private let random: RandomSource
+    let random: RandomSource
 
     /// - Parameters:
     ///   - publicBase: our FHIR base, without a slash at the end.

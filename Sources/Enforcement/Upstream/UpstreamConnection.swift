@@ -146,6 +146,7 @@ extension UpstreamHead {
             contentEncoding: head.headers.first(name: "content-encoding"),
             etag: head.headers.first(name: "etag"),
             lastModified: head.headers.first(name: "last-modified"),
-            location: head.headers.first(name: "location"))
+            location: head.headers.first(name: "location"),
+            contentLocation: head.headers.first(name: "content-location"))
     }
 }

@@ -12,11 +12,13 @@ public struct UpstreamHead: Sendable, Hashable {
     public var lastModified: String?
     /// `Location`.
     public var location: String?
+    /// `Content-Location`; where an asynchronous request can be looked at.
+    public var contentLocation: String?
 
     /// A head with these fields.
     public init(
         status: Int, contentType: String? = nil, contentEncoding: String? = nil, etag: String? = nil,
-        lastModified: String? = nil, location: String? = nil
+        lastModified: String? = nil, location: String? = nil, contentLocation: String? = nil
     ) {
         self.status = status
         self.contentType = contentType
@@ -24,5 +26,6 @@ public struct UpstreamHead: Sendable, Hashable {
         self.etag = etag
         self.lastModified = lastModified
         self.location = location
+        self.contentLocation = contentLocation
     }
 }

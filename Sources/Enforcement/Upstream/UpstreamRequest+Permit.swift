@@ -42,6 +42,20 @@ extension UpstreamRequest {
         }
     }
 
+    /// The kick-off of a permitted export.
+    init(_ export: BulkPermit) {
+        self.init(
+            method: .get, path: export.kickOff.upstreamInteraction.upstreamPath,
+            query: export.kickOff.upstreamQuery?.encoded, prefer: "respond-async")
+    }
+
+    /// Something of a permitted export's job: its state, its end, one of its files.
+    ///
+    /// - Parameter target: a request target that was checked to lie within the server's base.
+    init(_ export: BulkPermit, method: Method, target: String) {
+        self.init(method: method, path: "", pageTarget: target)
+    }
+
     /// The read of the stored version that a permit wants judged first.
     init(readingFirst precondition: Precondition, for permit: Permit) {
         self.init(method: .get, path: "/\(precondition.instance)")

@@ -29,7 +29,9 @@ import Testing
                 try #require(read.released == expected, "seed \(seed), read \(target), \(token)")
                 let search = world.search()
                 seen += expected.count + (try compare(judge, search, token, world.store, seed))
-                judged += 2
+                seen += try compareWide(judge, world.typeList(), token, world.store, seed)
+                seen += try compareEverything(judge, world.patient(), token, world.store, seed)
+                judged += 4
             }
         }
         // A model that never sees anything would agree with everything.
@@ -59,6 +61,48 @@ import Testing
     }
 }
 
+extension DifferentialTests {
+    /// A search over several types finds what may be seen of each, once, or is refused for a type that is not granted.
+    private func compareWide(
+        _ judge: Judge, _ types: [String], _ token: ReferenceToken, _ store: [ReferenceResource], _ seed: UInt64
+    ) throws -> Int {
+        let expected = ReferenceModel.visible("s", store, token).filter { key in
+            types.contains { key.hasPrefix($0 + "/") }
+        }
+        let honest = judge.wideSearch(types, token, store, obeys: true)
+        if honest.status == 200 {
+            try #require(honest.released == expected, "seed \(seed), \(types), \(token)")
+            try #require(honest.count == expected.count, "seed \(seed), \(types), \(token): a row stands there twice")
+        } else {
+            try #require(
+                types.contains { !ReferenceModel.isGranted("s", type: $0, token) },
+                "seed \(seed), \(types), \(token): refused with \(honest.status)")
+        }
+        let hostile = judge.wideSearch(types, token, store, obeys: false)
+        try #require(
+            hostile.released.isSubset(of: expected), "seed \(seed), \(types), \(token): hostile upstream leaks")
+        return expected.count
+    }
+
+    /// `$everything` gives what may be seen of one patient, or is refused where the patient may not be read.
+    private func compareEverything(
+        _ judge: Judge, _ patient: String, _ token: ReferenceToken, _ store: [ReferenceResource], _ seed: UInt64
+    ) throws -> Int {
+        let visible = ReferenceModel.visible("r", store, token).union(ReferenceModel.visible("s", store, token))
+        let honest = judge.everything(patient, token, store, obeys: true)
+        let hostile = judge.everything(patient, token, store, obeys: false)
+        try #require(
+            hostile.released.isSubset(of: visible), "seed \(seed), \(patient), \(token): hostile upstream leaks")
+        guard ReferenceModel.visible("r", store, token).contains("Patient/\(patient)") else {
+            try #require(honest.status != 200, "seed \(seed), \(patient), \(token)")
+            return 0
+        }
+        let expected = visible.intersection(ReferenceModel.everything(of: patient, store).map(\.key))
+        try #require(honest.released == expected, "seed \(seed), \(patient), \(token): \(honest.status)")
+        return expected.count
+    }
+}
+
 /// Drives the code under test with a tiny upstream made of the reference model's own filter.
 private struct Judge {
     let policy: ServerPolicy
@@ -66,6 +110,8 @@ private struct Judge {
     struct Verdict {
         let status: Int
         let released: Set<String>
+        /// How many entries there were.
+        var count = 0
     }
 
     init() throws {
@@ -112,13 +158,36 @@ private struct Judge {
         case .deny(let denial)?: return Verdict(status: denial.status, released: [])
         case nil: return Verdict(status: 403, released: [])
         }
-        guard var gathering = permit.gathering(from: nil) else {
-            return verdict(page(permit, store, obeys: obeys), permit)
+        return gathered(permit) { page($0, store, obeys: obeys) }
+    }
+
+    func wideSearch(
+        _ types: [String], _ token: ReferenceToken, _ store: [ReferenceResource], obeys: Bool
+    ) -> Verdict {
+        switch decision("", "_type=" + types.joined(separator: ","), token) {
+        case .permit(let permit)?: return gathered(permit) { page($0, store, obeys: obeys) }
+        case .deny(let denial)?: return Verdict(status: denial.status, released: [])
+        case nil: return Verdict(status: 403, released: [])
         }
-        while let next = gathering.next {
-            if let denial = gathering.take(page(next, store, obeys: obeys)) {
-                return Verdict(status: denial.status, released: [])
+    }
+
+    func everything(
+        _ patient: String, _ token: ReferenceToken, _ store: [ReferenceResource], obeys: Bool
+    ) -> Verdict {
+        switch decision("/Patient/\(patient)/$everything", nil, token) {
+        case .permit(let permit)?:
+            return gathered(permit) { _ in
+                searchset(obeys ? ReferenceModel.everything(of: patient, store) : store)
             }
+        case .deny(let denial)?: return Verdict(status: denial.status, released: [])
+        case nil: return Verdict(status: 403, released: [])
+        }
+    }
+
+    private func gathered(_ permit: Permit, _ upstream: (Permit) -> UpstreamAnswer) -> Verdict {
+        guard var gathering = permit.gathering(from: nil) else { return verdict(upstream(permit), permit) }
+        while let next = gathering.next {
+            if let denial = gathering.take(upstream(next)) { return Verdict(status: denial.status, released: []) }
         }
         return verdict(gathering.finished { _ in nil })
     }
@@ -128,6 +197,10 @@ private struct Judge {
         let type = permit.upstreamInteraction.type?.rawValue ?? ""
         let narrowed = (permit.upstreamQuery?.terms ?? []).map { (name: $0.fullName, value: $0.rawValue) }
         let rows = obeys ? ReferenceModel.matching(narrowed, type: type, store) : store
+        return searchset(rows)
+    }
+
+    private func searchset(_ rows: [ReferenceResource]) -> UpstreamAnswer {
         let entries = rows.map { row -> [String: Any] in
             ["fullUrl": "\(ReferenceModel.upstreamBase)/\(row.key)", "resource": row.body, "search": ["mode": "match"]]
         }
@@ -166,10 +239,8 @@ private struct Judge {
                 value?["resourceType"] as? String == "Bundle"
                 ? (value?["entry"] as? [[String: Any]] ?? []).compactMap { $0["resource"] as? [String: Any] }
                 : [value].compactMap(\.self)
-            return Verdict(
-                status: released.status,
-                released: Set(
-                    resources.map { ReferenceResource($0) }.filter { $0.type != "OperationOutcome" }.map(\.key)))
+            let keys = resources.map { ReferenceResource($0) }.filter { $0.type != "OperationOutcome" }.map(\.key)
+            return Verdict(status: released.status, released: Set(keys), count: keys.count)
         }
     }
 }

@@ -191,6 +191,22 @@ enum ReferenceModel {
         return Set(store.filter { resource in scopes.contains { reaches($0, letter, resource, token) } }.map(\.key))
     }
 
+    /// Whether some held scope with a letter could reach anything of a type.
+    static func isGranted(_ letter: Character, type: String, _ token: ReferenceToken) -> Bool {
+        token.scopes.compactMap(ReferenceScope.init).contains { scope in
+            scope.letters.contains(letter) && names(scope, type) && hasContext(scope, token)
+                && (!restrictedTypes.contains(type) || (scope.level == "system" && token.systemIsEveryone))
+        }
+    }
+
+    /// { r ∈ store | r is the patient, or its subject is }
+    static func everything(of patient: String, _ store: [ReferenceResource]) -> [ReferenceResource] {
+        store.filter { resource in
+            if resource.type == "Patient" { return resource.id == patient }
+            return subjectElement[resource.type].flatMap { self.patient(named: resource.body[$0]) } == patient
+        }
+    }
+
     /// { r ∈ store of the type | every term of the query holds }: what an upstream that obeys would match.
     static func matching(_ query: [(name: String, value: String)], type: String, _ store: [ReferenceResource])
         -> [ReferenceResource]

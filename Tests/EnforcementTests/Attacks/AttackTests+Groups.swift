@@ -189,6 +189,31 @@ import Testing
         try await AttackTests.attack("ATK-236")
     }
 
+    @Test(.verifies("attack@ATK-238"))
+    func `an export beyond the grant is refused`() async throws {
+        try await AttackTests.attack("ATK-238")
+    }
+
+    @Test(.verifies("attack@ATK-239"))
+    func `an export under a constraint is refused or filtered line by line`() async throws {
+        try await AttackTests.attack("ATK-239")
+    }
+
+    @Test(.verifies("attack@ATK-240"))
+    func `a filter inside an export is a search`() async throws {
+        try await AttackTests.attack("ATK-240")
+    }
+
+    @Test(.verifies("attack@ATK-241"))
+    func `a job of somebody else is not there`() async throws {
+        try await AttackTests.attack("ATK-241")
+    }
+
+    @Test(.verifies("attack@ATK-242"))
+    func `a job of somebody else cannot be ended`() async throws {
+        try await AttackTests.attack("ATK-242")
+    }
+
     @Test(.verifies("attack@ATK-243"))
     func `looking for people across the population is refused`() async throws {
         try await AttackTests.attack("ATK-243")
@@ -227,6 +252,21 @@ import Testing
 
 /// Attachments, documents, bundles.
 @Suite struct DocumentsAttackTests {
+    @Test(.verifies("attack@ATK-213"))
+    func `an attachment of the own document can be read`() async throws {
+        try await AttackTests.attack("ATK-213")
+    }
+
+    @Test(.verifies("attack@ATK-214"))
+    func `an attachment needs the grant of its document`() async throws {
+        try await AttackTests.attack("ATK-214")
+    }
+
+    @Test(.verifies("attack@ATK-216"))
+    func `an attachment is tied to the token`() async throws {
+        try await AttackTests.attack("ATK-216")
+    }
+
     @Test(.verifies("attack@ATK-219"))
     func `a document that is stored by being asked for is refused`() async throws {
         try await AttackTests.attack("ATK-219")
