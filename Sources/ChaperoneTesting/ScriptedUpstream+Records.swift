@@ -23,8 +23,8 @@ public final class ScriptedRecords: Sendable {
         let resource: JSONValue?
     }
 
-    private let base: String
-    private let obedience: Obedience
+    let base: String
+    let obedience: Obedience
     /// Its own edits only; `ScriptedRecords+Transaction.swift` puts a whole state back.
     let stored: Mutex<[InstanceKey: [Version]]>
 
@@ -85,7 +85,7 @@ public final class ScriptedRecords: Sendable {
         }
     }
 
-    private static func stamped(_ version: Version) -> JSONValue? {
+    static func stamped(_ version: Version) -> JSONValue? {
         guard let members = version.resource?.object else { return nil }
         let meta = members.first { $0.name == "meta" }?.value.object ?? []
         let stamp = JSONMemberValue(
@@ -130,6 +130,12 @@ extension ScriptedRecords {
         }
         let segments = path.split(separator: "/").map(String.init)
         if segments.isEmpty, request.method == .post { return transaction(request.body) }
+        if request.method == .get, segments.last == "_history", segments.count <= 2 {
+            return wideHistory(of: segments.count == 2 ? segments[0] : nil, query ?? "")
+        }
+        if let operation = segments.last, operation.hasPrefix("$") {
+            return call(operation, Array(segments.dropLast()), query ?? "", request)
+        }
         guard let type = segments.first.flatMap(ResourceType.init(rawValue:)) else { return notFound }
         switch (request.method, segments.count) {
         case (.get, 1): return search(type, query ?? "")
@@ -241,7 +247,7 @@ extension ScriptedRecords {
             lastModified: "Thu, 01 Jan 2026 00:00:00 GMT")
     }
 
-    private var notFound: ScriptedUpstream.Reply { status(404) }
+    var notFound: ScriptedUpstream.Reply { status(404) }
 
     func status(_ status: Int) -> ScriptedUpstream.Reply {
         let body =
@@ -254,7 +260,7 @@ extension ScriptedRecords {
 // MARK: - search
 
 extension ScriptedRecords {
-    private func search(_ type: ResourceType, _ text: String) -> ScriptedUpstream.Reply {
+    func search(_ type: ResourceType, _ text: String) -> ScriptedUpstream.Reply {
         guard let query = try? SearchQuery(parsing: text) else { return status(400) }
         let current = stored.withLock { stored in
             stored.compactMapValues { $0.last.flatMap { Self.stamped($0) } }

@@ -20,6 +20,11 @@ struct ConfigCommand: AsyncParsableCommand {
 
         func run() async throws {
             let configuration = try options.load()
+            do {
+                _ = try configuration.operationTable()
+            } catch let error as ConfigurationError {
+                throw CommandFailure(error.problems.map(\.description).joined(separator: "\nchaperone: "), code: .usage)
+            }
             let hazards = configuration.productionHazards(secrets: try configuration.loadedSecrets())
             switch output.output {
             case .json:

@@ -53,6 +53,23 @@ struct HistoryAnswer {
     }
 
     private func version(_ view: ResourceView, _ entry: BundleView.Entry) -> [JSONMemberValue] {
+        HistoryEntry.version(view, key, entry)
+    }
+
+    /// A deletion of this very resource, told in our own words; nil for any other entry without a resource.
+    private func deletion(_ entry: BundleView.Entry) -> [JSONMemberValue]? {
+        guard let request = entry.request, request.method == "DELETE",
+            permit.rule.forms.read(LiteralReference(request.url)) == key
+        else { return nil }
+        return HistoryEntry.deletion(key, entry)
+    }
+}
+
+/// What stands beside a resource in an entry of a history, told in our own words.
+enum HistoryEntry {
+    static func version(
+        _ view: ResourceView, _ key: InstanceKey, _ entry: BundleView.Entry
+    ) -> [JSONMemberValue] {
         let isCreate = entry.request?.method == "POST"
         let request: JSONValue = [
             "method": .string(isCreate ? "POST" : "PUT"),
@@ -64,11 +81,7 @@ struct HistoryAnswer {
         return [JSONMemberValue("request", request), JSONMemberValue("response", .object(response))]
     }
 
-    /// A deletion of this very resource, told in our own words; nil for any other entry without a resource.
-    private func deletion(_ entry: BundleView.Entry) -> [JSONMemberValue]? {
-        guard let request = entry.request, request.method == "DELETE",
-            permit.rule.forms.read(LiteralReference(request.url)) == key
-        else { return nil }
+    static func deletion(_ key: InstanceKey, _ entry: BundleView.Entry) -> [JSONMemberValue] {
         var response = [JSONMemberValue("status", "204")]
         if let date = AnswerHeaders.date(entry.response?["lastModified"]?.string) {
             response.append(JSONMemberValue("lastModified", .string(date)))

@@ -12,17 +12,20 @@ enum Judgement: Sendable {
 struct Judge: Sendable {
     let grants: [EffectiveGrant]
     let policy: ServerPolicy
+    /// Which resources stand under which `urn:` in the document that is judged.
+    let entries: [String: InstanceKey]
 
-    init(grants: [EffectiveGrant], policy: ServerPolicy) {
+    init(grants: [EffectiveGrant], policy: ServerPolicy, entries: [String: InstanceKey] = [:]) {
         self.grants = grants
         self.policy = policy
+        self.entries = entries
     }
 
     /// Why a resource is outside one boundary.
     struct Failure: Error { let reason: WithholdReason }
 
     var forms: ReferenceForms {
-        ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase)
+        ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase, entries: entries)
     }
 
     /// Whether some grant with one of these letters admits the resource.
@@ -57,6 +60,8 @@ struct TypeJudge: Sendable {
     /// The grants that say anything about the letters on the type: boundary and constraint of each, and the scopes.
     private let grants: [(boundary: PatientPanel, constraint: SearchConstraint?)]
     private let held: [HeldScope]
+    /// Whether formal membership counts; what is written is held against the subject alone.
+    private let countsFormalMembers: Bool
 
     init(_ judge: Judge, of type: ResourceType, letters: Permissions) {
         policy = judge.policy
@@ -65,6 +70,7 @@ struct TypeJudge: Sendable {
         let applying = judge.grants.filter { $0.grants(letters, on: type, types: judge.policy.types) }
         grants = applying.map { ($0.boundary, $0.scope.constraint) }
         held = applying.map(\.held)
+        countsFormalMembers = rule.countsFormalMembers && letters.isDisjoint(with: [.create, .update, .delete])
     }
 
     /// Reads the subject element of a resource of the type.
@@ -120,8 +126,20 @@ struct TypeJudge: Sendable {
             } else {
                 subject.names(aPatientOf: panel)
             }
-        guard isMember else { return .failure(Judge.Failure(reason: .outsideBoundary)) }
+        guard isMember || (countsFormalMembers && isFormalMember(resource, of: panel)) else {
+            return .failure(Judge.Failure(reason: .outsideBoundary))
+        }
         return others(in: resource, panel, rule.multiPatient)
+    }
+
+    /// Member(R, p), full: any element of the published compartment names a patient of the panel.
+    private func isFormalMember(_ resource: ResourceView, of panel: Set<ResourceID>) -> Bool {
+        rule.membership.contains { parameter in
+            (resource.references(parameter) ?? []).contains { value in
+                guard let key = forms.read(value.literal) else { return false }
+                return key.type == .patient && panel.contains(key.id)
+            }
+        }
     }
 
     /// What takes patients outside the panel out, or the failure that withholds the resource.

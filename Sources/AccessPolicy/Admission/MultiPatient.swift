@@ -60,6 +60,9 @@ struct MultiPatient {
             return forms.read(value.literal).map { !panel.contains($0.id) } ?? true
         case .fragment: return false
         case .conditional, .other: return true
+        case .urn where forms.read(value.literal) != nil:
+            guard let key = forms.read(value.literal), key.type == .patient else { return false }
+            return !panel.contains(key.id)
         case .urn, nil:
             // Without an address only the type can say that it is nobody's.
             guard let type = value.declaredType.flatMap(ResourceType.init(rawValue:)) else { return true }

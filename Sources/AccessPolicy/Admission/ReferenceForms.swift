@@ -4,13 +4,16 @@ internal import FHIRCore
 struct ReferenceForms: Sendable {
     let publicBase: String
     let upstreamBase: String
+    /// Which resources stand under which `urn:` in the document that the reference is in.
+    var entries: [String: InstanceKey] = [:]
 
     /// The resource that a reference names when read; nil for every other spelling.
     func read(_ literal: LiteralReference?) -> InstanceKey? {
         switch literal {
         case .relative(let key, _): key
         case .absolute(let base, let key, _): base == publicBase || base == upstreamBase ? key : nil
-        case .fragment, .urn, .conditional, .other, nil: nil
+        case .urn(let text): entries[text]
+        case .fragment, .conditional, .other, nil: nil
         }
     }
 

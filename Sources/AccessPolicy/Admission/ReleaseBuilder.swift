@@ -11,7 +11,7 @@ struct ReleaseBuilder {
     private var lastPatient: ResourceID?
     private(set) var securityEvents: [String] = []
     private let projection: Projection
-    private let addresses: AddressMap?
+    private var addresses: AddressMap?
 
     var rule: ReleaseRule { permit.rule }
 
@@ -57,6 +57,17 @@ struct ReleaseBuilder {
     }
 
     mutating func withhold(_ reason: WithholdReason) { counts.withhold(reason) }
+
+    /// Takes over what was counted and noted before anything was released.
+    mutating func adopt(_ counts: ReleaseCounts, _ events: [String]) {
+        self.counts = counts
+        securityEvents = events
+    }
+
+    /// Goes on with resources of another document.
+    mutating func turn(to document: JSONDocument) {
+        addresses = AddressMap(rule.policy, for: document.bytes)
+    }
 
     /// Notes something that an obedient upstream does not do; each kind once.
     mutating func note(_ event: String) {

@@ -20,6 +20,14 @@ public struct ReleasedAnswer: Hashable, Sendable {
     public let lastModified: String?
     /// `Location`, on the public base.
     public let location: String?
+    /// The media type of a body that is the content of a Binary and not a FHIR document; nil for every other.
+    public internal(set) var rawContentType: String?
+    /// The media type of a body of ours or of judged lines that is no FHIR document; nil for every other.
+    public internal(set) var plainContentType: String?
+    /// `Content-Location`, on the public base.
+    public internal(set) var contentLocation: String?
+    /// `Retry-After`, in seconds.
+    public internal(set) var retryAfter: Int?
     /// What was released and what was not.
     public let counts: ReleaseCounts
     /// The patients whose resources were released.

@@ -81,6 +81,14 @@ struct SearchAnswer {
             members: [JSONMemberValue("search", ["mode": "outcome"])])
     }
 
+    /// The rows of one upstream page, for an answer that is put together from several.
+    mutating func page() -> JudgedPage {
+        for entry in bundle.entries { sort(entry) }
+        return JudgedPage(
+            matches: matches, candidates: candidates.filter { !matched.contains($0.key) },
+            hidesMatches: hasHiddenMatches, withheld: builder.counts.withheld, securityEvents: builder.securityEvents)
+    }
+
     // MARK: - entries
 
     /// Puts an entry among the matches or the candidates for inclusion, or withholds it.
@@ -154,10 +162,14 @@ struct SearchAnswer {
     ///
     /// It depends on what the client sees and on nothing else, so it tells nothing about what is hidden.
     private func isMissingIncludes(among released: [Entry]) -> Bool {
-        guard !permit.rule.includes.isEmpty else { return false }
+        SearchAnswer.isMissingIncludes(of: permit.rule, matches: matches, among: released)
+    }
+
+    static func isMissingIncludes(of rule: ReleaseRule, matches: [Entry], among released: [Entry]) -> Bool {
+        guard !rule.includes.isEmpty else { return false }
         let keys = Set(released.map(\.key))
-        let forms = permit.rule.forms
-        return permit.rule.includes.contains { include in
+        let forms = rule.forms
+        return rule.includes.contains { include in
             guard !include.isReverse else { return false }
             let sources = include.iterates ? released : matches
             return sources.contains { entry in

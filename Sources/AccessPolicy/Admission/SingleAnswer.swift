@@ -14,6 +14,9 @@ struct SingleAnswer {
         case .fails(let reason):
             return .refuse(permit.denial(for: reason, as: role))
         case .passes(let redaction, let scopes):
+            if view.type == .binary, redaction.isEmpty, !isUnchanged(view, answer) {
+                return RawBinary.admission(of: view, by: scopes, under: permit, answer)
+            }
             var builder = ReleaseBuilder(permit, document: view.node.document)
             let bytes = builder.release(view, redaction, by: scopes, isProjected: true)
             // A validator over what was cut would tell of changes that the client does not see (b.7).

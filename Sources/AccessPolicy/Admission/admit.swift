@@ -70,10 +70,10 @@ extension Permit {
         case .create: return .create
         case .update, .patch: return .update
         case .delete: return .delete
-        case .search, .searchCompartment: return .search
+        case .search, .searchCompartment, .searchSystem, .typeHistory, .systemHistory: return .search
         case .read, .vread, .instanceHistory: return .read
-        case .capabilities, .typeHistory, .systemHistory, .searchSystem, .conditionalCreate, .conditionalUpdate,
-            .conditionalPatch, .conditionalDelete, .batch, .transaction, .operation, .page:
+        case .capabilities, .conditionalCreate, .conditionalUpdate, .conditionalPatch, .conditionalDelete, .batch,
+            .transaction, .operation, .page:
             return []
         }
     }

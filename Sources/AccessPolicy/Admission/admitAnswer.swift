@@ -10,6 +10,7 @@ internal import FHIRCore
 public func admitAnswer(
     _ answer: UpstreamAnswer, under permit: Permit, pageLink: (String) -> String?
 ) -> AnswerAdmission {
+    if let call = permit.rule.operation { return OperationAnswer(permit, call).admit(answer) }
     if let denial = UpstreamStatus.denial(answer.status, for: permit.request.interaction) { return .refuse(denial) }
     switch permit.upstreamInteraction {
     case .read, .vread:

@@ -9,26 +9,39 @@ extension Decider {
                 throw Refused(.otherPatientNamed)
             }
         }
+        try checkOptions()
+        return try gathered(
+            try searches(type, by: searching, terms: request.query, compartment: compartment), shown: nil)
+    }
+
+    /// The upstream searches that one search over a type comes to: mostly one.
+    func searches(
+        _ type: ResourceType, by searching: [EffectiveGrant], terms: SearchQuery, compartment: ResourceID? = nil,
+        association: RowLimit.Association? = nil
+    ) throws(Refused) -> [Permit] {
         // Nothing narrows a search over a type whose patient no parameter names.
         let usable = searching.filter { $0.isEveryone || isNarrowable(type) }
         guard !usable.isEmpty else { throw Refused(.contextRefused) }
-
-        try checkOptions()
         let gate = ParameterGate(
             type: type, searching: usable, grants: grants, policy: policy, isLenient: isLenient)
-        var plan = try gate.plan(request.query)
+        var plan = try gate.plan(terms)
         if request.options.summary == .count { plan.isCount = true }
         if let compartment { try add(compartment, of: type, usable, to: &plan) }
-        let narrowing = SearchNarrowing(usable, on: type, plan: plan, policy: policy)
-        if let obstacle = narrowing.obstacle {
-            let parameter = obstacle == .patientRequired ? policy.types[type].narrowingParameter : nil
-            throw Refused(obstacle, parameter: parameter)
+        if let association {
+            plan.association = association
+            plan.terms.append(SearchTerm(name: association.parameter.code, rawValue: association.key.description))
         }
-        if plan.isCount, !narrowing.isCountable {
+        let narrowings = try SearchNarrowing.all(usable, on: type, plan: plan, policy: policy)
+        if narrowings.count > 1, plan.sort != nil {
+            // Rows of several searches come one search after the other.
+            guard isLenient else { throw Refused(.parameterNotSupported, parameter: "_sort") }
+            plan.sort = nil
+        }
+        if plan.isCount, narrowings.count > 1 || !narrowings[0].isCountable {
             // b.5: a count over rows that are not surely the visible ones would count hidden rows.
             throw Refused(.parameterNotSupported, parameter: "_summary")
         }
-        return permit(type, plan, narrowing, by: usable)
+        return narrowings.map { permit(type, plan, $0, by: usable) }
     }
 
     private func isNarrowable(_ type: ResourceType) -> Bool {
@@ -46,6 +59,10 @@ extension Decider {
         }
         guard searching.contains(where: { $0.boundary.contains(patient) }) else {
             throw Refused(.otherPatientNamed)
+        }
+        if rule.countsFormalMembers {
+            plan.compartment = patient
+            return
         }
         if searching.contains(where: \.isEveryone) {
             let value = rule.subject == .ownID ? patient.text : "Patient/\(patient.text)"
@@ -78,17 +95,42 @@ extension Decider {
             shown += plan.publicIncludeTerms
         }
         shown += resultTerms(isCount: plan.isCount)
+        var limit = narrowing.limit
+        limit.association = plan.association
+        var rule = ReleaseRule(
+            grants: grants, deciding: usable, policy: policy, includes: plan.includes,
+            publicQuery: SearchQuery(shown), isCount: plan.isCount, isCountable: narrowing.isCountable)
+        rule.limit = limit
+        rule.clientQuery = clientQuery(type, plan)
+        rule.pageSize = plan.count
+        rule.hidesRows = narrowing.hidesRows
         return Permit(
             request: request, access: access, determining: narrowing.determining.map(\.held),
             upstreamInteraction: .search(type), upstreamQuery: SearchQuery(terms),
             narrowingIsExact: narrowing.isExact, precondition: nil,
-            rule: ReleaseRule(
-                grants: grants, deciding: usable, policy: policy, includes: plan.includes,
-                publicQuery: SearchQuery(shown), isCount: plan.isCount, isCountable: narrowing.isCountable))
+            rule: rule)
+    }
+
+    /// What the client asked and was understood: without what was added, and without what was dropped.
+    private func clientQuery(_ type: ResourceType, _ plan: SearchPlan) -> SearchQuery {
+        let association = plan.association.map {
+            SearchTerm(name: $0.parameter.code, rawValue: $0.key.description)
+        }
+        let name = policy.types[type].narrowingParameter ?? "_id"
+        let isOwnID = policy.types[type].subject == .ownID
+        let patients = plan.patients.map { named in
+            SearchTerm(
+                name: name,
+                rawValue: named.map(\.text).sorted().map { isOwnID ? $0 : "Patient/\($0)" }.joined(separator: ","))
+        }
+        var terms = plan.terms.filter { $0 != association } + patients
+        if let sort = plan.sort { terms.append(sort) }
+        if let count = plan.count { terms.append(SearchTerm(name: "_count", rawValue: String(count))) }
+        return SearchQuery(terms + plan.publicIncludeTerms + resultTerms(isCount: plan.isCount))
     }
 
     /// What we apply to the answer ourselves.
-    private func resultTerms(isCount: Bool) -> [SearchTerm] {
+    func resultTerms(isCount: Bool) -> [SearchTerm] {
         if isCount { return [SearchTerm(name: "_summary", rawValue: "count")] }
         var terms: [SearchTerm] = []
         if !request.options.elements.isEmpty {

@@ -54,7 +54,7 @@ struct ParameterGate {
         case "_include", "_revinclude":
             try IncludeGate(grants: grants, policy: policy, type: type).add(term, to: &plan)
         case "_has":
-            throw refusalOfReverseChain(term)
+            try addReverseChain(term, to: &plan)
         case let name where ParameterGate.refusedNames.contains(name):
             throw notSupported(term)
         default:
@@ -233,7 +233,31 @@ struct ParameterGate {
         }
     }
 
-    /// `_has` tests rows that are not in the answer; it is off, and without the grants it is a refusal of its own.
+    /// b.5: `_has` is a predicate over rows that are not in the answer. Where the site allows it, it may ask one plain
+    /// thing of rows that are all the searched patient's own and all granted: of the patient, by the parameter that
+    /// narrows the other type, under a grant on that type without constraint and with no narrower boundary.
+    private func addReverseChain(_ term: SearchTerm, to plan: inout SearchPlan) throws(Refused) {
+        guard policy.allowsReverseChaining, type == .patient, term.name == "_has", term.chain.count == 1,
+            case .reverse(let source, let reference, let code) = term.chain[0]
+        else { throw refusalOfReverseChain(term) }
+        let rule = policy.types[source]
+        guard isGrantedWhole(source), rule.typeClass == .compartment, rule.narrowingParameter == reference,
+            // Rows that are withheld although they are the patient's own must not answer either.
+            rule.multiPatient != .deny, source != .provenance, !rule.membershipParameters.contains(code),
+            let end = policy.searchParameter(code, for: source), end.kind != .reference, end.kind != .special,
+            !term.rawValue.isEmpty,
+            searching.allSatisfy({ own in
+                grants.contains {
+                    $0.scope.constraint == nil && $0.grants(.search, on: source, types: policy.types)
+                        && $0.boundary.includes(own.boundary)
+                }
+            })
+        else { throw refusalOfReverseChain(term) }
+        try checkModifier(SearchTerm(name: code, modifier: term.modifier, rawValue: term.rawValue), end)
+        plan.terms.append(term)
+    }
+
+    /// Without the grants a reverse chain is a refusal of its own.
     private func refusalOfReverseChain(_ term: SearchTerm) -> Refused {
         for case .reverse(let source, _, _) in term.chain where !isGrantedWhole(source) {
             return Refused(Denial(.typeNotGranted, parameter: "_has"))

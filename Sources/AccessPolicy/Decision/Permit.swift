@@ -21,12 +21,15 @@ public struct Permit: Sendable {
     /// The upstream's own address of a further page; nil for a first page.
     public let continuation: String?
 
+    /// The several requests that the answer is put together from; nil where the request is one upstream request.
+    let gathering: Gathering?
+
     let rule: ReleaseRule
 
     init(
         request: CanonicalRequest, access: GrantedAccess, determining: [HeldScope],
         upstreamInteraction: FHIRInteraction, upstreamQuery: SearchQuery?, narrowingIsExact: Bool,
-        precondition: Precondition?, continuation: String? = nil, rule: ReleaseRule
+        precondition: Precondition?, continuation: String? = nil, gathering: Gathering? = nil, rule: ReleaseRule
     ) {
         self.request = request
         self.access = access
@@ -36,6 +39,7 @@ public struct Permit: Sendable {
         self.narrowingIsExact = narrowingIsExact
         self.precondition = precondition
         self.continuation = continuation
+        self.gathering = gathering
         self.rule = rule
     }
 
@@ -46,11 +50,11 @@ public struct Permit: Sendable {
     public func continuing(at upstreamURL: String) -> Permit? {
         guard rule.isUpstreamAddress(upstreamURL) else { return nil }
         switch upstreamInteraction {
-        case .search, .instanceHistory:
+        case .search, .instanceHistory, .typeHistory, .systemHistory, .operation:
             break
-        case .capabilities, .read, .vread, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .create,
+        case .capabilities, .read, .vread, .searchSystem, .searchCompartment, .create,
             .conditionalCreate, .update, .conditionalUpdate, .patch, .conditionalPatch, .delete, .conditionalDelete,
-            .batch, .transaction, .operation, .page:
+            .batch, .transaction, .page:
             return nil
         }
         return Permit(

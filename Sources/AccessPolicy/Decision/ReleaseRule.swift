@@ -13,10 +13,20 @@ struct ReleaseRule: Sendable {
     var includes: [Include] = []
     /// The query that the client's search came to, for the `self` link.
     var publicQuery: SearchQuery = SearchQuery()
+    /// The client's own query without anything that narrows it, for a `self` link where several searches do.
+    var clientQuery: SearchQuery = SearchQuery()
     /// Whether the answer is a count and nothing else.
     var isCount = false
     /// Whether the upstream's total counts exactly what may be seen.
     var isCountable = false
+    /// What a search among several adds to the client's terms.
+    var limit = RowLimit()
+    /// Rows on a page, where the client says how many.
+    var pageSize: Int?
+    /// Whether rows that the search finds can be ones that may not be seen.
+    var hidesRows = false
+    /// The operation that is called, where the request is one.
+    var operation: OperationCall?
 
     /// The judge of what comes in a role.
     func judge(for role: ResourceRole) -> Judge {

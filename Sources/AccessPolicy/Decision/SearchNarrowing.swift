@@ -19,12 +19,16 @@ struct SearchNarrowing: Hashable, Sendable {
     private(set) var obstacle: DenialReason?
     /// The grants whose limits were added.
     let determining: [EffectiveGrant]
+    /// What the added terms say, for telling to which of several searches a row belongs.
+    private(set) var limit = RowLimit()
+    /// Whether rows within the terms can still be ones that may not be seen, so that pages have to be filled.
+    private(set) var hidesRows = false
 
     /// The id that stands for nobody where a panel is empty; the answer is checked against the empty panel anyway.
     static let nobody = "no-patient-in-panel"
 
     /// What one grant still limits beside the client's own terms.
-    private struct Limit {
+    struct Limit: Hashable {
         let grant: EffectiveGrant
         let boundary: PatientPanel
         let constraint: SearchConstraint?
@@ -38,15 +42,17 @@ struct SearchNarrowing: Hashable, Sendable {
     }
 
     init(_ grants: [EffectiveGrant], on type: ResourceType, plan: SearchPlan, policy: ServerPolicy) {
+        self.init(
+            SearchNarrowing.needed(grants, on: type, plan: plan, policy: policy), on: type, plan: plan, policy: policy)
+    }
+
+    /// - Parameter member: the parameter by which the rows are the patients', where it is not the type's own.
+    init(
+        _ needed: [Limit], on type: ResourceType, plan: SearchPlan, policy: ServerPolicy,
+        member: SearchParameter? = nil
+    ) {
         let rule = policy.types[type]
         clientTerms = plan.terms
-        let limits = SearchNarrowing.limits(grants, rule, plan)
-        // A limit that another one swallows adds nothing; of two equal ones the first stays.
-        let needed = limits.enumerated().filter { index, limit in
-            !limits.enumerated().contains { other, wider in
-                other != index && wider.swallows(limit) && (!limit.swallows(wider) || other < index)
-            }
-        }.map(\.element)
         determining = needed.map(\.grant)
         let boundaries = Set(needed.map(\.boundary))
         let constraints = Set(needed.map { $0.constraint?.canonical })
@@ -59,7 +65,8 @@ struct SearchNarrowing: Hashable, Sendable {
             return
         }
         constraintTerms = terms
-        if !boundaries.contains(.everyone) { limitPatients(needed, plan, rule, policy) }
+        limit.constraints = terms.isEmpty ? nil : needed.compactMap(\.constraint)
+        if !boundaries.contains(.everyone) { limitPatients(needed, plan, rule, policy, member) }
         dropImplied(on: type)
         // What a server does with two terms of one name is not the same everywhere, and a parameter that it does not
         // know it may pass over.
@@ -69,6 +76,19 @@ struct SearchNarrowing: Hashable, Sendable {
         isCountable =
             isExact && policy.declares(limiting, for: type)
             && limiting.allSatisfy { name in sent.count { $0 == name } <= 1 }
+    }
+
+    /// What limits the grants add to a search, without those that another one swallows.
+    static func needed(
+        _ grants: [EffectiveGrant], on type: ResourceType, plan: SearchPlan, policy: ServerPolicy
+    ) -> [Limit] {
+        let limits = SearchNarrowing.limits(grants, policy.types[type], plan)
+        // A limit that another one swallows adds nothing; of two equal ones the first stays.
+        return limits.enumerated().filter { index, limit in
+            !limits.enumerated().contains { other, wider in
+                other != index && wider.swallows(limit) && (!limit.swallows(wider) || other < index)
+            }
+        }.map(\.element)
     }
 
     /// The grants' limits, each cut down to the patients and values that the client itself has named.
@@ -81,6 +101,9 @@ struct SearchNarrowing: Hashable, Sendable {
                 boundary = .everyone
             } else if let named, case .patients(let patients) = boundary {
                 boundary = .patients(patients.intersection(named))
+            }
+            if let compartment = plan.compartment {
+                boundary = .patients(boundary.contains(compartment) ? [compartment] : [])
             }
             return Limit(
                 grant: grant, boundary: boundary, constraint: residual(of: grant.scope.constraint, rule.type, plan))
@@ -125,9 +148,9 @@ struct SearchNarrowing: Hashable, Sendable {
 
     /// Adds the patients.
     private mutating func limitPatients(
-        _ limits: [Limit], _ plan: SearchPlan, _ rule: TypeRule, _ policy: ServerPolicy
+        _ limits: [Limit], _ plan: SearchPlan, _ rule: TypeRule, _ policy: ServerPolicy, _ member: SearchParameter?
     ) {
-        guard let name = rule.narrowingParameter else {
+        guard let name = member?.code ?? rule.narrowingParameter else {
             obstacle = .contextRefused
             isExact = false
             return
@@ -135,7 +158,10 @@ struct SearchNarrowing: Hashable, Sendable {
         var all: Set<ResourceID> = []
         for case .patients(let patients) in limits.map(\.boundary) { all.formUnion(patients) }
         // Rows that are withheld although they are the patient's own are not in the upstream's count.
-        isExact = rule.multiPatient != .deny && rule.type != .provenance && !all.isEmpty
+        hidesRows = rule.multiPatient == .deny || rule.type == .provenance
+        isExact = !hidesRows && !all.isEmpty
+        limit.patients = all
+        limit.member = member
         // The client's own choice is inside already and narrows further.
         var sets: [Set<ResourceID>] = []
         for named in plan.patients where !sets.contains(named) { sets.append(named) }

@@ -6,6 +6,10 @@ struct SearchPlan: Hashable, Sendable {
     var terms: [SearchTerm] = []
     /// Patients that the client named by membership parameters; one set per parameter, all of which hold.
     var patients: [Set<ResourceID>] = []
+    /// The patient whose compartment is searched, where more than the subject puts a row into it.
+    var compartment: ResourceID?
+    /// What a compartment of somebody who is no patient asks for, beside all else.
+    var association: RowLimit.Association?
     /// `_sort`, checked.
     var sort: SearchTerm?
     /// The page size, clamped.

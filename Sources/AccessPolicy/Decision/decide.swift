@@ -38,11 +38,19 @@ struct Decider {
             of: access.access, userPanel: access.userPanel, systemPanel: access.systemPanel)
     }
 
+    /// The same token before another request.
+    init(_ request: CanonicalRequest, of other: Decider) {
+        self.request = request
+        access = other.access
+        policy = other.policy
+        grants = other.grants
+    }
+
     func permit() throws(Refused) -> Permit {
         // Row 31: nothing here runs asynchronously; that preference is not even read.
         switch request.interaction {
         case .read(let key):
-            return try instancePermit(key, letter: .read)
+            return key.type == .binary ? try binaryPermit(key) : try instancePermit(key, letter: .read)
         case .vread(let key, _):
             return try instancePermit(key, letter: .read, precondition: .currentVersion(key))
         case .instanceHistory(let key):
@@ -51,6 +59,18 @@ struct Decider {
             return try searchPermit(type)
         case .searchCompartment(.patient, let id, let type?):
             return try searchPermit(type, compartment: id)
+        case .searchCompartment(let kind, let id, let type?):
+            return try associationPermit(kind, id, type)
+        case .searchCompartment(let kind, let id, nil):
+            return try wholeCompartmentPermit(kind, id)
+        case .searchSystem:
+            return try systemSearchPermit()
+        case .operation(let name, let level):
+            return try operationPermit(name, level)
+        case .typeHistory(let type):
+            return try typeHistoryPermit(type)
+        case .systemHistory:
+            return try systemHistoryPermit()
         case .create(let type):
             return try createPermit(type)
         case .update(let key):
@@ -70,7 +90,7 @@ struct Decider {
         case .page:
             // A page link is judged as the request that it continues, see `Permit.continuing(at:)`.
             throw Refused(.notFound)
-        case .capabilities, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .operation:
+        case .capabilities:
             throw try refusalOfUnsupported()
         }
     }
@@ -80,22 +100,14 @@ struct Decider {
         if let (letters, type) = Decider.letters(of: request.interaction) {
             for letter in letters.elements { _ = try granting(letter, on: type) }
         }
-        switch request.interaction {
-        case .searchCompartment(.patient, let id, _):
-            guard grants.contains(where: { $0.boundary.contains(id) }) else { return Refused(.otherPatientNamed) }
-            return Refused(.operationNotSupported)
-        case .searchCompartment: return Refused(.contextRefused)
-        default: return Refused(.operationNotSupported)
-        }
+        return Refused(.operationNotSupported)
     }
 
     private static func letters(of interaction: FHIRInteraction) -> (Permissions, ResourceType)? {
         switch interaction {
-        case .typeHistory(let type): (.search, type)
-        case .searchCompartment(_, _, let type?): (.search, type)
-        case .capabilities, .systemHistory, .searchSystem, .searchCompartment, .batch, .transaction, .operation, .page,
-            .read, .vread, .instanceHistory, .search, .create, .conditionalCreate, .update, .conditionalUpdate, .patch,
-            .conditionalPatch, .delete, .conditionalDelete:
+        case .capabilities, .typeHistory, .systemHistory, .searchSystem, .searchCompartment, .batch, .transaction,
+            .operation, .page, .read, .vread, .instanceHistory, .search, .create, .conditionalCreate, .update,
+            .conditionalUpdate, .patch, .conditionalPatch, .delete, .conditionalDelete:
             nil
         }
     }
@@ -138,11 +150,11 @@ struct Decider {
     // MARK: - instances
 
     /// Read, version read and instance history.
-    private func instancePermit(
+    func instancePermit(
         _ key: InstanceKey, letter: Permissions, precondition: Precondition? = nil
     ) throws(Refused) -> Permit {
         let found = try reachable(key, try granting(letter, on: key.type))
-        try checkOptions()
+        try checkOptions(takesRawBinary: request.interaction == .read(key) && key.type == .binary)
         let query = try instanceQuery()
         return Permit(
             request: request, access: access, determining: found.map(\.held),
@@ -163,8 +175,10 @@ struct Decider {
     }
 
     /// An instance takes no parameters, save those that page through its history.
-    private func instanceQuery() throws(Refused) -> SearchQuery? {
-        guard case .instanceHistory = request.interaction else {
+    func instanceQuery() throws(Refused) -> SearchQuery? {
+        switch request.interaction {
+        case .instanceHistory, .typeHistory, .systemHistory: break
+        default:
             try refuseParameters()
             guard request.options.summary != .count else { throw Refused(.parameterInvalid, parameter: "_summary") }
             return nil
@@ -189,12 +203,12 @@ struct Decider {
     }
 
     /// What we could not do to the answer is refused before it is asked for.
-    func checkOptions() throws(Refused) {
+    func checkOptions(takesRawBinary: Bool = false) throws(Refused) {
         // FHIR R4 search.html: `_elements` names base elements of the resource.
         guard request.options.elements.allSatisfy({ !$0.contains(".") }) else {
             throw Refused(.parameterNotSupported, parameter: "_elements")
         }
-        guard request.options.content == .resource else { throw Refused(.formatNotSupported) }
+        guard request.options.content == .resource || takesRawBinary else { throw Refused(.formatNotSupported) }
     }
 
     var isLenient: Bool { request.prefer.handling == .lenient }

@@ -4,49 +4,66 @@ public import FHIRCore
 public struct ServerPolicy: Hashable, Sendable {
     /// What is known. A class so that handing a policy on costs one reference count; nothing in it changes.
     private final class Facts: Sendable {
-        let publicBase: String
-        let upstreamBase: String
-        let types: TypeTable
-        let supportedParameters: [ResourceType: Set<String>]?
-        let maxCount: Int
-        let maxIncludes: Int
-        let maxPatientsInQuery: Int
+        let values: Values
+        /// Turns the addresses of the protected server into ours; made once from the two bases.
         let addresses: AddressMap
 
-        init(
-            publicBase: String, upstreamBase: String, types: TypeTable,
-            supportedParameters: [ResourceType: Set<String>]?, maxCount: Int, maxIncludes: Int, maxPatientsInQuery: Int
-        ) {
-            self.publicBase = publicBase
-            self.upstreamBase = upstreamBase
-            self.types = types
-            self.supportedParameters = supportedParameters
-            self.maxCount = maxCount
-            self.maxIncludes = maxIncludes
-            self.maxPatientsInQuery = maxPatientsInQuery
-            addresses = AddressMap(publicBase: publicBase, upstreamBase: upstreamBase)
+        init(_ values: Values) {
+            self.values = values
+            addresses = AddressMap(publicBase: values.publicBase, upstreamBase: values.upstreamBase)
         }
     }
 
-    private let facts: Facts
+    private struct Values: Hashable {
+        let publicBase: String
+        let upstreamBase: String
+        let types: TypeTable
+        var supportedParameters: [ResourceType: Set<String>]?
+        let maxCount: Int
+        let maxIncludes: Int
+        let maxPatientsInQuery: Int
+        var allowsReverseChaining = false
+        var operations = OperationTable.builtIn
+    }
+
+    private var facts: Facts
 
     /// The FHIR base that clients see, without a slash at the end.
-    public var publicBase: String { facts.publicBase }
+    public var publicBase: String { facts.values.publicBase }
     /// The FHIR base of the protected server, without a slash at the end.
-    public var upstreamBase: String { facts.upstreamBase }
+    public var upstreamBase: String { facts.values.upstreamBase }
     /// What each type is to the policy.
-    public var types: TypeTable { facts.types }
+    public var types: TypeTable { facts.values.types }
     /// The search parameters that the server supports by type, as its CapabilityStatement lists them; nil when nobody
     /// knows: then a client may use all of R4, and no count is believed.
-    public var supportedParameters: [ResourceType: Set<String>]? { facts.supportedParameters }
+    public var supportedParameters: [ResourceType: Set<String>]? { facts.values.supportedParameters }
     /// The largest page that a client may ask for; larger wishes are cut to it.
-    public var maxCount: Int { facts.maxCount }
+    public var maxCount: Int { facts.values.maxCount }
     /// The most `_include` and `_revinclude` parameters in one search.
-    public var maxIncludes: Int { facts.maxIncludes }
+    public var maxIncludes: Int { facts.values.maxIncludes }
     /// The most patients that are written into one upstream query; under a larger panel a search names its patient.
-    public var maxPatientsInQuery: Int { facts.maxPatientsInQuery }
-    /// Turns the addresses of the protected server into ours; made once from the two bases.
+    public var maxPatientsInQuery: Int { facts.values.maxPatientsInQuery }
+    /// The most upstream searches that one search of a client is taken apart into.
+    public var maxSearches: Int { 64 }
+    /// The most types that one search names, or reaches where it names none.
+    public var maxTypesPerSearch: Int { 32 }
+    /// The most calls for one page of such a search; what is left comes with the next page.
+    public var maxCallsPerPage: Int { 32 }
+    /// Rows on a page that is put together from several upstream pages, where the client does not say how many.
+    public var pageSize: Int { 50 }
     var addresses: AddressMap { facts.addresses }
+
+    /// Whether `_has` may be asked, in the one form in which it tells nothing about hidden rows.
+    public var allowsReverseChaining: Bool {
+        get { facts.values.allowsReverseChaining }
+        set { change { $0.allowsReverseChaining = newValue } }
+    }
+
+    /// The operations that are let through.
+    public var operations: OperationTable {
+        get { facts.values.operations }
+        set { change { $0.operations = newValue } }
+    }
 
     /// Makes a policy; slashes at the end of the bases are dropped.
     public init(
@@ -55,18 +72,21 @@ public struct ServerPolicy: Hashable, Sendable {
         maxPatientsInQuery: Int = 50
     ) {
         facts = Facts(
-            publicBase: ServerPolicy.trimmed(publicBase), upstreamBase: ServerPolicy.trimmed(upstreamBase),
-            types: types, supportedParameters: supportedParameters, maxCount: max(1, maxCount),
-            maxIncludes: max(0, maxIncludes), maxPatientsInQuery: max(1, maxPatientsInQuery))
+            Values(
+                publicBase: ServerPolicy.trimmed(publicBase), upstreamBase: ServerPolicy.trimmed(upstreamBase),
+                types: types, supportedParameters: supportedParameters, maxCount: max(1, maxCount),
+                maxIncludes: max(0, maxIncludes), maxPatientsInQuery: max(1, maxPatientsInQuery)))
+    }
+
+    private mutating func change(_ edit: (inout Values) -> Void) {
+        var values = facts.values
+        edit(&values)
+        facts = Facts(values)
     }
 
     /// Policies are equal when all that they say is.
     public static func == (left: ServerPolicy, right: ServerPolicy) -> Bool {
-        left.facts === right.facts
-            || (left.publicBase == right.publicBase && left.upstreamBase == right.upstreamBase
-                && left.types == right.types && left.supportedParameters == right.supportedParameters
-                && left.maxCount == right.maxCount && left.maxIncludes == right.maxIncludes
-                && left.maxPatientsInQuery == right.maxPatientsInQuery)
+        left.facts === right.facts || left.facts.values == right.facts.values
     }
 
     /// Hashes the two bases.

@@ -42,10 +42,11 @@ public struct TypeRule: Hashable, Sendable {
         let membership: [SearchParameter]
         let multiPatient: MultiPatientRule
         let bearsPolicy: Bool
+        let countsFormalMembers: Bool
 
         init(
             type: ResourceType, typeClass: Class, subject: Subject?, membership: [SearchParameter],
-            multiPatient: MultiPatientRule, bearsPolicy: Bool
+            multiPatient: MultiPatientRule, bearsPolicy: Bool, countsFormalMembers: Bool
         ) {
             self.type = type
             self.typeClass = typeClass
@@ -53,6 +54,7 @@ public struct TypeRule: Hashable, Sendable {
             self.membership = membership
             self.multiPatient = multiPatient
             self.bearsPolicy = bearsPolicy
+            self.countsFormalMembers = countsFormalMembers
         }
     }
 
@@ -60,11 +62,11 @@ public struct TypeRule: Hashable, Sendable {
 
     init(
         type: ResourceType, typeClass: Class, subject: Subject?, membership: [SearchParameter],
-        multiPatient: MultiPatientRule, bearsPolicy: Bool
+        multiPatient: MultiPatientRule, bearsPolicy: Bool, countsFormalMembers: Bool = false
     ) {
         facts = Facts(
             type: type, typeClass: typeClass, subject: subject, membership: membership, multiPatient: multiPatient,
-            bearsPolicy: bearsPolicy)
+            bearsPolicy: bearsPolicy, countsFormalMembers: countsFormalMembers)
     }
 
     /// The type.
@@ -79,6 +81,17 @@ public struct TypeRule: Hashable, Sendable {
     public var multiPatient: MultiPatientRule { facts.multiPatient }
     /// Whether a resource that decides about access itself: written by nobody through this door.
     public var bearsPolicy: Bool { facts.bearsPolicy }
+    /// Whether a row belongs to every patient whom the published compartment names in it, and not only to its subject;
+    /// an explicit choice of the site, for reading only.
+    public var countsFormalMembers: Bool { facts.countsFormalMembers }
+
+    /// The same rule with the site's own choices in place of what is nil.
+    func choosing(multiPatient: MultiPatientRule? = nil, countsFormalMembers: Bool? = nil) -> TypeRule {
+        TypeRule(
+            type: type, typeClass: typeClass, subject: subject, membership: membership,
+            multiPatient: multiPatient ?? self.multiPatient, bearsPolicy: bearsPolicy,
+            countsFormalMembers: countsFormalMembers ?? self.countsFormalMembers)
+    }
 
     /// Rules are equal when all that they say is.
     public static func == (left: TypeRule, right: TypeRule) -> Bool {
@@ -86,7 +99,7 @@ public struct TypeRule: Hashable, Sendable {
         return left === right
             || (left.type == right.type && left.typeClass == right.typeClass && left.subject == right.subject
                 && left.membership == right.membership && left.multiPatient == right.multiPatient
-                && left.bearsPolicy == right.bearsPolicy)
+                && left.bearsPolicy == right.bearsPolicy && left.countsFormalMembers == right.countsFormalMembers)
     }
 
     /// Hashes the type and what it holds.

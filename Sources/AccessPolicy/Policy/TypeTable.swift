@@ -3,7 +3,7 @@ public import FHIRCore
 /// What the policy knows about every R4 type. It is total: a type without a rule cannot be in it.
 public struct TypeTable: Hashable, Sendable {
     /// By the ordinal of the type.
-    private let rules: [TypeRule]
+    private var rules: [TypeRule]
 
     /// Why a list of rules is no table.
     public enum Incomplete: Error, Hashable, Sendable {
@@ -31,6 +31,34 @@ public struct TypeTable: Hashable, Sendable {
     public subscript(_ type: ResourceType) -> TypeRule {
         // INVARIANT: `init` has seen exactly one rule for each type, and ordinals count from 0 without a gap.
         rules[type.ordinal]
+    }
+
+    /// The same table with the site's own choices: whose types count formal members, and what becomes of resources that
+    /// name further patients.
+    ///
+    /// A choice that does not fit a type is refused: only types of the compartment have either.
+    public func choosing(
+        formalMembers: Set<ResourceType> = [], multiPatient: [ResourceType: TypeRule.MultiPatientRule] = [:]
+    ) throws(Unfit) -> TypeTable {
+        var table = self
+        for type in formalMembers.sorted() {
+            guard case .parameter? = self[type].subject, type != .provenance else { throw Unfit(type: type) }
+            table.rules[type.ordinal] = table[type].choosing(countsFormalMembers: true)
+        }
+        for (type, choice) in multiPatient.sorted(by: { $0.key < $1.key }) {
+            guard self[type].typeClass == .compartment else { throw Unfit(type: type) }
+            table.rules[type.ordinal] = table[type].choosing(multiPatient: choice)
+        }
+        return table
+    }
+
+    /// A choice for a type that does not have it.
+    public struct Unfit: Error, Hashable, Sendable {
+        /// The type.
+        public let type: ResourceType
+
+        /// The error for this type.
+        public init(type: ResourceType) { self.type = type }
     }
 
     private static func isReadable(_ subject: TypeRule.Subject?) -> Bool {

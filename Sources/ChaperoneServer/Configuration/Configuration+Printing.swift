@@ -34,6 +34,8 @@ extension Configuration {
             ("fhir-server.answer-timeout", String(fhirServer.answerTimeoutSeconds)),
             ("fhir-server.connections-per-loop", String(fhirServer.connectionsPerLoop)),
             ("fhir-server.regulated", fhirServer.isRegulated ? "true" : "false"),
+            ("fhir-server.operations-file", fhirServer.operationsFile ?? ""),
+            ("fhir-server.reverse-chaining", fhirServer.allowsReverseChaining ? "true" : "false"),
             ("lifetimes.authorization-code", String(lifetimes.authorizationCode)),
             ("lifetimes.access-token", String(lifetimes.accessToken)),
             ("lifetimes.refresh-token", String(lifetimes.refreshToken)),

@@ -111,13 +111,17 @@ extension Configuration {
             reader.finish()
             return header
         }
+        let formalMembers = Self.formalMembers(&map)
+        let otherPatients = Self.otherPatients(&map)
         let server = FHIRServer(
             upstream: upstream.hasSuffix("/") ? String(upstream.dropLast()) : upstream, path: path,
             certificateAuthorityFile: map.text("ca-file"), headers: headers,
             connectTimeoutSeconds: map.integer("connect-timeout", default: 5, in: 1...60),
             answerTimeoutSeconds: map.integer("answer-timeout", default: 30, in: 1...600),
             connectionsPerLoop: map.integer("connections-per-loop", default: 64, in: 1...1024),
-            isRegulated: map.flag("regulated", default: true))
+            isRegulated: map.flag("regulated", default: true), operationsFile: map.text("operations-file"),
+            allowsReverseChaining: map.flag("reverse-chaining", default: false), formalMembers: formalMembers,
+            otherPatients: otherPatients)
         map.finish()
         return server
     }

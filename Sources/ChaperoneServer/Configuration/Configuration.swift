@@ -61,6 +61,14 @@ public struct Configuration: Hashable, Sendable {
         public var connectionsPerLoop: Int
         /// Whether it is bound by the CMS rules; the program `general` exists only where it is not (decision 28).
         public var isRegulated: Bool
+        /// The file of the site's own operation descriptors.
+        public var operationsFile: String?
+        /// Whether `_has` may be asked, in the one form in which it tells nothing about hidden rows.
+        public var allowsReverseChaining: Bool
+        /// The types of which every formal member of the Patient compartment counts, and not the subject alone.
+        public var formalMembers: [String]
+        /// What becomes of resources that name further patients, where a type is to differ from the built-in choice.
+        public var otherPatients: [String: String]
     }
 
     /// A header for the protected server whose value stands in a file.

@@ -14,6 +14,7 @@ public struct ConfigurationSource: Sendable {
         "listeners.decisions.protected", "authorization-server",
         "fhir-server.upstream", "fhir-server.path", "fhir-server.ca-file", "fhir-server.connect-timeout",
         "fhir-server.answer-timeout", "fhir-server.connections-per-loop", "fhir-server.regulated",
+        "fhir-server.operations-file", "fhir-server.reverse-chaining",
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
         "log.level",
     ]

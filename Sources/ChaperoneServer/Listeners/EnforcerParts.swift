@@ -34,7 +34,10 @@ extension Configuration {
 
     /// What the enforcer must know about the protected server.
     func serverPolicy() throws -> ServerPolicy {
-        ServerPolicy(publicBase: fhirBase, upstreamBase: upstreamBase, types: try .r4())
+        var policy = ServerPolicy(publicBase: fhirBase, upstreamBase: upstreamBase, types: try typeTable())
+        policy.operations = try operationTable()
+        policy.allowsReverseChaining = fhirServer.allowsReverseChaining
+        return policy
     }
 
     var panelSource: PanelSource { .table(users: userPanels, clients: clientPanels) }

@@ -51,8 +51,10 @@ extension ExchangeRules {
             let asker = Asker(
                 access: access, userPanel: userPanel, systemPanel: systemPanel, received: incoming.request,
                 now: incoming.now)
+            if let place = BulkPlace(incoming.request) { return judge(place, of: asker, record: record) }
             do throws(RequestRefusal) {
                 let asked = try CanonicalRequest(incoming.request)
+                if asked.interaction.isBulkExport { return startExport(asked, of: asker, record: record) }
                 guard case .page(let opaque) = asked.interaction else {
                     return judge(asked, of: asker, page: nil, record: record)
                 }
@@ -80,6 +82,8 @@ extension ExchangeRules {
         case .permit(let permit):
             record.describe(permit)
             if let judgement = judgeCompound(request, under: permit, of: asker, record: record) { return judgement }
+            if permit.isOperation, !permit.isGathered { return call(permit, page: page, record: record) }
+            if permit.isGathered { return gather(permit, asker: asker, page: page, record: record) }
             do throws(RequestRefusal) {
                 let finished = try finish(
                     permit, of: question, asker: asker, page: page, record: record, setting: setting)
@@ -105,7 +109,7 @@ extension ExchangeRules {
         var permit = permit
         if let page {
             // The page belongs to the query that was asked then; under narrower rights it would be another answer.
-            guard page.origin.narrowed == PageOrigin.digest(of: permit.upstreamQuery?.encoded ?? ""),
+            guard page.origin.narrowed == PageOrigin.digest(of: permit.upstreamQuery?.encoded ?? ""), page.place == nil,
                 let continued = permit.continuing(at: pageLinks.server.origin + page.target)
             else { return .refuse(.notFound("page-link"), record) }
             permit = continued

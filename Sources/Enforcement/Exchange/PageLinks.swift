@@ -9,11 +9,11 @@ public import OAuthCore
 public struct PageLinks: Sendable {
     private static let purpose = "fhir-page"
 
-    private let sealer: Sealer
-    private let publicBase: String
+    let sealer: Sealer
+    let publicBase: String
     let server: UpstreamFHIRServer
     private let lifetime: Int64
-    private let random: RandomSource
+    let random: RandomSource
 
     /// - Parameters:
     ///   - publicBase: our FHIR base, without a slash at the end.
@@ -34,11 +34,26 @@ public struct PageLinks: Sendable {
     /// to come back.
     func link(to upstreamLink: String, of page: PageOrigin, now: Int64) -> String? {
         guard let target = server.requestTarget(ofLink: upstreamLink) else { return nil }
-        let text = page.sealed(target: target, expiresAt: now + lifetime).serialized
+        return sealed(page.sealed(target: target, place: nil, expiresAt: now + lifetime), of: page)
+    }
+
+    /// Our link for a page of a gathered answer, or nil under the same conditions.
+    func link(to position: GatheringPosition, of page: PageOrigin, now: Int64) -> String? {
+        var target = ""
+        if let address = position.page {
+            guard let found = server.requestTarget(ofLink: address) else { return nil }
+            target = found
+        }
+        let place = GatheringPlace(part: position.part, skip: position.skip)
+        return sealed(page.sealed(target: target, place: place, expiresAt: now + lifetime), of: page)
+    }
+
+    private func sealed(_ page: JSONValue, of origin: PageOrigin) -> String? {
+        let text = page.serialized
         guard let sealed = try? sealer.seal(text, context: Self.purpose, random: random),
             sealed.utf8.count <= FHIRInteraction.longestPage
         else { return nil }
-        return "\(publicBase)/_page/\(sealed)" + (page.format.map { "?_format=\($0)" } ?? "")
+        return "\(publicBase)/_page/\(sealed)" + (origin.format.map { "?_format=\($0)" } ?? "")
     }
 
     /// What a link stands for, if it was given to this client under this grant and patient and still holds.
@@ -47,7 +62,8 @@ public struct PageLinks: Sendable {
             let json = try? JSONValue(parsing: bytes),
             let page = OpenedPage(json), now < page.expiresAt, page.origin.holder == PageHolder(access),
             // The configuration may have changed since the link was made.
-            server.requestTarget(ofLink: server.origin + page.target) == page.target
+            (page.place != nil && page.target.isEmpty)
+                || server.requestTarget(ofLink: server.origin + page.target) == page.target
         else { return nil }
         return page
     }
@@ -117,7 +133,7 @@ struct PageOrigin: Hashable, Sendable {
     /// Stands for a query in a link, which has no room for the query itself.
     static func digest(of query: String) -> String { Base64URL.encode(SHA256Hash.of(Array(query.utf8))) }
 
-    func sealed(target: String, expiresAt: Int64) -> JSONValue {
+    fileprivate func sealed(target: String, place: GatheringPlace?, expiresAt: Int64) -> JSONValue {
         var members = [
             JSONMemberValue("path", .string(path)), JSONMemberValue("query", .string(query)),
             JSONMemberValue("narrowed", .string(narrowed)), JSONMemberValue("client", .string(holder.client)),
@@ -127,6 +143,10 @@ struct PageOrigin: Hashable, Sendable {
         if let patient = holder.patient { members.append(JSONMemberValue("patient", .string(patient))) }
         if let handling { members.append(JSONMemberValue("handling", .string(handling))) }
         if let format { members.append(JSONMemberValue("format", .string(format))) }
+        if let place {
+            members.append(JSONMemberValue("part", .int(Int64(place.part))))
+            members.append(JSONMemberValue("skip", .int(Int64(place.skip))))
+        }
         return .object(members)
     }
 }
@@ -134,8 +154,10 @@ struct PageOrigin: Hashable, Sendable {
 /// A page link that was opened.
 struct OpenedPage: Hashable, Sendable {
     let origin: PageOrigin
-    /// The request target on the protected server.
+    /// The request target on the protected server; of a gathered answer empty where a part begins.
     let target: String
+    /// Of a gathered answer, in which part and where on its page.
+    let place: GatheringPlace?
     let expiresAt: Int64
 
     init?(_ json: JSONValue) {
@@ -144,6 +166,31 @@ struct OpenedPage: Hashable, Sendable {
         self.origin = origin
         self.target = target
         self.expiresAt = expiresAt
+        place = GatheringPlace(json)
+    }
+
+    /// Where a gathered answer goes on; nil when the link is one of a plain page.
+    func position(in server: UpstreamFHIRServer) -> GatheringPosition? {
+        place.map { place in
+            GatheringPosition(
+                part: place.part, page: target.isEmpty ? nil : server.origin + target, skip: place.skip)
+        }
+    }
+}
+
+/// The part of a gathered answer that a page begins in, and how many of its visible rows came before.
+struct GatheringPlace: Hashable, Sendable {
+    let part: Int
+    let skip: Int
+
+    init(part: Int, skip: Int) {
+        self.part = part
+        self.skip = skip
+    }
+
+    fileprivate init?(_ json: JSONValue) {
+        guard let part = json["part"]?.int, let skip = json["skip"]?.int else { return nil }
+        self.init(part: Int(part), skip: Int(skip))
     }
 }
 

@@ -49,7 +49,7 @@ struct RecordDraft: Sendable {
     mutating func describe(_ permit: Permit) {
         let scopes = permit.determining.map(\.text)
         record.scopes = isSettled ? record.scopes + scopes.filter { !record.scopes.contains($0) } : scopes
-        record.queryNarrowed = permit.upstreamQuery?.encoded ?? (isSettled ? record.queryNarrowed : nil)
+        record.queryNarrowed = permit.recordedQuery ?? (isSettled ? record.queryNarrowed : nil)
     }
 
     /// Says that what was asked for is described: a patch stays one in the record though an update is sent.

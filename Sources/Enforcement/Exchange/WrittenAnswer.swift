@@ -18,6 +18,12 @@ struct WrittenAnswer: Sendable {
         self.format = format
         switch conclusion {
         case .released(let answer):
+            // The content of a Binary, or lines of resources: there is no other format of it.
+            guard answer.rawContentType == nil, answer.plainContentType == nil else {
+                self.conclusion = conclusion
+                body = answer.body.bytes
+                return
+            }
             (self.conclusion, body) = Self.written(conclusion, answer.body.bytes, format, changesUpstream)
         case .bundle(let response):
             (self.conclusion, body) = Self.written(conclusion, response.bytes, format, changesUpstream)
@@ -48,6 +54,13 @@ struct WrittenAnswer: Sendable {
         case .bundle: return AnswerFields.document(in: format)
         case .released(let answer):
             var fields = body.isEmpty ? AnswerFields.guarded : AnswerFields.document(in: format)
+            if let type = answer.rawContentType {
+                // Row 28: content that somebody has uploaded is kept, never shown as a page of ours.
+                fields = [("content-type", type), ("content-disposition", "attachment")] + AnswerFields.guarded
+            }
+            if let type = answer.plainContentType { fields = [("content-type", type)] + AnswerFields.guarded }
+            if let place = answer.contentLocation { fields.append(("content-location", place)) }
+            if let seconds = answer.retryAfter { fields.append(("retry-after", String(seconds))) }
             if let etag = answer.etag { fields.append(("etag", etag)) }
             if let lastModified = answer.lastModified { fields.append(("last-modified", lastModified)) }
             if let location = answer.location { fields.append(("location", location)) }

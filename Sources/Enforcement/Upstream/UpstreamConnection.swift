@@ -158,6 +158,8 @@ extension UpstreamHead {
                 lastModified = value
             } else if location == nil, name.equalsIgnoringCase("location") {
                 location = value
+            } else if contentLocation == nil, name.equalsIgnoringCase("content-location") {
+                contentLocation = value
             } else if contentLength == nil, name.equalsIgnoringCase("content-length") {
                 contentLength = Int(value)
             }

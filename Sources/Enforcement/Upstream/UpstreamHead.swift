@@ -14,11 +14,13 @@ public struct UpstreamHead: Sendable, Hashable {
     public var location: String?
     /// `Content-Length`, as far as it is a number; only a hint of how much will come.
     public var contentLength: Int?
+    /// `Content-Location`; where an asynchronous request can be looked at.
+    public var contentLocation: String?
 
     /// A head with these fields.
     public init(
         status: Int, contentType: String? = nil, contentEncoding: String? = nil, etag: String? = nil,
-        lastModified: String? = nil, location: String? = nil, contentLength: Int? = nil
+        lastModified: String? = nil, location: String? = nil, contentLocation: String? = nil, contentLength: Int? = nil
     ) {
         self.status = status
         self.contentType = contentType
@@ -27,5 +29,6 @@ public struct UpstreamHead: Sendable, Hashable {
         self.lastModified = lastModified
         self.location = location
         self.contentLength = contentLength
+        self.contentLocation = contentLocation
     }
 }

@@ -20,11 +20,14 @@ extension UpstreamRequest {
         let path = permit.upstreamInteraction.upstreamPath
         let query = permit.upstreamQuery?.encoded
         switch permit.upstreamInteraction {
-        case .search where permit.request.isPostSearch:
+        case .search where permit.request.isPostSearch || (query?.utf8.count ?? 0) > Self.longestQueryInTarget:
             // The values of a POST search stay out of the protected server's access log as well (b.4 row 7).
             self.init(
                 method: .post, path: "\(path)/_search", contentType: "application/x-www-form-urlencoded",
                 prefer: Self.strict, body: Array((query ?? "").utf8))
+        case .operation where permit.operationBody != nil:
+            self.init(
+                method: .post, path: path, contentType: Self.fhirJSON, body: permit.operationBody?.bytes ?? [])
         case .create, .conditionalCreate:
             self.init(
                 method: .post, path: path, contentType: Self.fhirJSON, ifNoneExist: ifNoneExist?.text,
@@ -49,11 +52,27 @@ extension UpstreamRequest {
             method: .post, path: "", contentType: Self.fhirJSON, prefer: Self.representation, body: transaction.bytes)
     }
 
+    /// The kick-off of a permitted export.
+    init(_ export: BulkPermit) {
+        self.init(
+            method: .get, path: export.kickOff.upstreamInteraction.upstreamPath,
+            query: export.kickOff.upstreamQuery?.encoded, prefer: "respond-async")
+    }
+
+    /// Something of a permitted export's job: its state, its end, one of its files.
+    ///
+    /// - Parameter target: a request target that was checked to lie within the server's base.
+    init(_ export: BulkPermit, method: Method, target: String) {
+        self.init(method: method, path: "", pageTarget: target)
+    }
+
     /// The read of the stored version that a permit wants judged first.
     init(readingFirst precondition: Precondition, for permit: Permit) {
         self.init(method: .get, path: "/\(precondition.instance)")
     }
 
+    /// A longer query goes as a form: many servers and proxies take no longer request line than 8 KiB.
+    private static let longestQueryInTarget = 4_096
     /// R4 search.html#errors: a server that does not know a parameter of ours must not leave it out.
     private static let strict = "handling=strict"
     static let fhirJSON = "application/fhir+json"

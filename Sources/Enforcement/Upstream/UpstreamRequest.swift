@@ -30,6 +30,8 @@ public struct UpstreamRequest: Sendable, Hashable {
     public let ifNoneExist: String?
     /// `Prefer`, ours and not the client's.
     public let prefer: String?
+    /// What is asked for instead of a FHIR document: the lines of a bulk file, or a manifest.
+    private(set) var accept = "application/fhir+json"
     /// The body that passed `admit`, or the form of a search.
     public let body: [UInt8]
 
@@ -46,6 +48,13 @@ public struct UpstreamRequest: Sendable, Hashable {
         self.ifNoneExist = ifNoneExist
         self.prefer = prefer
         self.body = body
+    }
+
+    /// The same request for another kind of answer.
+    func accepting(_ type: String) -> UpstreamRequest {
+        var request = self
+        request.accept = type
+        return request
     }
 
     /// The question for the server's own CapabilityStatement; open, the same for everybody, holds nothing of a client.
@@ -65,7 +74,7 @@ public struct UpstreamRequest: Sendable, Hashable {
         headers.reserveCapacity(8 + server.staticHeaders.count)
         headers.add(name: "host", value: server.authority)
         // JSON only (decision 4), and no coding that would have to be undone before judging.
-        headers.add(name: "accept", value: "application/fhir+json")
+        headers.add(name: "accept", value: accept)
         headers.add(name: "accept-encoding", value: "identity")
         headers.add(name: "user-agent", value: "chaperone")
         for header in server.staticHeaders { headers.add(name: header.name, value: header.value) }

@@ -92,7 +92,7 @@ public struct JSONNode: Hashable, Sendable {
     }
 
     /// The UTF-8 of a string with its escapes undone; nil for anything else.
-    public var utf8: ArraySlice<UInt8>? { kind == .string ? content : nil }
+    public var utf8: ArraySlice<UInt8>? { withText { Array($0)[...] } }
 
     /// The value of `true` or `false`; nil for anything else.
     public var bool: Bool? {

@@ -29,7 +29,9 @@ import Testing
                 try #require(read.released == expected, "seed \(seed), read \(target), \(token)")
                 let search = world.search()
                 seen += expected.count + (try compare(judge, search, token, world.store, seed))
-                judged += 2
+                seen += try compareWide(judge, world.typeList(), token, world.store, seed)
+                seen += try compareEverything(judge, world.patient(), token, world.store, seed)
+                judged += 4
             }
         }
         // A model that never sees anything would agree with everything.
@@ -44,14 +46,8 @@ import Testing
         let own = ReferenceModel.matching(search.query, type: search.type, store).map(\.key)
         let expected = visible.intersection(own)
         let honest = judge.search(search.type, search.query, token, store, obeys: true)
-        // A refusal is right only where nothing could have been seen, where another patient was named, or (400, and
-        // only then) where the scopes' limits on this type are no product of patients and values of one parameter, so
-        // that no single query says them.
-        if honest.status == 400 {
-            try #require(
-                !ReferenceModel.isOneQuery("s", type: search.type, token),
-                "seed \(seed), \(search), \(token): refused although one query says the limits")
-        } else if honest.status != 200 {
+        // A refusal is right only where nothing could have been seen, or where another patient was named.
+        if honest.status != 200 {
             try #require(
                 expected.isEmpty || search.query.contains { $0.name == "patient" || $0.name == "beneficiary" },
                 "seed \(seed), \(search), \(token): refused with \(honest.status) though \(expected) may be seen")
@@ -65,6 +61,48 @@ import Testing
     }
 }
 
+extension DifferentialTests {
+    /// A search over several types finds what may be seen of each, once, or is refused for a type that is not granted.
+    private func compareWide(
+        _ judge: Judge, _ types: [String], _ token: ReferenceToken, _ store: [ReferenceResource], _ seed: UInt64
+    ) throws -> Int {
+        let expected = ReferenceModel.visible("s", store, token).filter { key in
+            types.contains { key.hasPrefix($0 + "/") }
+        }
+        let honest = judge.wideSearch(types, token, store, obeys: true)
+        if honest.status == 200 {
+            try #require(honest.released == expected, "seed \(seed), \(types), \(token)")
+            try #require(honest.count == expected.count, "seed \(seed), \(types), \(token): a row stands there twice")
+        } else {
+            try #require(
+                types.contains { !ReferenceModel.isGranted("s", type: $0, token) },
+                "seed \(seed), \(types), \(token): refused with \(honest.status)")
+        }
+        let hostile = judge.wideSearch(types, token, store, obeys: false)
+        try #require(
+            hostile.released.isSubset(of: expected), "seed \(seed), \(types), \(token): hostile upstream leaks")
+        return expected.count
+    }
+
+    /// `$everything` gives what may be seen of one patient, or is refused where the patient may not be read.
+    private func compareEverything(
+        _ judge: Judge, _ patient: String, _ token: ReferenceToken, _ store: [ReferenceResource], _ seed: UInt64
+    ) throws -> Int {
+        let visible = ReferenceModel.visible("r", store, token).union(ReferenceModel.visible("s", store, token))
+        let honest = judge.everything(patient, token, store, obeys: true)
+        let hostile = judge.everything(patient, token, store, obeys: false)
+        try #require(
+            hostile.released.isSubset(of: visible), "seed \(seed), \(patient), \(token): hostile upstream leaks")
+        guard ReferenceModel.visible("r", store, token).contains("Patient/\(patient)") else {
+            try #require(honest.status != 200, "seed \(seed), \(patient), \(token)")
+            return 0
+        }
+        let expected = visible.intersection(ReferenceModel.everything(of: patient, store).map(\.key))
+        try #require(honest.released == expected, "seed \(seed), \(patient), \(token): \(honest.status)")
+        return expected.count
+    }
+}
+
 /// Drives the code under test with a tiny upstream made of the reference model's own filter.
 private struct Judge {
     let policy: ServerPolicy
@@ -72,6 +110,8 @@ private struct Judge {
     struct Verdict {
         let status: Int
         let released: Set<String>
+        /// How many entries there were.
+        var count = 0
     }
 
     init() throws {
@@ -118,16 +158,56 @@ private struct Judge {
         case .deny(let denial)?: return Verdict(status: denial.status, released: [])
         case nil: return Verdict(status: 403, released: [])
         }
+        return gathered(permit) { page($0, store, obeys: obeys) }
+    }
+
+    func wideSearch(
+        _ types: [String], _ token: ReferenceToken, _ store: [ReferenceResource], obeys: Bool
+    ) -> Verdict {
+        switch decision("", "_type=" + types.joined(separator: ","), token) {
+        case .permit(let permit)?: return gathered(permit) { page($0, store, obeys: obeys) }
+        case .deny(let denial)?: return Verdict(status: denial.status, released: [])
+        case nil: return Verdict(status: 403, released: [])
+        }
+    }
+
+    func everything(
+        _ patient: String, _ token: ReferenceToken, _ store: [ReferenceResource], obeys: Bool
+    ) -> Verdict {
+        switch decision("/Patient/\(patient)/$everything", nil, token) {
+        case .permit(let permit)?:
+            return gathered(permit) { _ in
+                searchset(obeys ? ReferenceModel.everything(of: patient, store) : store)
+            }
+        case .deny(let denial)?: return Verdict(status: denial.status, released: [])
+        case nil: return Verdict(status: 403, released: [])
+        }
+    }
+
+    private func gathered(_ permit: Permit, _ upstream: (Permit) -> UpstreamAnswer) -> Verdict {
+        guard var gathering = permit.gathering(from: nil) else { return verdict(upstream(permit), permit) }
+        while let next = gathering.next {
+            if let denial = gathering.take(upstream(next)) { return Verdict(status: denial.status, released: []) }
+        }
+        return verdict(gathering.finished { _ in nil })
+    }
+
+    /// What the tiny upstream answers to a permitted search.
+    private func page(_ permit: Permit, _ store: [ReferenceResource], obeys: Bool) -> UpstreamAnswer {
+        let type = permit.upstreamInteraction.type?.rawValue ?? ""
         let narrowed = (permit.upstreamQuery?.terms ?? []).map { (name: $0.fullName, value: $0.rawValue) }
         let rows = obeys ? ReferenceModel.matching(narrowed, type: type, store) : store
+        return searchset(rows)
+    }
+
+    private func searchset(_ rows: [ReferenceResource]) -> UpstreamAnswer {
         let entries = rows.map { row -> [String: Any] in
             ["fullUrl": "\(ReferenceModel.upstreamBase)/\(row.key)", "resource": row.body, "search": ["mode": "match"]]
         }
         let bundle: [String: Any] = [
             "resourceType": "Bundle", "type": "searchset", "total": rows.count, "entry": entries,
         ]
-        return verdict(
-            answer(entries.isEmpty ? ["resourceType": "Bundle", "type": "searchset", "total": 0] : bundle), permit)
+        return answer(entries.isEmpty ? ["resourceType": "Bundle", "type": "searchset", "total": 0] : bundle)
     }
 
     private func encoded(_ value: String) -> String {
@@ -147,7 +227,11 @@ private struct Judge {
     }
 
     private func verdict(_ answer: UpstreamAnswer, _ permit: Permit) -> Verdict {
-        switch admitAnswer(answer, under: permit, pageLink: { _ in nil }) {
+        verdict(admitAnswer(answer, under: permit, pageLink: { _ in nil }))
+    }
+
+    private func verdict(_ admission: AnswerAdmission) -> Verdict {
+        switch admission {
         case .refuse(let denial): return Verdict(status: denial.status, released: [])
         case .release(let released):
             let value = try? JSONSerialization.jsonObject(with: Data(released.body.bytes)) as? [String: Any]
@@ -155,10 +239,8 @@ private struct Judge {
                 value?["resourceType"] as? String == "Bundle"
                 ? (value?["entry"] as? [[String: Any]] ?? []).compactMap { $0["resource"] as? [String: Any] }
                 : [value].compactMap(\.self)
-            return Verdict(
-                status: released.status,
-                released: Set(
-                    resources.map { ReferenceResource($0) }.filter { $0.type != "OperationOutcome" }.map(\.key)))
+            let keys = resources.map { ReferenceResource($0) }.filter { $0.type != "OperationOutcome" }.map(\.key)
+            return Verdict(status: released.status, released: Set(keys), count: keys.count)
         }
     }
 }

@@ -127,6 +127,12 @@ struct ReferenceWorld {
         return (resource.type, resource.id)
     }
 
+    mutating func typeList() -> [String] {
+        Set((0..<random.number(1...3)).map { _ in random.pick(Self.types) }).sorted()
+    }
+
+    mutating func patient() -> String { random.pick(Self.patients) }
+
     mutating func search() -> (type: String, query: [(name: String, value: String)]) {
         let type = random.pick(Self.types)
         var query: [(String, String)] = []

@@ -46,6 +46,17 @@ struct AttackCatalogue {
         deleted = try #require(stored["deleted"]?.array).compactMap { $0.string.flatMap { InstanceKey($0) } }
         let catalogue = try read("attacks")
         tokens = try #require(catalogue["tokens"])
+        let users = try #require(catalogue["panels"]?["users"]?.object).map { member in
+            (
+                try #require(InstanceKey(member.name)),
+                PatientPanel.patients(
+                    Set((member.value.array ?? []).compactMap { $0.string.flatMap { ResourceID($0) } }))
+            )
+        }
+        let clients = (catalogue["panels"]?["everyone"]?.array ?? []).compactMap(\.string)
+            .map { (ClientID($0), PatientPanel.everyone) }
+        panels = .table(
+            users: Dictionary(uniqueKeysWithValues: users), clients: Dictionary(uniqueKeysWithValues: clients))
         attacks = try #require(catalogue["attacks"]?.array).map { json in
             func texts(_ name: String) -> [String] { json[name]?.array?.compactMap(\.string) ?? [] }
             return Attack(
@@ -73,8 +84,13 @@ struct AttackCatalogue {
     func token(_ name: String, from harness: GatewayHarness) throws -> String? {
         let json = try #require(tokens[name])
         guard let scope = json["scope"]?.string else { return nil }
-        return try harness.token(scope: scope, patient: json["patient"]?.string)
+        return try harness.token(
+            scope: scope, patient: json["patient"]?.string, fhirUser: json["fhirUser"]?.string,
+            client: json["client"]?.string ?? "app")
     }
+
+    /// Whom the users and clients of the catalogue may see.
+    let panels: PanelSource
 
     func records(of patient: String) -> [JSONValue] { records.filter { $0.text.contains(Self.secret) } }
 }
