@@ -140,7 +140,8 @@ let package = Package(
             "ChaperoneTesting",
             ["FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "Authorization", "Enforcement"]),
         .target(
-            name: "ParserProperties", dependencies: ["FHIRCore", "FHIRXML", "AccessPolicy"], path: "Tests/ParserProperties",
+            name: "ParserProperties", dependencies: ["FHIRCore", "FHIRXML", "AccessPolicy"],
+            path: "Tests/ParserProperties",
             swiftSettings: strict),
 
         tests("FHIRCoreTests", ["FHIRCore", "ParserProperties"]),

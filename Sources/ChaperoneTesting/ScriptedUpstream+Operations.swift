@@ -6,7 +6,7 @@ extension ScriptedRecords {
     /// Operations as a server without any boundary does them: `$everything` gives whatever mentions the patient, or all
     /// of the store where it is lenient; others of a type give all of the type; `$submit` gives back what it got.
     func call(
-        _ operation: String, _ place: [String], _ text: String, _ request: UpstreamRequest
+        _ operation: String, _ place: [String], _ text: String, _ request: Ask
     ) -> ScriptedUpstream.Reply {
         switch operation {
         case "$everything": return everything(of: place.count == 2 ? "Patient/\(place[1])" : nil, text)

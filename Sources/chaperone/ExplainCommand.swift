@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import ChaperoneServer
 internal import FHIRCore
+internal import OAuthCore
 
 /// `chaperone explain`: what the enforcer would do with a request, and why.
 struct ExplainCommand: AsyncParsableCommand {

@@ -16,14 +16,14 @@ public enum PatchOutcome: Sendable {
 public func patched(
     _ stored: ResourceView, by patch: JSONPatch, under permit: Permit, limits: JSONLimits = .default
 ) -> PatchOutcome {
-    let addresses = AddressMap(permit.rule.policy, for: stored.node.document.bytes)
+    let addresses = AddressMap(permit.rule.policy, for: stored.node.document)
     let shown = OutgoingResource(stored, addresses).bytes(.none)
     guard let before = try? JSONValue(parsing: shown, limits: limits),
         let after = try? patch.applied(to: before, limits: limits)
     else { return .refuse(Denial(.patchFailed)) }
     let isFree = permit.rule.deciding.contains(where: \.isEveryone)
     let keepsLabels = ["security", "profile"].allSatisfy { name in
-        let (old, new) = (before["meta"]?[name] ?? .null, after["meta"]?[name] ?? .null)
+        let (old, new) = (before["meta"]?[name] ?? JSONValue.null, after["meta"]?[name] ?? JSONValue.null)
         return old.isEqual(to: new)
     }
     guard isFree || keepsLabels else { return .refuse(Denial(.bodyOutsideBoundary)) }

@@ -66,7 +66,7 @@ struct ReleaseBuilder {
 
     /// Goes on with resources of another document.
     mutating func turn(to document: JSONDocument) {
-        addresses = AddressMap(rule.policy, for: document.bytes)
+        addresses = AddressMap(rule.policy, for: document)
     }
 
     /// Notes something that an obedient upstream does not do; each kind once.

@@ -28,7 +28,11 @@ extension Decider {
         try ConditionRule(policy).check(search.query, on: type)
         var looking = self
         looking.request = search
-        return try looking.searchPermit(type)
+        let searches = try looking.searches(
+            type, by: try looking.granting(.search, on: type), terms: search.query)
+        // What is sent with a create is one condition; several searches are none.
+        guard searches.count == 1 else { throw Refused(.limitsNotExpressible) }
+        return searches[0]
     }
 
     /// Rows 21 and 22: a batch or transaction has no letter of its own; each entry is decided alone. Under this permit

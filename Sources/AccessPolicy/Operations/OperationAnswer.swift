@@ -68,7 +68,7 @@ struct Rebuilding {
     init(_ permit: Permit, document: JSONDocument) {
         self.permit = permit
         self.document = document
-        addresses = AddressMap(permit.rule.policy, for: document.bytes)
+        addresses = AddressMap(permit.rule.policy, for: document)
         builder = ReleaseBuilder(permit, document: document)
         judge = permit.rule.judge(for: .answer)
     }

@@ -57,10 +57,12 @@ public struct AccessReport: Hashable, Sendable {
     /// it went neither to the patient or for them, nor for treatment, payment or health care operations.
     public static func isDisclosure(_ record: AccessRecord) -> Bool {
         switch record.outcome {
-        case .permitted, .interrupted: break
+        case .permitted, .interrupted: guard record.released > 0 else { return false }
+        // What a gateway that is not ours then let out is not known here.
+        case .decisionGiven: break
         case .pending, .refused, .failed: return false
         }
-        guard record.released > 0, record.interaction != .capabilities else { return false }
+        guard record.interaction != .capabilities else { return false }
         // (i), (ii): treatment, payment, operations; to individuals.
         let exempt: Set<String> = [
             "TREAT", "HPAYMT", "HOPERAT", "COVAUTH", "COVERAGE", "ETREAT", "CAREMGT", "CLMATTCH", "PATRQT", "PWATRNY",

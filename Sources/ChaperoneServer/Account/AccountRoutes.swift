@@ -39,15 +39,17 @@ struct AccountRoutes: Sendable {
         router.post("/account/sign-out") { request, context in
             try await change(request) { _, visitor in
                 _ = await interaction.signOut(
-                    session: visitor.secret, from: RequestSource(address: context.peerAddress))
+                    session: visitor.secret, from: context.origin(of: request))
                 var response = Answers.seeOther("/account")
                 response.headers[.setCookie] = cookie.removal
                 return response
             }
         }
-        router.post("/account/end") { request, context in try await change(request) { try await end($0, $1, context) } }
+        router.post("/account/end") { request, context in
+            try await change(request) { try await end($0, $1, context.origin(of: request)) }
+        }
         router.post("/account/sessions/end") { request, context in
-            try await change(request) { try await endSession($0, $1, context) }
+            try await change(request) { try await endSession($0, $1, context.origin(of: request)) }
         }
         for path in ["/account", "/account/activity", "/account/sessions"] { router.refuseOthers(on: path, than: .get) }
         for path in ["/account/login", "/account/sign-out", "/account/end", "/account/sessions/end"] {
@@ -150,7 +152,7 @@ struct AccountRoutes: Sendable {
         let answer = await interaction.signIn(
             username: username, password: Secret(form["password"] ?? ""),
             session: cookie.value(in: request.cookieHeaders).map { Secret($0) },
-            from: RequestSource(address: context.peerAddress))
+            from: context.origin(of: request))
         let language = language(of: request)
         switch answer {
         case .signedIn(_, let instruction):
@@ -200,10 +202,9 @@ struct AccountRoutes: Sendable {
         return "\(t["until"] ?? "") \(minute(end * 1000))"
     }
 
-    private func end(_ form: FormParameters, _ visitor: Visitor, _ context: SideContext) async throws -> Response {
+    private func end(_ form: FormParameters, _ visitor: Visitor, _ source: RequestSource) async throws -> Response {
         let ended = try await desk.end(
-            GrantID(form["grant"] ?? ""), of: visitor.account.subject,
-            from: RequestSource(address: context.peerAddress))
+            GrantID(form["grant"] ?? ""), of: visitor.account.subject, from: source)
         return try await apps(visitor, notice: ended ? "ended" : "endedNone")
     }
 
@@ -218,7 +219,7 @@ struct AccountRoutes: Sendable {
         let cursor = form?["after"].flatMap { AuditCursor($0) }
         let report = try await desk.report(
             about: chosen?.id, for: visitor.account.subject, after: cursor,
-            from: RequestSource(address: context.peerAddress))
+            from: context.origin(of: request))
         let frame = try await frame(visitor, notice: nil)
         var names: [String: String] = [:]
         var entries: [ActivityPageFacts.Entry] = []
@@ -287,12 +288,12 @@ struct AccountRoutes: Sendable {
     }
 
     private func endSession(
-        _ form: FormParameters, _ visitor: Visitor, _ context: SideContext
+        _ form: FormParameters, _ visitor: Visitor, _ source: RequestSource
     ) async throws -> Response {
         var ended = false
         if let hash = SecretHash(text: form["session"] ?? "") {
             ended = try await desk.endSession(
-                SessionID(hash: hash), of: visitor.account.subject, from: RequestSource(address: context.peerAddress))
+                SessionID(hash: hash), of: visitor.account.subject, from: source)
         }
         return try await sessions(visitor, notice: ended ? "sessionEnded" : "sessionGone")
     }

@@ -38,7 +38,7 @@ struct EHRLaunchRoutes: Sendable {
         }
         let answer = await launch.create(
             document, token: PresentedAccessToken(authorizationHeader: headers.first),
-            from: RequestSource(address: context.peerAddress))
+            from: context.origin(of: request))
         switch answer {
         case .created(let made): return Answers.json(made.json, status: .created)
         case .unauthorized(let error):

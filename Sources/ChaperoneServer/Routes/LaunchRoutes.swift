@@ -122,7 +122,7 @@ struct LaunchRoutes: Sendable {
         if form["cancel"] != nil { return try await cancel(handle, request, context) }
         let answer = await interaction.chooseEncounter(
             transaction: handle, encounter: form["encounter"] ?? "", session: session(of: request),
-            from: source(context))
+            from: context.origin(of: request))
         return try respond(answer, to: request, isForm: false)
     }
 

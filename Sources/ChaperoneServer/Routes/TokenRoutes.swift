@@ -39,7 +39,7 @@ struct TokenRoutes: Sendable {
         router.post("/oauth/par") { request, context in
             try await form(of: request) { form, header in
                 let answer = await pushedRequests.answer(
-                    form, authorization: header, from: RequestSource(address: context.peerAddress))
+                    form, authorization: header, from: context.origin(of: request))
                 switch answer {
                 case .kept(let body):
                     return Self.finished(Answers.bytes(body, "application/json", status: .created))
@@ -51,7 +51,7 @@ struct TokenRoutes: Sendable {
         router.post("/oauth/introspect") { request, context in
             try await form(of: request) { form, header in
                 let answer = await introspection.answer(
-                    form, authorization: header, from: RequestSource(address: context.peerAddress))
+                    form, authorization: header, from: context.origin(of: request))
                 return respond(answer, context)
             }
         }

@@ -113,7 +113,7 @@ public final class Enforcer: Sendable {
     /// The facts about a request of this process's own pages, made as somebody whom the caller has proved.
     func receive(_ request: ClientRequest, as access: GrantedAccess) -> IncomingRequest {
         IncomingRequest(
-            request: request.fhirRequest, standing: standing(of: access),
+            request: request.fhirRequest, format: .json, standing: standing(of: access),
             decisionID: DecisionID(random.identifier(byteCount: 16)), now: request.receivedAt / 1000,
             startedAt: request.receivedAt, sourceAddress: request.sourceAddress, unrecordedRefusals: 0)
     }

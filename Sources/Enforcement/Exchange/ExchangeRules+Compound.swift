@@ -49,10 +49,9 @@ extension ExchangeRules {
             case .permit(let permit): reading = permit
             }
         }
-        let origin = PageOrigin(asker.received, permit.request, narrowed: "", holder: PageHolder(permit.access))
         let permitted = PermittedRequest(
-            permit: permit, body: nil, isBounded: question.isBounded(permit), origin: origin, pageTarget: nil,
-            now: asker.now, record: record)
+            permit: permit, body: nil, isBounded: question.isBounded(permit), openedOrigin: nil,
+            received: asker.received, pageTarget: nil, now: asker.now, record: record)
         return .begin(PatchErrand(patch, of: key, permitted, reading: reading, asker: asker, rules: self))
     }
 }

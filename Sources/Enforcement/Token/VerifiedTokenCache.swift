@@ -43,13 +43,13 @@ final class VerifiedTokenCache: Sendable {
         }
     }
 
-    private func keep(_ access: GrantedAccess, for digest: [UInt8], in tables: inout Tables) {
+    private func keep(_ token: VerifiedToken, for digest: [UInt8], in tables: inout Tables) {
         if tables.newer.count >= half {
             tables.older = tables.newer
             tables.newer = [:]
         }
         tables.older[digest] = nil
-        tables.newer[digest] = access
+        tables.newer[digest] = token
     }
 
     func removeAll() { tables.withLock { $0 = Tables() } }

@@ -73,8 +73,7 @@ public struct UpstreamRequest: Sendable, Hashable {
         var headers = HTTPHeaders()
         headers.reserveCapacity(8 + server.staticHeaders.count)
         headers.add(name: "host", value: server.authority)
-        // JSON only (decision 4), and no coding that would have to be undone before judging.
-        headers.add(name: "accept", value: accept)
+        // No coding that would have to be undone before judging.
         headers.add(name: "accept-encoding", value: "identity")
         headers.add(name: "user-agent", value: "chaperone")
         for header in server.staticHeaders { headers.add(name: header.name, value: header.value) }
@@ -84,6 +83,8 @@ public struct UpstreamRequest: Sendable, Hashable {
     /// The whole header block, from an allow-list of ours: what is the same for every request, and this one's own.
     func headers(beside fixed: HTTPHeaders) -> HTTPHeaders {
         var headers = fixed
+        // FHIR documents in JSON only (decision 4).
+        headers.add(name: "accept", value: accept)
         if let contentType { headers.add(name: "content-type", value: contentType) }
         if let ifMatch { headers.add(name: "if-match", value: ifMatch) }
         if let ifNoneExist { headers.add(name: "if-none-exist", value: ifNoneExist) }

@@ -185,6 +185,33 @@ enum ReferenceModel {
         }
     }
 
+    /// Whether the scopes that reach a type have one boundary or one constraint among them, and constraints that are
+    /// equal, absent, or values of one and the same parameter.
+    ///
+    /// Read without dropping scopes that others contain: what is no single query here may still be one, never the
+    /// other way about.
+    static func isOneQuery(_ letter: Character, type: String, _ token: ReferenceToken) -> Bool {
+        let reaching = token.scopes.compactMap(ReferenceScope.init).filter { scope in
+            guard scope.letters.contains(letter), names(scope, type), let boundary = boundary(scope, token) else {
+                return false
+            }
+            return boundary.map { !$0.isEmpty } ?? true
+        }
+        let boundaries = Set(
+            reaching.map { scope -> [String] in
+                sharedTypes.contains(type) ? [] : (boundary(scope, token) ?? nil).map { $0.sorted() } ?? ["everyone"]
+            })
+        let constraints = Set(
+            reaching.map { scope in
+                scope.constraints.map { "\($0.name)=\($0.values)" }.sorted()
+            })
+        guard boundaries.count <= 1 || constraints.count <= 1 else { return false }
+        guard constraints.count > 1 else { return true }
+        guard !constraints.contains([]) else { return boundaries.count <= 1 }
+        return constraints.allSatisfy { $0.count == 1 }
+            && Set(reaching.flatMap { $0.constraints.map(\.name) }).count == 1
+    }
+
     /// { r ∈ store | some held scope reaches r with the letter }
     static func visible(_ letter: Character, _ store: [ReferenceResource], _ token: ReferenceToken) -> Set<String> {
         let scopes = token.scopes.compactMap(ReferenceScope.init)

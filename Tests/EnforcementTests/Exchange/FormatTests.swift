@@ -143,7 +143,8 @@ import Testing
     }
 
     @Test(
-        .verifies("attack@ATK-200"), arguments: ["html", "text/html", "ttl", "application/fhir%2Bxml%3BfhirVersion%3D3.0"])
+        .verifies("attack@ATK-200"),
+        arguments: ["html", "text/html", "ttl", "application/fhir%2Bxml%3BfhirVersion%3D3.0"])
     func `a format that we do not write is refused in one that we do`(format: String) async throws {
         let harness = try harness()
         let answer = await harness.send(

@@ -133,7 +133,7 @@ extension Conclusion {
     /// The conclusion after something that may have been done.
     fileprivate func after(_ status: Int) -> Conclusion {
         switch self {
-        case .released: self
+        case .released, .bundle: self
         case .refusal(let refusal): .refusal(refusal.afterWrite(status: status))
         }
     }

@@ -91,15 +91,6 @@ struct GatheringErrand: Errand {
     }
 }
 
-extension UpstreamAnswer {
-    /// An answer as it has come.
-    init(_ head: UpstreamHead, _ body: [UInt8]) {
-        self.init(
-            status: head.status, contentType: head.contentType, etag: head.etag, lastModified: head.lastModified,
-            location: head.location, body: body)
-    }
-}
-
 extension ExchangeRules {
     /// Begins a request whose answer is gathered, at its first page or at one that a link of ours stands for.
     func gather(
