@@ -37,8 +37,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("GET", "?_type=Patient", ""), ("POST", "", #"{"resourceType":"Bundle","type":"batch"}"#),
-        ("POST", "", #"{"resourceType":"Bundle","type":"transaction"}"#), ("GET", "/_history", ""),
+        ("GET", "?_type=Group", ""), ("GET", "?_type=Patient,Nobody", ""), ("GET", "/_history", ""),
         ("GET", "/Patient/patient-b/$everything", ""), ("GET", "/Patient/patient-b/*", ""),
     ])
     func `what reaches beyond one type is refused and the server goes on`(

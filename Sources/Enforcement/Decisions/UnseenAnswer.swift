@@ -19,6 +19,10 @@ enum UnseenAnswer: Hashable, Sendable {
     private static func judge(_ permit: Permit, _ question: AccessRequest) -> UnseenAnswer {
         let request = permit.request
         guard request.method == .get, !request.isPostSearch else { return .mustBeSeen("body-unseen") }
+        // A gateway forwards one query; what is put together from several, or hangs on a proof, is not in any one.
+        guard !permit.isGathered else {
+            return .mustBeSeen(permit.narrowingIsExact ? "several-requests" : "narrowing-not-exact")
+        }
         guard permit.precondition == nil else { return .mustBeSeen("stored-version-unseen") }
         guard request.options.elements.isEmpty, request.options.summary == nil || request.options.summary == .count
         else { return .mustBeSeen("projection-unseen") }

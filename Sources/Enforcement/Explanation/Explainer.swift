@@ -86,10 +86,11 @@ struct Explainer {
         explanation.determining = permit.determining.map { held in
             Explanation.Determining(scope: held.text, boundary: boundary(of: held, asker))
         }
-        let query = permit.upstreamQuery?.encoded ?? ""
-        let path = permit.upstreamInteraction.upstreamPath
         let method = permit.request.method.description
-        explanation.forwarded = "\(method) \(path)\(query.isEmpty ? "" : "?\(query)")"
+        explanation.forwarded = permit.requests.map { part in
+            let query = part.upstreamQuery?.encoded ?? ""
+            return "\(method) \(part.upstreamInteraction.upstreamPath)\(query.isEmpty ? "" : "?\(query)")"
+        }.joined(separator: " + ")
         explanation.isNarrowed = Self.narrows(permit)
         switch permit.upstreamInteraction {
         case .search, .searchSystem, .searchCompartment: explanation.narrowingIsExact = permit.narrowingIsExact

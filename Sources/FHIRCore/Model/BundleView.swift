@@ -89,6 +89,8 @@ public struct BundleView: Sendable {
     private static func object(_ name: StaticString, of node: JSONNode) -> JSONNode?? {
         let storage = node.document.storage
         guard let place = storage.member(ours: name, of: node.index) else { return .some(nil) }
-        return storage.tape[place].kind == .object ? JSONNode(document: node.document, index: place) : nil
+        // Not `nil`, which would stand for a member that is not there.
+        guard storage.tape[place].kind == .object else { return Optional<JSONNode?>.none }
+        return .some(JSONNode(document: node.document, index: place))
     }
 }

@@ -21,7 +21,7 @@ import Testing
     private func decide(
         _ method: String, _ target: String, token: String?, headers: [(name: String, value: String)] = []
     ) -> GatewayVerdict {
-        let sides = target.split(separator: "?", maxSplits: 1).map(String.init)
+        let sides = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         return harness.enforcer.decide(
             forGateway: ClientRequest(
                 method: method, path: sides[0], query: sides.count > 1 ? sides[1] : nil,
@@ -37,7 +37,7 @@ import Testing
         .verifies("house@gateway-decision-unseen"),
         arguments: [
             ("GET", "/Observation/o1", "owner-unseen"), ("GET", "/Observation/o1/_history/1", "stored-version-unseen"),
-            ("GET", "/Observation/o1/_history", "stored-version-unseen"), ("GET", "/Binary/b", "owner-unseen"),
+            ("GET", "/Observation/o1/_history", "stored-version-unseen"), ("GET", "/Binary/b", "narrowing-not-exact"),
             ("GET", "/Observation?_include=Observation:performer", "include-unseen"),
             ("GET", "/Patient?_revinclude=Observation:patient", "include-unseen"),
             ("GET", "/Condition", "redaction-unseen"), ("GET", "/Provenance", "narrowing-not-exact"),
@@ -50,6 +50,16 @@ import Testing
         #expect(verdict.status == 403)
         #expect(verdict.record.outcome == .refused(reason: reason))
         #expect(!verdict.fields.contains { $0.name == "x-chaperone-query" })
+    }
+
+    @Test(.verifies("house@gateway-decision-unseen"))
+    func `a search that takes several queries is refused`() throws {
+        let token = try patientToken("patient/Observation.rs?category=a patient/Observation.rs?code=b")
+
+        let verdict = decide("GET", "/Observation", token: token)
+
+        #expect(verdict.status == 403)
+        #expect(verdict.record.outcome == .refused(reason: "several-requests"))
     }
 
     @Test(

@@ -102,7 +102,7 @@ private struct ExchangeBench {
     private let read: ClientRequest
     private let write: ClientRequest
     private let create: ClientRequest
-    private let decision = DecisionID("AAAAAAAAAAAAAAAAAAAAAA")
+    private let decision: DecisionID
 
     init() throws {
         let key = try PrivateJWK.generate(.es256, keyID: "bench")
@@ -117,7 +117,7 @@ private struct ExchangeBench {
                 keys: { JWKSet([key.publicKey]) }, revocation: { _ in .active }),
             panels: .table(users: [:]),
             pageLinks: PageLinks(sealer: sealer, publicBase: "https://gw.example/fhir", server: server),
-            // All zero, so that the decision's id is known to the test.
+            // All zero, so that requests of one moment have one decision's id.
             random: RandomSource { [UInt8](repeating: 0, count: $0) })
         let claims = AccessTokenClaims(
             issuer: "https://gw.example", audience: "https://gw.example/fhir", scope: "patient/*.cruds",
@@ -127,6 +127,8 @@ private struct ExchangeBench {
         let authorization = (name: "authorization", value: "Bearer \(token)")
         read = ClientRequest(
             method: "GET", path: "/Observation/obsA", headers: [authorization], receivedAt: 2_000_000)
+        // Made of that moment and of ten bytes that are zero.
+        decision = DecisionID(RandomSource { [UInt8](repeating: 0, count: $0) }.identifier(at: 2_000_000))
         write = ClientRequest(
             method: "DELETE", path: "/Observation/obsA", headers: [authorization], receivedAt: 2_000_000)
         create = ClientRequest(
