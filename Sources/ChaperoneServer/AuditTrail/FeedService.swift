@@ -18,17 +18,23 @@ struct FeedService: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            do {
-                let opened = try open()
-                let result: Result<Void, any Error>
-                do { result = .success(try await feed(opened.transport)) } catch { result = .failure(error) }
-                await opened.close()
-                try result.get()
-            } catch is CancellationError {} catch {
-                // Only the store itself can end a feed: then health says so until the server is started again.
-                watch.failed(work, "\(error)")
-                logger.error(
-                    "a feed of the audit trail ended", metadata: ["feed": "\(settings.name)", "error": "\(error)"])
+            // A service that returned would take the server with it: whatever ends a feed, it is begun again.
+            while !Task.isCancelled {
+                do {
+                    let opened = try open()
+                    let result: Result<Void, any Error>
+                    do { result = .success(try await feed(opened.transport)) } catch { result = .failure(error) }
+                    await opened.close()
+                    try result.get()
+                } catch is CancellationError {
+                    return
+                } catch {
+                    watch.failed(work, "\(error)")
+                    logger.error(
+                        "a feed of the audit trail cannot run",
+                        metadata: ["feed": "\(settings.name)", "error": "\(error)"])
+                }
+                do { try await Task.sleep(for: .seconds(60)) } catch { return }
             }
         }
     }
