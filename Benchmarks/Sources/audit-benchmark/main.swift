@@ -3,6 +3,8 @@
 //
 //   audit-benchmark serve durable|off FOLDER   prints `PORT TOKEN`, serves until its input ends, prints its CPU seconds
 //   audit-benchmark append FOLDER RECORDS      records a second through the recorder ÷ SQLite alone with the same rows
+//   audit-benchmark search LOG                 how long searches take on a log of `audit_log.py`
+//   audit-benchmark verify LOG                 how long the whole of it takes to verify
 import AccessPolicy
 import Audit
 import Enforcement
@@ -48,7 +50,8 @@ final class ConstantUpstream: ChannelInboundHandler {
     private static let body = ByteBuffer(
         string: #"{"resourceType":"Patient","id":"pA","meta":{"versionId":"1"},"name":[{"family":"Example","given":["#
             + #""Ann"]}],"gender":"female","birthDate":"1970-01-01","address":[{"line":["1 Example Street"],"city":"#
-            + #""Exampletown","postalCode":"12345","country":"US"}],"telecom":[{"system":"phone","value":"555-0100"}]}"#)
+            + #""Exampletown","postalCode":"12345","country":"US"}],"telecom":[{"system":"phone","value":"555-0100"}]}"#
+    )
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard case .end = unwrapInboundIn(data) else { return }
@@ -131,7 +134,8 @@ func sample(_ number: Int) -> AccessRecord {
     AccessRecord(
         decisionID: DecisionID("decision-\(number)"), clientID: ClientID("app-\(number % 50)"),
         subject: SubjectID("member-\(number % 1000)"), fhirUser: "Patient/p-\(number % 1000)",
-        sourceAddress: "192.0.2.7", grantID: GrantID("grant-\(number % 2000)"), tokenID: TokenID("token-\(number % 5000)"),
+        sourceAddress: "192.0.2.7", grantID: GrantID("grant-\(number % 2000)"),
+        tokenID: TokenID("token-\(number % 5000)"),
         scopes: ["patient/Observation.rs"], program: "patient-access", patients: ["p-\(number % 1000)"],
         interaction: .searchType, resourceType: "Observation", method: "GET", path: "/Observation",
         queryAsked: "category=laboratory&date=ge2024-01-01", queryNarrowed: "category=laboratory&patient=p-1",
@@ -203,6 +207,86 @@ func append(_ folder: String, _ count: Int) throws {
     print("median ratio \((ratios.sorted()[1] * 100).rounded() / 100) over \(count) records, 64 a commit")
 }
 
+func milliseconds(_ work: () throws -> Void) rethrows -> Double {
+    let began = ContinuousClock.now
+    try work()
+    let took = began.duration(to: .now).components
+    return Double(took.seconds) * 1000 + Double(took.attoseconds) / 1e15
+}
+
+/// Searches as auditors ask them, each with other values every time.
+func search(_ path: String) throws {
+    let reader = try AuditSQLiteReader(path: path)
+    guard let newest = try reader.search(AuditQuery(limit: 1)).entries.first else { return }
+    let span = newest.sequence * 3000
+    let start = newest.recordedAt - span
+    let day: Int64 = 86_400_000
+    func moment() -> Int64 { start + Int64.random(in: 0..<span) }
+    func patient() -> String { "p-\(Int.random(in: 0..<200_000))" }
+    let shapes: [(String, () throws -> Int)] = [
+        (
+            "patient and month",
+            {
+                let from = moment()
+                return try reader.search(AuditQuery(patient: patient(), from: from, to: from + 30 * day)).entries.count
+            }
+        ),
+        ("patient, newest 50", { try reader.search(AuditQuery(patient: patient())).entries.count }),
+        (
+            "grant",
+            { try reader.search(AuditQuery(grantID: GrantID("g-\(Int.random(in: 0..<200_000))"))).entries.count }
+        ),
+        (
+            "client and day",
+            {
+                let from = moment()
+                return try reader.search(
+                    AuditQuery(clientID: ClientID("app-\(Int.random(in: 0..<500))"), from: from, to: from + day)
+                ).entries.count
+            }
+        ),
+        (
+            "refused, one day",
+            {
+                let from = moment()
+                return try reader.search(AuditQuery(outcomes: ["refused"], from: from, to: from + day)).entries.count
+            }
+        ),
+        (
+            "patient and scope",
+            {
+                var content = AuditContentFilter()
+                content.scopes = ["patient/Observation.rs"]
+                return try reader.search(AuditQuery(patient: patient()), content: content).entries.count
+            }
+        ),
+    ]
+    print("\(newest.sequence) records")
+    for (name, ask) in shapes {
+        var found = 0
+        let times = try (0..<200).map { _ in try milliseconds { found += try ask() } }.sorted()
+        func text(_ value: Double) -> String { String(format: "%.2f", value) }
+        print(
+            "\(name): median \(text(times[100])) ms, p99 \(text(times[197])) ms, longest \(text(times[199])) ms, "
+                + "\(found / 200) found on average")
+    }
+}
+
+func verify(_ path: String) throws {
+    let key = try PrivateJWK.generate(.es256)
+    let before = cpuSeconds()
+    var result: AuditVerification?
+    let took = try milliseconds {
+        result = try AuditSQLiteVerification.verify(path: path, keys: JWKSet([key.publicKey]))
+    }
+    guard let result else { return }
+    let entries = result.chains.reduce(0) { $0 + $1.entries }
+    print(
+        "\(entries) records verified in \(String(format: "%.1f", took / 1000)) s, "
+            + "\(String(format: "%.1f", cpuSeconds() - before)) CPU s, \(result.findings.count) findings")
+    for finding in result.findings.prefix(10) { print(finding) }
+}
+
 setvbuf(stdout, nil, _IOLBF, 0)
 let arguments = CommandLine.arguments
 switch arguments.dropFirst().first {
@@ -210,6 +294,8 @@ case "serve" where arguments.count == 5:
     try await serve(arguments[2], arguments[3], upstreamPort: Int(arguments[4]) ?? 0)
 case "upstream": try await upstream()
 case "append" where arguments.count == 4: try append(arguments[2], Int(arguments[3]) ?? 50_000)
+case "search" where arguments.count == 3: try search(arguments[2])
+case "verify" where arguments.count == 3: try verify(arguments[2])
 default:
     print("usage: audit-benchmark serve durable|off FOLDER UPSTREAM-PORT | upstream | append FOLDER RECORDS")
     exit(2)
