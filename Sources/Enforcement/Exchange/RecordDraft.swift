@@ -89,7 +89,10 @@ struct RecordDraft: Sendable {
     func closing(_ conclusion: Conclusion) -> AccessRecord {
         var closed = record
         // What was judged fit to leave and does not leave after all was not released.
-        if case .refusal = conclusion { closed.released = 0 }
+        if case .refusal = conclusion {
+            closed.released = 0
+            for place in closed.entries.indices { closed.entries[place].released = 0 }
+        }
         closed.outcome = conclusion.outcome
         closed.status = conclusion.status
         return closed

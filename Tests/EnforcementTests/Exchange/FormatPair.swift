@@ -76,6 +76,7 @@ struct FormatPair {
         try answer.records.compactMap { entry in
             guard case .access(var record) = try AuditStatement(decoding: entry.body).event else { return nil }
             record.decisionID = DecisionID("any")
+            record.parent = record.parent.map { _ in DecisionID("any") }
             record.endedAt = nil
             return record
         }

@@ -195,6 +195,33 @@ import Testing
         #expect(record.released == 0)
     }
 
+    @Test(.verifies("house@xml-same-content"))
+    func `a batch with something in it that XML cannot say is not sent, and none of its entries counts`() async throws {
+        let odd =
+            #"{"resourceType":"Observation","id":"obsA","status":"final","code":{"text":"a"},"subject":{"reference":"Patient/pA"},"ours":1}"#
+        let harness = try GatewayHarness(
+            upstream: ScriptedUpstream { _ in
+                .answer(UpstreamHead(status: 200, contentType: "application/fhir+json"), Array(odd.utf8))
+            })
+        let batch =
+            #"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation/obsA"}}]}"#
+
+        let answer = await harness.send(
+            "POST", "", token: try token(harness),
+            headers: [
+                (name: "Accept", value: "application/fhir+xml"), (name: "Content-Type", value: "application/fhir+xml"),
+            ], body: try ResourceXML.xml(fromJSON: Array(batch.utf8)))
+
+        #expect(answer.status == 406)
+        let records = try answer.records.compactMap { entry -> AccessRecord? in
+            guard case .access(let record) = try AuditStatement(decoding: entry.body).event else { return nil }
+            return record
+        }
+        #expect(records.contains { $0.parent != nil })
+        #expect(records.allSatisfy { $0.released == 0 })
+        #expect(records.contains { $0.parent == nil && $0.outcome == .failed(reason: "answer-unwritable") })
+    }
+
     @Test func `the links of a page asked for by parameter ask for the same`() async throws {
         let harness = try harness()
         let token = try token(harness)
