@@ -80,6 +80,8 @@ struct TypeJudge: Sendable {
     func judge(
         _ resource: ResourceView, _ subject: SubjectValue, released: Set<InstanceKey> = []
     ) -> Judgement {
+        // What was found out beforehand holds for no other type.
+        guard resource.type == rule.type else { return .fails(.unexpected) }
         var reason = WithholdReason.notGranted
         var best: Redaction?
         // The places of the grants that do not admit it; mostly none, and then nothing is gathered.

@@ -52,7 +52,7 @@ public final class Enforcer: Sendable {
     /// Whether something has to be fetched before a request's token can be verified: only where tokens are somebody
     /// else's.
     public func needsPreparation(_ request: ClientRequest) -> Bool {
-        verifier.needsPreparation(request.credential, now: request.receivedAt / 1000)
+        verifier.asksOthers && verifier.needsPreparation(request.credential, now: request.receivedAt / 1000)
     }
 
     /// Fetches it. What cannot be had makes the request's token count for nothing.

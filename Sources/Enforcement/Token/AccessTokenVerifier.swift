@@ -62,6 +62,9 @@ public struct AccessTokenVerifier: Sendable {
         cache = VerifiedTokenCache(limit: remembered)
     }
 
+    /// Whether tokens are somebody else's, so that something may have to be fetched before one can be verified.
+    var asksOthers: Bool { if case .foreign = issuer { true } else { false } }
+
     /// Whether something has to be fetched before this credential can be verified.
     func needsPreparation(_ credential: BearerCredential, now: Int64) -> Bool {
         guard case .foreign(let foreign) = issuer, case .token(let token) = credential else { return false }
