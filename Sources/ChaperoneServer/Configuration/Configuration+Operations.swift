@@ -1,4 +1,5 @@
 public import AccessPolicy
+internal import Enforcement
 internal import FHIRCore
 
 // The site's own choices for the protected server: operations, and what types are to the policy.
@@ -75,6 +76,34 @@ extension Configuration {
         }
         map.finish()
         return choices
+    }
+
+    /// `Type.parameter`, whose patients are a practitioner's.
+    static func practitionerPatients(_ map: inout SettingReader) -> String? {
+        guard let text = map.text("practitioner-patients") else { return nil }
+        if panelRule(text) == nil {
+            map.fail(
+                "practitioner-patients",
+                "must be a type and a reference parameter such as `Patient.general-practitioner`, not `\(text)`")
+        }
+        return text
+    }
+
+    private static func panelRule(_ text: String) -> PanelQuery.Rule? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, let type = ResourceType(rawValue: parts[0]) else { return nil }
+        return PanelQuery.Rule(type, by: parts[1])
+    }
+
+    /// What is asked of the protected server about users who stand in no list; nil when nothing is.
+    var panelQuery: PanelQuery? {
+        var rules: [ResourceType: PanelQuery.Rule] = [:]
+        if let rule = fhirServer.practitionerPatients.flatMap(Self.panelRule) {
+            rules[.practitioner] = rule
+            rules[.practitionerRole] = rule
+        }
+        if fhirServer.asksRelatedPersons { rules[.relatedPerson] = .relatedPerson }
+        return rules.isEmpty ? nil : PanelQuery(rules: rules, secondsKept: Int64(fhirServer.panelSeconds))
     }
 
     // MARK: - the file of operations

@@ -121,7 +121,9 @@ extension Configuration {
             connectionsPerLoop: map.integer("connections-per-loop", default: 64, in: 1...1024),
             isRegulated: map.flag("regulated", default: true), operationsFile: map.text("operations-file"),
             allowsReverseChaining: map.flag("reverse-chaining", default: false), formalMembers: formalMembers,
-            otherPatients: otherPatients)
+            otherPatients: otherPatients, practitionerPatients: Self.practitionerPatients(&map),
+            asksRelatedPersons: map.flag("related-persons", default: false),
+            panelSeconds: map.integer("panel-cache", default: 60, in: 1...3600))
         map.finish()
         return server
     }

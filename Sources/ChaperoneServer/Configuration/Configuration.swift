@@ -69,6 +69,12 @@ public struct Configuration: Hashable, Sendable {
         public var formalMembers: [String]
         /// What becomes of resources that name further patients, where a type is to differ from the built-in choice.
         public var otherPatients: [String: String]
+        /// How a practitioner's patients are found at the server, such as `Patient.general-practitioner`.
+        public var practitionerPatients: String?
+        /// Whether a related person may see the patient whom its own resource names.
+        public var asksRelatedPersons: Bool
+        /// How long a panel that was asked for is believed.
+        public var panelSeconds: Int
     }
 
     /// A header for the protected server whose value stands in a file.

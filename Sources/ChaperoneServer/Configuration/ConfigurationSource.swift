@@ -15,6 +15,7 @@ public struct ConfigurationSource: Sendable {
         "fhir-server.upstream", "fhir-server.path", "fhir-server.ca-file", "fhir-server.connect-timeout",
         "fhir-server.answer-timeout", "fhir-server.connections-per-loop", "fhir-server.regulated",
         "fhir-server.operations-file", "fhir-server.reverse-chaining",
+        "fhir-server.practitioner-patients", "fhir-server.related-persons", "fhir-server.panel-cache",
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
         "log.level",
     ]

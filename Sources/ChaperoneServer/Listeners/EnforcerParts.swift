@@ -40,5 +40,8 @@ extension Configuration {
         return policy
     }
 
-    var panelSource: PanelSource { .table(users: userPanels, clients: clientPanels) }
+    var panelSource: PanelSource {
+        let listed = PanelSource.table(users: userPanels, clients: clientPanels)
+        return panelQuery.map(listed.asking) ?? listed
+    }
 }

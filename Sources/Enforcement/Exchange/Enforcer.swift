@@ -70,7 +70,7 @@ public final class Enforcer: Sendable {
 
     /// The same for a token whose facts somebody else has verified, such as a line of an access log.
     public func explain(_ request: ClientRequest, by access: GrantedAccess) -> Explanation {
-        explain(request, standing(of: access), showing: nil)
+        explain(request, standing(of: access, at: request.receivedAt / 1000), showing: nil)
     }
 
     private func explain(_ request: ClientRequest, _ standing: IncomingRequest.Standing, showing shown: ResourceView?)
@@ -104,6 +104,7 @@ public final class Enforcer: Sendable {
             request: asked, format: format, standing: standing,
             decisionID: DecisionID(random.identifier(at: request.receivedAt)), now: now, startedAt: request.receivedAt,
             sourceAddress: request.sourceAddress, unrecordedRefusals: unrecorded)
+        incoming.panelQuestion = question(behind: standing, now: now)
         incoming.traceID = request.values(of: "traceparent").first.flatMap { TraceParent($0) }?.traceID
         incoming.reportingEntity = facts.reportingEntity
         incoming.organization = incoming.access.flatMap { facts.organization($0.clientID) }
@@ -113,15 +114,16 @@ public final class Enforcer: Sendable {
     /// The facts about a request of this process's own pages, made as somebody whom the caller has proved.
     func receive(_ request: ClientRequest, as access: GrantedAccess) -> IncomingRequest {
         IncomingRequest(
-            request: request.fhirRequest, format: .json, standing: standing(of: access),
+            request: request.fhirRequest, format: .json,
+            standing: standing(of: access, at: request.receivedAt / 1000),
             decisionID: DecisionID(random.identifier(byteCount: 16)), now: request.receivedAt / 1000,
             startedAt: request.receivedAt, sourceAddress: request.sourceAddress, unrecordedRefusals: 0)
     }
 
-    private func standing(of access: GrantedAccess) -> IncomingRequest.Standing {
+    private func standing(of access: GrantedAccess, at now: Int64) -> IncomingRequest.Standing {
         do {
             return .verified(
-                access, userPanel: try panels.userPanel(for: access),
+                access, userPanel: try panels.userPanel(for: access, now: now),
                 systemPanel: try panels.systemPanel(for: access))
         } catch {
             return .refused(.panelUnavailable, access)
@@ -136,12 +138,19 @@ public final class Enforcer: Sendable {
         return AccessStanding(end: GatewayRefusal(refusal, realm: policy.publicBase))
     }
 
+    /// The question about the user's panel that stands before everything else.
+    private func question(behind standing: IncomingRequest.Standing, now: Int64) -> PanelQuestion? {
+        guard case .verified(let access, _, _) = standing else { return nil }
+        // A source that fails has made the standing a refusal already.
+        return try? panels.question(for: access, now: now)
+    }
+
     func standing(of request: ClientRequest, now: Int64) -> IncomingRequest.Standing {
         switch verifier.verify(
             request.credential, method: request.method, address: policy.publicBase + request.path, now: now)
         {
         case .failure(let refusal): return .refused(GatewayRefusal(refusal, realm: policy.publicBase), nil)
-        case .success(let access): return standing(of: access)
+        case .success(let access): return standing(of: access, at: now)
         }
     }
 }

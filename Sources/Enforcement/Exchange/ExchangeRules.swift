@@ -48,6 +48,9 @@ extension ExchangeRules {
         case .throttled: return .refuse(.throttled, record)
         case .refused(let refusal, _): return .refuse(refusal, record)
         case .verified(let access, let userPanel, let systemPanel):
+            if let question = incoming.panelQuestion {
+                return .begin(PanelErrand(question, of: incoming, record: record, rules: self))
+            }
             let asker = Asker(
                 access: access, userPanel: userPanel, systemPanel: systemPanel, received: incoming.request,
                 now: incoming.now)

@@ -18,7 +18,7 @@ public struct IncomingRequest: Sendable {
     let request: FHIRRequest
     /// In which the answer is to be written.
     let format: AnswerFormat
-    let standing: Standing
+    private(set) var standing: Standing
     let decisionID: DecisionID
     /// Unix seconds.
     let now: Int64
@@ -33,6 +33,18 @@ public struct IncomingRequest: Sendable {
     var reportingEntity: String?
     /// The organisation for which the client acts.
     var organization: String?
+    /// The user's panel, where it has still to be asked for; until then it is none.
+    var panelQuestion: PanelQuestion?
+
+    /// The same request with the user's panel, once that was asked for.
+    func knowing(_ panel: PatientPanel) -> IncomingRequest {
+        var incoming = self
+        incoming.panelQuestion = nil
+        if case .verified(let access, _, let systemPanel) = standing {
+            incoming.standing = .verified(access, userPanel: panel, systemPanel: systemPanel)
+        }
+        return incoming
+    }
 
     var access: GrantedAccess? {
         switch standing {

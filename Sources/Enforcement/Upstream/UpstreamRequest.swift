@@ -1,10 +1,11 @@
+internal import FHIRCore
 internal import NIOHTTP1
 
 /// A request to the protected FHIR server, written anew from parsed values.
 ///
 /// Nothing of the client's request is copied: method, path, query and headers are printed from what was judged
-/// (enforcer.md b.2.9). Only a `Permit` makes one for FHIR data; the one request that needs no permit is the fixed
-/// question for the server's own capabilities.
+/// (enforcer.md b.2.9). Only a `Permit` makes one for what a client asks; the two that need none are questions of our own:
+/// for the server's capabilities, and for whose patients a user has.
 public struct UpstreamRequest: Sendable, Hashable {
     /// The methods that we ever send.
     public enum Method: String, Sendable, Hashable {
@@ -55,6 +56,22 @@ public struct UpstreamRequest: Sendable, Hashable {
         var request = self
         request.accept = type
         return request
+    }
+
+    /// The site's own question whose patients a user has: it holds who the user is and nothing of a client's request.
+    init(panelOf type: ResourceType, by code: String, value: String) {
+        let query = SearchQuery([
+            SearchTerm(name: code, rawValue: value), SearchTerm(name: "_count", rawValue: "500"),
+        ])
+        self.init(
+            method: .get, path: "/\(type.rawValue)", query: query.encoded, prefer: "handling=strict")
+    }
+
+    /// A further page of the same question.
+    ///
+    /// - Parameter target: a request target that was checked to lie within the server's base.
+    init(panelPage target: String) {
+        self.init(method: .get, path: "", pageTarget: target)
     }
 
     /// The question for the server's own CapabilityStatement; open, the same for everybody, holds nothing of a client.
