@@ -40,7 +40,6 @@ import Testing
 
     private func harness(
         _ obedience: ScriptedRecords.Obedience = .obedient,
-        clock: @escaping @Sendable () -> Int64 = { GatewayHarness.now },
         change: @escaping @Sendable (UpstreamRequest, ScriptedUpstream.Reply) -> ScriptedUpstream.Reply = { $1 }
     ) throws -> GatewayHarness {
         let rules: [ResourceType: PanelQuery.Rule] = [

@@ -1,4 +1,4 @@
-public import AccessPolicy
+internal import AccessPolicy
 public import FHIRCore
 internal import Synchronization
 
