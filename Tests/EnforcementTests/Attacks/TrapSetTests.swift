@@ -1,0 +1,106 @@
+import ChaperoneTesting
+import Enforcement
+import FHIRCore
+import Foundation
+import RequirementTraits
+import Testing
+
+/// A set of records with one trap each, read and searched whole. It stands in a folder that is not part of this one and
+/// is skipped where that is not there.
+@Suite struct TrapSetTests {
+    private static let folder: URL? = {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let named = ProcessInfo.processInfo.environment["CHAPERONE_SHARED_DATA"].map { URL(filePath: $0) }
+        let folder = (named ?? root.deletingLastPathComponent().appending(path: "shared/data")).appending(
+            path: "enforcer")
+        return FileManager.default.fileExists(atPath: folder.path) ? folder : nil
+    }()
+
+    private struct Traps {
+        let records: [JSONValue]
+        let visible: Set<String>
+        let undecided: Set<String>
+        let never: Set<String>
+
+        init() throws {
+            func read(_ name: String) throws -> JSONValue {
+                let folder = try #require(TrapSetTests.folder)
+                return try JSONValue(parsing: [UInt8](try Data(contentsOf: folder.appending(path: "\(name).json"))))
+            }
+            records = (try read("two-patient-traps")["entry"]?.array ?? []).compactMap { $0["resource"] }
+            let expected = try read("two-patient-traps-expected")
+            visible = Set((expected["strictModeVisible"]?.array ?? []).compactMap(\.string))
+            undecided = Set((expected["dependsOnPolicy"]?.object ?? []).map(\.name))
+            let formal = Set((expected["formalCompartmentOnly"]?.object ?? []).map(\.name))
+            never = Set((expected["neverVisible"]?.array ?? []).compactMap(\.string)).union(
+                formal.subtracting(undecided))
+        }
+
+        func harness(_ obedience: ScriptedRecords.Obedience) throws -> (GatewayHarness, String) {
+            let store = ScriptedRecords(records, base: GatewayHarness.upstreamBase, obedience: obedience)
+            let harness = try GatewayHarness(upstream: store.upstream)
+            return (harness, try harness.token(scope: "patient/*.rs", patient: "pA"))
+        }
+
+        var keys: [String] {
+            records.compactMap { record in
+                guard let type = record["resourceType"]?.string, let id = record["id"]?.string else { return nil }
+                return "\(type)/\(id)"
+            }
+        }
+    }
+
+    private static func id(_ key: String) -> String { String(key.split(separator: "/").last ?? "") }
+
+    @Test(
+        .enabled(if: folder != nil), .verifies("attack@ATK-003", "attack@ATK-223", "attack@ATK-231"),
+        arguments: [ScriptedRecords.Obedience.obedient, .lenient])
+    func `each record of the set is read by whom it belongs to and by nobody else`(
+        obedience: ScriptedRecords.Obedience
+    ) async throws {
+        let traps = try Traps()
+        let (harness, token) = try traps.harness(obedience)
+        #expect(traps.keys.count > 40)
+
+        for key in traps.keys {
+            let answer = await harness.send("GET", "/\(key)", token: token)
+            let id = Self.id(key)
+            if traps.never.contains(id) {
+                #expect([403, 404].contains(answer.status), "\(key) \(answer.status)")
+            } else if traps.visible.contains(id), !key.hasPrefix("Provenance/") {
+                // A provenance is shown beside what it is about; see below.
+                #expect(answer.status == 200, "\(key) \(answer.status) \(answer.text)")
+            }
+        }
+    }
+
+    @Test(
+        .enabled(if: folder != nil), .verifies("attack@ATK-015", "attack@ATK-229", "attack@ATK-234"),
+        arguments: [ScriptedRecords.Obedience.obedient, .lenient])
+    func `no search and no operation finds what is never visible`(obedience: ScriptedRecords.Obedience) async throws {
+        let traps = try Traps()
+        let (harness, token) = try traps.harness(obedience)
+        let types = Set(traps.keys.compactMap { $0.split(separator: "/").first.map(String.init) }).sorted()
+        var found: Set<String> = []
+        let targets =
+            types.map { "/\($0)" } + types.map { "/Patient/pA/\($0)" }
+            + [
+                "/?_type=Observation,Condition,Coverage,Encounter", "/Patient/pA/$everything", "/Patient/$everything",
+                "/DocumentReference/$docref", "/Observation/$lastn", "/Encounter/encA/Observation",
+                "/Observation?_revinclude=Provenance:target&_include=Observation:performer&_include=Observation:subject",
+                "/Patient?_revinclude=Observation:patient&_revinclude=Coverage:subscriber",
+                "/Coverage?_include=Coverage:subscriber&_include=Coverage:beneficiary",
+            ]
+
+        for target in targets {
+            let answer = await harness.send("GET", target, token: token)
+            #expect([200, 403].contains(answer.status), "\(target) \(answer.status) \(answer.text)")
+            let ids = Set(answer.keys.map(Self.id))
+            #expect(ids.isDisjoint(with: traps.never), "\(target): \(ids.intersection(traps.never))")
+            found.formUnion(ids)
+        }
+
+        #expect(traps.visible.subtracting(found).isSubset(of: ["binA"]), "\(traps.visible.subtracting(found))")
+    }
+}
