@@ -48,7 +48,7 @@ import Testing
         let catalogue = try AttackCatalogue.shared.get()
         let harness = try GatewayHarness(upstream: try Self.upstream(catalogue), panels: catalogue.panels)
         var answered = 0
-        for row in catalogue.attacks {
+        for row in catalogue.attacks where ["GET", "HEAD"].contains(row.method) {
             let token = try catalogue.token(row.token, from: harness)
 
             let answer = await harness.send(row.method, row.target, token: token, headers: row.headers)
