@@ -10,7 +10,7 @@ struct AuthorizationEventRendering {
         var members = AuditEventResource.head(entry, profiles: isConsentDecision ? [Self.consentProfile] : [])
         members.add("type", (isConsentDecision ? AuditCode.securityAlert : Self.type(record.kind)).coding)
         let step = AuditCode.step(record.kind).coding
-        members.add("subtype", .array(isConsentDecision ? [AuditCode.consentDecision.coding, step] : [step]))
+        members.add("subtype", .array(isConsentDecision ? [step, AuditCode.consentDecision.coding] : [step]))
         members.add("action", "E")
         members.add("recorded", FHIRTime.instant(entry.recordedAt))
         members.add("outcome", outcome)

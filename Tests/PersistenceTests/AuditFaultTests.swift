@@ -85,7 +85,9 @@ import Testing
         let sink = try AuditSQLiteSink(path: path)
         let recorder = try AuditRecorder(sink: sink, node: "n")
         let before = try await recorder.record(record("before")).decisionID
-        let holder = try DatabaseQueue(path: path)
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let holder = try DatabaseQueue(path: path, configuration: configuration)
         try await holder.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
 
         let refused: AuditFailure?

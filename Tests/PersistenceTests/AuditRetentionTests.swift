@@ -200,6 +200,10 @@ import Testing
         try await filled(3654)
         _ = try await with { try await retention($0, []).run() }
         try sink.close()
+        // A copy is of the file alone.
+        let queue = try DatabaseQueue(path: "\(folder.path)/audit.db")
+        try await queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+        try queue.close()
         let log = AuditLogFixture(path: "\(folder.path)/audit.db", key: key, checkpoints: [])
         let path = try log.tampered("t.db") { try $0.execute(sql: sql) }
 
