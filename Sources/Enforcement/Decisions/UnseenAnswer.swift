@@ -24,8 +24,11 @@ enum UnseenAnswer: Hashable, Sendable {
             return .mustBeSeen(permit.narrowingIsExact ? "several-requests" : "narrowing-not-exact")
         }
         guard permit.precondition == nil else { return .mustBeSeen("stored-version-unseen") }
-        guard request.options.elements.isEmpty, request.options.summary == nil || request.options.summary == .count
-        else { return .mustBeSeen("projection-unseen") }
+        switch request.options.summary {
+        case .true, .text, .data: return .mustBeSeen("projection-unseen")
+        case nil, .false, .count: break
+        }
+        guard request.options.elements.isEmpty else { return .mustBeSeen("projection-unseen") }
         switch permit.upstreamInteraction {
         case .search(let type): return search(permit, type, question)
         case .read(let key): return read(permit, key, question)
