@@ -227,7 +227,7 @@ import Testing
             let audit = try await Browser().get(
                 site.admin + "/admin/v1/audit", headers: [("authorization", "Bearer \(credential.token)")])
             let rows = try audit.json().object?.compactMap { $0.value.array }.first ?? []
-            let searches = rows.filter { $0["request"] == "GET /Observation" && $0["user"] != nil }
+            let searches = rows.filter { $0["request"] == "GET /Observation" && $0["client"] == "their-app" }
             #expect(searches.map { $0["outcome"]?.string } == ["decision-given"])
         }
     }

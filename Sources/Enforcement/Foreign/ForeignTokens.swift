@@ -31,6 +31,14 @@ public struct ForeignTokens: Sendable {
         }
     }
 
+    /// Whether what tokens in general are checked with is old, and may be fetched again.
+    func needsRenewal(at now: Int64) -> Bool {
+        switch way {
+        case .keys(let source, _): source.isOld(at: now)
+        case .introspection: false
+        }
+    }
+
     /// Fetches what the check needs.
     func prepare(_ token: String, _ digest: [UInt8], now: Int64) async {
         switch way {

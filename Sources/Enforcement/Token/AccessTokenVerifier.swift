@@ -68,7 +68,12 @@ public struct AccessTokenVerifier: Sendable {
     /// Whether something has to be fetched before this credential can be verified.
     func needsPreparation(_ credential: BearerCredential, now: Int64) -> Bool {
         guard case .foreign(let foreign) = issuer, case .token(let token) = credential else { return false }
-        return foreign.needsPreparation(token, SHA256Hash.of(Array(token.utf8)), now: now)
+        let digest = SHA256Hash.of(Array(token.utf8))
+        // A token that is remembered names a key that is known; it is not taken apart again.
+        if let place = foreign.memory(at: now).map({ digest + $0 }), cache.access(for: place) != nil {
+            return foreign.needsRenewal(at: now)
+        }
+        return foreign.needsPreparation(token, digest, now: now)
     }
 
     /// Fetches what verifying this credential needs; `verify` then says what came of it.

@@ -25,7 +25,7 @@ import Testing
         return harness.enforcer.decide(
             forGateway: ClientRequest(
                 method: method, path: sides[0], query: sides.count > 1 ? sides[1] : nil,
-                headers: headers + (token.map { [("authorization", "Bearer \($0)")] } ?? []),
+                headers: headers + (token.map { [(name: "authorization", value: "Bearer \($0)")] } ?? []),
                 receivedAt: GatewayHarness.now * 1000))
     }
 
@@ -144,7 +144,8 @@ import Testing
     @Test(.verifies("house@gateway-decision-unseen"))
     func `headers that turn the request into another one refuse it`() throws {
         let verdict = decide(
-            "GET", "/Observation", token: try patientToken(), headers: [("x-http-method-override", "DELETE")])
+            "GET", "/Observation", token: try patientToken(),
+            headers: [(name: "x-http-method-override", value: "DELETE")])
 
         #expect(verdict.status == 403)
     }

@@ -19,7 +19,8 @@ import Testing
         let sides = target.split(separator: "?", maxSplits: 1).map(String.init)
         return ClientRequest(
             method: method, path: sides[0], query: sides.count > 1 ? sides[1] : nil,
-            headers: token.map { [("authorization", "Bearer \($0)")] } ?? [], receivedAt: GatewayHarness.now * 1000)
+            headers: token.map { [(name: "authorization", value: "Bearer \($0)")] } ?? [],
+            receivedAt: GatewayHarness.now * 1000)
     }
 
     private func explain(_ method: String, _ target: String, scope: String, showing: String? = nil) throws
@@ -65,7 +66,8 @@ import Testing
 
         #expect(explanation.verdict == .permitted)
         #expect(explanation.determining.map(\.scope) == ["patient/Observation.rs"])
-        #expect(explanation.determining.first?.boundary == .patients([try #require(ResourceID("pA"))]))
+        let own = try #require(ResourceID("pA"))
+        #expect(explanation.determining.first?.boundary == .patients([own]))
         #expect(explanation.forwarded?.hasPrefix("GET /Observation?") == true)
         #expect(explanation.forwarded?.contains("pA") == true)
         #expect(explanation.isNarrowed)

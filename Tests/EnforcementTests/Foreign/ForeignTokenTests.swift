@@ -13,7 +13,7 @@ private let base = "https://gw.example/fhir"
 private let moment: Int64 = 10_000
 
 /// A mapping with names as a foreign issuer might have them.
-private func mapping(_ change: (inout ClaimMapping) -> Void = { _ in }) -> ClaimMapping {
+private func foreignMapping(_ change: (inout ClaimMapping) -> Void = { _ in }) -> ClaimMapping {
     var mapping = ClaimMapping(issuer: issuer, audience: base, program: .patientAccess)
     mapping.bases = [base]
     change(&mapping)
@@ -54,7 +54,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
         }
     }
 
-    private func verifier(_ publisher: Publisher, _ mapping: ClaimMapping = mapping()) -> AccessTokenVerifier {
+    private func verifier(_ publisher: Publisher, _ mapping: ClaimMapping = foreignMapping()) -> AccessTokenVerifier {
         let rules = JWSRules(algorithms: [.es256], types: ["at+jwt", "jwt"])
         return AccessTokenVerifier(
             foreign: ForeignTokens(mapping: mapping, way: .keys(KeySetSource { try publisher.fetch() }, rules)))
@@ -99,7 +99,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
 
     @Test(.verifies("house@foreign-token-claims"))
     func `the claims become the facts that the mapping says`() async throws {
-        let named = mapping { mapping in
+        let named = foreignMapping { mapping in
             mapping.scope = "scp"
             mapping.patient = "ext/patient"
             mapping.fhirUser = "who"
@@ -129,11 +129,11 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
         let strong = try PrivateJWK.generate(.es384, keyID: "k1")
         let verifier = verifier(Publisher([key]))
 
-        #expect(await verify(try sign(claims(), with: other), verifier) == .failure(.badSignature))
-        #expect(await verify(try sign(claims(), with: strong), verifier) == .failure(.badSignature))
-        #expect(await verify(try sign(claims(), type: "dpop+jwt"), verifier) == .failure(.badSignature))
+        #expect(try await verify(sign(claims(), with: other), verifier) == .failure(.badSignature))
+        #expect(try await verify(sign(claims(), with: strong), verifier) == .failure(.badSignature))
+        #expect(try await verify(sign(claims(), type: "dpop+jwt"), verifier) == .failure(.badSignature))
         #expect(await verify("no.jwt", verifier) == .failure(.malformed))
-        #expect(await verify(try sign(claims(), type: "JWT"), verifier).map(\.clientID.text) == .success("app"))
+        #expect(try await verify(sign(claims(), type: "JWT"), verifier).map(\.clientID.text) == .success("app"))
     }
 
     @Test(.verifies("house@foreign-token-fails-closed"))
@@ -155,7 +155,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
         let publisher = Publisher([key])
         let verifier = verifier(publisher)
         let stranger = try PrivateJWK.generate(.es256, keyID: "k2")
-        #expect(await verify(try sign(claims()), verifier).map(\.clientID.text) == .success("app"))
+        #expect(try await verify(sign(claims()), verifier).map(\.clientID.text) == .success("app"))
 
         for second in 0..<29 {
             let token = try sign(claims(["jti": .string("t\(second)")]), with: stranger)
@@ -188,11 +188,17 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
         let verifier = verifier(publisher)
         let token = try sign(claims())
 
-        let results = await withTaskGroup(of: Bool.self) { group in
+        let results = await withTaskGroup(of: Bool.self) { group -> [Bool] in
             for _ in 0..<20 {
-                group.addTask { if case .success = await verify(token, verifier) { true } else { false } }
+                group.addTask {
+                    let result = await verify(token, verifier)
+                    if case .success = result { return true }
+                    return false
+                }
             }
-            return await group.reduce(into: []) { $0.append($1) }
+            var results: [Bool] = []
+            for await result in group { results.append(result) }
+            return results
         }
 
         #expect(results == Array(repeating: true, count: 20))
@@ -224,7 +230,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     private func verifier(_ authority: Authority) -> AccessTokenVerifier {
         AccessTokenVerifier(
             foreign: ForeignTokens(
-                mapping: mapping(), way: .introspection(IntrospectionSource { try authority.ask($0) })))
+                mapping: foreignMapping(), way: .introspection(IntrospectionSource { try authority.ask($0) })))
     }
 
     private func verify(_ token: String, _ verifier: AccessTokenVerifier, at now: Int64 = moment) async
