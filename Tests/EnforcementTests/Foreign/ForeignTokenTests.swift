@@ -54,7 +54,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
         }
     }
 
-    private func verifier(_ publisher: Publisher, _ mapping: ClaimMapping = foreignMapping()) -> AccessTokenVerifier {
+    private func makeVerifier(_ publisher: Publisher, _ mapping: ClaimMapping = foreignMapping()) -> AccessTokenVerifier {
         let rules = JWSRules(algorithms: [.es256], types: ["at+jwt", "jwt"])
         return AccessTokenVerifier(
             foreign: ForeignTokens(mapping: mapping, way: .keys(KeySetSource { try publisher.fetch() }, rules)))
@@ -92,7 +92,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     ) async throws {
         let token = try sign(claims(changes))
 
-        let result = await verify(token, verifier(Publisher([key])))
+        let result = await verify(token, makeVerifier(Publisher([key])))
 
         #expect(result == .failure(expected))
     }
@@ -111,7 +111,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
                 "who": .string(base + "/Practitioner/d"), "client_id": nil, "azp": "ward", "jti": nil,
             ]))
 
-        let access = try await verify(token, verifier(Publisher([key]), named)).get()
+        let access = try await verify(token, makeVerifier(Publisher([key]), named)).get()
 
         #expect(access.clientID.text == "ward")
         #expect(access.subject?.text == "member")
@@ -127,7 +127,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     func `a signature, an algorithm, a type or a key that is not the issuer's refuses the token`() async throws {
         let other = try PrivateJWK.generate(.es256, keyID: "k1")
         let strong = try PrivateJWK.generate(.es384, keyID: "k1")
-        let verifier = verifier(Publisher([key]))
+        let verifier = makeVerifier(Publisher([key]))
 
         #expect(try await verify(sign(claims(), with: other), verifier) == .failure(.badSignature))
         #expect(try await verify(sign(claims(), with: strong), verifier) == .failure(.badSignature))
@@ -139,7 +139,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     @Test(.verifies("house@foreign-token-fails-closed"))
     func `without keys, or with keys too old to be believed, no token is good`() async throws {
         let publisher = Publisher(nil)
-        let verifier = verifier(publisher)
+        let verifier = makeVerifier(publisher)
         let token = try sign(claims(["exp": .int(moment + 9_000)]))
 
         #expect(await verify(token, verifier) == .failure(.issuerUnavailable))
@@ -153,7 +153,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     @Test(.verifies("house@foreign-keys-once-per-period"))
     func `a token that names an unknown key costs the issuer one fetch in a period`() async throws {
         let publisher = Publisher([key])
-        let verifier = verifier(publisher)
+        let verifier = makeVerifier(publisher)
         let stranger = try PrivateJWK.generate(.es256, keyID: "k2")
         #expect(try await verify(sign(claims()), verifier).map(\.clientID.text) == .success("app"))
 
@@ -172,7 +172,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     @Test(.verifies("house@foreign-token-fails-closed"))
     func `a key that the issuer takes back takes its remembered tokens with it`() async throws {
         let publisher = Publisher([key])
-        let verifier = verifier(publisher)
+        let verifier = makeVerifier(publisher)
         let token = try sign(claims(["exp": .int(moment + 2_000)]))
         #expect(await verify(token, verifier).map(\.clientID.text) == .success("app"))
 
@@ -185,7 +185,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     @Test(.verifies("house@foreign-keys-once-per-period"))
     func `requests that come together share one fetch`() async throws {
         let publisher = Publisher([key])
-        let verifier = verifier(publisher)
+        let verifier = makeVerifier(publisher)
         let token = try sign(claims())
 
         let results = await withTaskGroup(of: Bool.self) { group -> [Bool] in
@@ -227,7 +227,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
         claims(["active": true].merging(changes) { $1 })
     }
 
-    private func verifier(_ authority: Authority) -> AccessTokenVerifier {
+    private func makeVerifier(_ authority: Authority) -> AccessTokenVerifier {
         AccessTokenVerifier(
             foreign: ForeignTokens(
                 mapping: foreignMapping(), way: .introspection(IntrospectionSource { try authority.ask($0) })))
@@ -253,7 +253,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     func `an answer that does not vouch for the token refuses it`(
         _ changes: [String: JSONValue?], _ expected: TokenRefusal
     ) async {
-        let result = await verify("opaque", verifier(Authority(Self.active(changes))))
+        let result = await verify("opaque", makeVerifier(Authority(Self.active(changes))))
 
         #expect(result == .failure(expected))
     }
@@ -261,7 +261,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     @Test(.verifies("house@foreign-introspection"))
     func `an answer counts for ten seconds, a bad one too`() async {
         let authority = Authority(Self.active(["iss": nil]))
-        let verifier = verifier(authority)
+        let verifier = makeVerifier(authority)
         #expect(await verify("one", verifier).map(\.clientID.text) == .success("app"))
 
         authority.answer.withLock { $0 = ["active": false] }
@@ -276,7 +276,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
     @Test(.verifies("house@foreign-token-fails-closed"))
     func `when the issuer cannot be asked nobody gets in and nothing is remembered`() async {
         let authority = Authority(nil)
-        let verifier = verifier(authority)
+        let verifier = makeVerifier(authority)
 
         #expect(await verify("one", verifier) == .failure(.issuerUnavailable))
         authority.answer.withLock { $0 = Self.active() }
@@ -287,7 +287,7 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
 
     @Test(.verifies("house@foreign-token-fails-closed"))
     func `the token's end is kept whatever was remembered`() async {
-        let verifier = verifier(Authority(Self.active(["exp": .int(moment + 3)])))
+        let verifier = makeVerifier(Authority(Self.active(["exp": .int(moment + 3)])))
 
         #expect(await verify("one", verifier).map(\.clientID.text) == .success("app"))
         #expect(await verify("one", verifier, at: moment + 3) == .failure(.expired))
