@@ -101,7 +101,22 @@ import Testing
 
         let everyone = try harness.token(scope: "system/Observation.rs", client: "backend", subject: nil)
         #expect(decide("GET", "/Observation/o1", token: everyone).status == 200)
-        #expect(decide("GET", "/Observation?_include=Observation:performer", token: everyone).status == 403)
+    }
+
+    @Test(.verifies("house@gateway-decision-unseen"))
+    func `an include that the scopes do not reach is dropped from the query, one that they reach is refused`() throws {
+        let target = "/Observation?_include=Observation:performer"
+
+        let alone = try harness.token(scope: "system/Observation.rs", client: "backend", subject: nil)
+        let dropped = decide("GET", target, token: alone)
+        #expect(dropped.status == 200)
+        #expect(dropped.fields.contains { $0.name == "x-chaperone-query" && !$0.value.contains("_include") })
+
+        let both = try harness.token(
+            scope: "system/Observation.rs system/Practitioner.rs", client: "backend", subject: nil)
+        let reached = decide("GET", target, token: both)
+        #expect(reached.status == 403)
+        #expect(reached.record.outcome == .refused(reason: "include-unseen"))
     }
 
     @Test(.verifies("house@gateway-decision-recorded"))
