@@ -70,7 +70,7 @@ public struct AccessTokenVerifier: Sendable {
         guard case .foreign(let foreign) = issuer, case .token(let token) = credential else { return false }
         let digest = SHA256Hash.of(Array(token.utf8))
         // A token that is remembered names a key that is known; it is not taken apart again.
-        if let place = foreign.memory(at: now).map({ digest + $0 }), cache.access(for: place) != nil {
+        if let place = foreign.memory(at: now).map({ digest + $0 }), cache.token(for: place) != nil {
             return foreign.needsRenewal(at: now)
         }
         return foreign.needsPreparation(token, digest, now: now)
