@@ -54,7 +54,8 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
         }
     }
 
-    private func makeVerifier(_ publisher: Publisher, _ mapping: ClaimMapping = foreignMapping()) -> AccessTokenVerifier {
+    private func makeVerifier(_ publisher: Publisher, _ mapping: ClaimMapping = foreignMapping()) -> AccessTokenVerifier
+    {
         let rules = JWSRules(algorithms: [.es256], types: ["at+jwt", "jwt"])
         return AccessTokenVerifier(
             foreign: ForeignTokens(mapping: mapping, way: .keys(KeySetSource { try publisher.fetch() }, rules)))
