@@ -1,3 +1,5 @@
+public import FHIRCore
+
 /// What an operator says about the authorization server.
 public struct AuthorizationConfiguration: Hashable, Sendable {
     /// The issuer, without a trailing slash.
@@ -26,6 +28,9 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var consentMemory: Int64 = 90 * 86_400
     /// Within this many seconds a rotated refresh token gets the same successor again.
     public var refreshGrace: Int64 = 30
+    /// Where the user-access brands are, and which of them this server is; nil for none.
+    public var brandBundle: String?
+    public var brandIdentifier: JSONValue?
     /// How long keys live.
     public var keyLifetimes = KeyLifetimes()
     /// The fewest characters of a password. Demonstrations may have shorter ones.

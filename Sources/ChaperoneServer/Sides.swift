@@ -59,6 +59,7 @@ struct Sides {
                 desk: installation.accountDesk, interaction: server.interaction, pages: pages, cookie: cookie,
                 clock: installation.clock
             ).add(to: router)
+            if let brands = try configuration.brands() { BrandRoutes(brands: brands).add(to: router) }
             EHRLaunchRoutes(launch: server.launch, issuer: configuration.issuer.text, metrics: metrics).add(to: router)
         }
         StaticRoutes.pages.add(to: router)

@@ -199,4 +199,34 @@ import Testing
         #expect(try await Browser().get(try #require(smart["jwks_uri"]?.string)).status == 200)
         #expect(try await Browser().get(try #require(smart["authorization_endpoint"]?.string)).status == 400)
     }
+
+    @Test func `the brands are open, tagged and name this server`() async throws {
+        let smart = try await Browser().get(server.fhir + "/.well-known/smart-configuration").json()
+        let address = try #require(smart["user_access_brand_bundle"]?.string)
+        let answer = try await Browser().get(address, headers: [("origin", "https://app.example")])
+        #expect(answer.status == 200)
+        #expect(answer["access-control-allow-origin"] == "*")
+        #expect(answer["content-type"] == "application/fhir+json")
+        let tag = try #require(answer["etag"])
+        #expect(tag.hasPrefix("W/"))
+        #expect(try await Browser().get(address, headers: [("if-none-match", tag)]).status == 304)
+        #expect(try await Browser().get(address, headers: [("if-none-match", "\"x\"")]).status == 200)
+        let entries = try #require(try answer.json()["entry"]?.array)
+        let identifiers = entries.compactMap { $0["resource"]?["identifier"]?.array?.first }
+        #expect(identifiers == [try #require(smart["user_access_brand_identifier"])])
+        #expect(entries.contains { $0["resource"]?["address"]?.string == server.fhir })
+    }
+
+    @Test(arguments: [
+        #"{"resourceType":"Bundle","type":"searchset","timestamp":"2026-01-01T00:00:00Z"}"#,
+        #"{"resourceType":"Bundle","type":"collection"}"#,
+        #"{"resourceType":"Bundle","type":"collection","timestamp":"2026-01-01T00:00:00Z","entry":[]}"#,
+        #"{"resourceType":"Bundle","type":"collection","timestamp":"t","entry":[{"resource":{"resourceType":"Organization","name":"x"}}]}"#,
+        "no JSON",
+    ])
+    func `a Bundle that is none of brands is not published`(_ text: String) {
+        #expect(throws: BrandBundle.Unusable.self) {
+            try BrandBundle(parsing: Array(text.utf8), fhirBase: "https://f.example")
+        }
+    }
 }

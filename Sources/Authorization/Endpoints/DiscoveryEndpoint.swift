@@ -16,6 +16,9 @@ public struct DiscoveryEndpoint: Sendable {
         endpoints.introspection = configuration.introspectionEndpoint
         endpoints.management = configuration.managementEndpoint
         endpoints.pushedRequests = configuration.pushedRequestEndpoint
+        endpoints.brandBundle = configuration.brandBundle
+        endpoints.brandIdentifier = configuration.brandIdentifier
+        endpoints.endSession = configuration.endSessionEndpoint
         endpoints.userInfo = configuration.userInfoEndpoint
         self.endpoints = endpoints
         capabilities = ServerCapabilities(
@@ -33,7 +36,8 @@ public struct DiscoveryEndpoint: Sendable {
                 .launchEHR, .launchStandalone, .authorizePost, .clientPublic, .clientConfidentialSymmetric,
                 .clientConfidentialAsymmetric, .ssoOpenIDConnect, .contextBanner, .contextStyle,
                 .contextEHRPatient, .contextEHREncounter, .contextStandalonePatient, .contextStandaloneEncounter,
-                .permissionOffline, .permissionPatient, .permissionUser, .permissionV1, .permissionV2,
+                .permissionOffline, .permissionOnline, .permissionPatient, .permissionUser, .permissionV1,
+                .permissionV2,
             ]
         ).json
     }

@@ -7,6 +7,7 @@ extension Configuration {
             ("tls-terminated-by-proxy", hasTLSProxy ? "true" : "false"),
             ("state-directory", stateDirectory),
             ("root-keys-file", rootKeysFile ?? "\(stateDirectory)/\(InstallationKey.fileName)"),
+            ("brands-file", brandsFile ?? ""),
             ("database", database.description),
             ("audit-database", auditDatabase.description),
             ("audit.node", audit.node),

@@ -20,6 +20,7 @@ extension Configuration {
         self.issuer = issuer ?? Self.placeholderIssuer
         hasTLSProxy = top.flag("tls-terminated-by-proxy", default: false)
         stateDirectory = top.text("state-directory", default: "./var")
+        brandsFile = top.text("brands-file")
         rootKeysFile = top.text("root-keys-file")
         database = Self.database(&top, "database", default: "\(stateDirectory)/chaperone.db")
         auditDatabase = Self.database(&top, "audit-database", default: "\(stateDirectory)/audit.db")

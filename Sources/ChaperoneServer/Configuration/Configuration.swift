@@ -14,6 +14,8 @@ public struct Configuration: Hashable, Sendable {
     public var stateDirectory: String
     /// The file of the root keys, when it is not the one in the state directory.
     public var rootKeysFile: String?
+    /// The file of the user-access brands Bundle.
+    public var brandsFile: String?
     public var listeners: Listeners
     public var fhirServer: FHIRServer
     public var lifetimes: Lifetimes

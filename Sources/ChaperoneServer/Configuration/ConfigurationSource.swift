@@ -4,7 +4,8 @@ public struct ConfigurationSource: Sendable {
     ///
     /// `listeners.public.port` is `CHAPERONE_LISTENERS_PUBLIC_PORT`.
     public static let scalarKeys: [String] = [
-        "issuer", "tls-terminated-by-proxy", "state-directory", "root-keys-file", "database", "audit-database",
+        "issuer", "tls-terminated-by-proxy", "state-directory", "root-keys-file", "brands-file", "database",
+        "audit-database",
         "audit.node", "audit.checkpoint-interval", "audit.reporting-entity",
         "listeners.public.host", "listeners.public.port",
         "listeners.admin.host", "listeners.admin.port", "listeners.admin.protected", "listeners.admin.host-name",

@@ -53,7 +53,7 @@ public struct Installation: Sendable {
         }
         let lookup = DeferredLookup()
         let server = try await AuthorizationServer.start(
-            configuration: configuration.authorization, stores: database.stores,
+            configuration: try configuration.publishedAuthorization(), stores: database.stores,
             directory: LocalMemberDirectory(
                 links: database.stores.memberLinks, panels: configuration.practitionerPanels),
             sealer: sealer, clock: clock, random: random, lookup: lookup.lookup
@@ -155,6 +155,16 @@ extension Configuration {
 
     /// How audit events name this system.
     var auditSystem: AuditSystem { AuditSystem(name: "Chaperone", fhirBase: fhirBase, issuer: issuer.text) }
+
+    /// What the authorization server is told, with what stands in files.
+    func publishedAuthorization() throws -> AuthorizationConfiguration {
+        var result = authorization
+        if let brands = try brands() {
+            result.brandBundle = issuer.text + "/brands"
+            result.brandIdentifier = brands.identifier
+        }
+        return result
+    }
 
     var authorization: AuthorizationConfiguration {
         var result = AuthorizationConfiguration(issuer: issuer.text, fhirBases: [fhirBase])

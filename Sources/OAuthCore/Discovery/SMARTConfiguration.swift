@@ -57,6 +57,8 @@ public struct SMARTConfiguration: Hashable, Sendable {
             ("revocation_endpoint", endpoints.revocation.map { .string($0) }),
             ("registration_endpoint", endpoints.registration.map { .string($0) }),
             ("management_endpoint", endpoints.management.map { .string($0) }),
+            ("user_access_brand_bundle", endpoints.brandBundle.map { .string($0) }),
+            ("user_access_brand_identifier", endpoints.brandIdentifier),
             ("grant_types_supported", .strings(grants)),
             ("response_types_supported", ["code"]),
             ("code_challenge_methods_supported", ["S256"]),

@@ -1,3 +1,5 @@
+public import FHIRCore
+
 /// The absolute addresses of the authorization server, shared by every discovery document. What is nil is not built
 /// or not offered, and no document names it.
 public struct ServerEndpoints: Hashable, Sendable {
@@ -21,6 +23,10 @@ public struct ServerEndpoints: Hashable, Sendable {
     public var userInfo: String?
     /// RP-initiated logout.
     public var endSession: String?
+    /// The user-access brands Bundle (SMART 2.2).
+    public var brandBundle: String?
+    /// The identifier of this server's brand in it.
+    public var brandIdentifier: JSONValue?
     /// The page where users see and revoke what they granted (SMART 2.2).
     public var management: String?
 
