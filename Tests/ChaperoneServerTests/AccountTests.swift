@@ -3,6 +3,7 @@ import OAuthCore
 import RequirementTraits
 import Testing
 
+@testable import Authorization
 @testable import ChaperoneServer
 
 /// The pages on which a person sees and ends what they allowed.
@@ -132,5 +133,27 @@ import Testing
         let spanish = AccountTexts.texts(.spanish)
         #expect(Set(english.keys) == Set(spanish.keys))
         #expect(spanish.values.allSatisfy { !$0.isEmpty })
+    }
+
+    @Test(.verifies("oauth-attack@U-24"))
+    func `names from records and directories are shown as text`() throws {
+        let evil = "<img src=x onerror=alert(1)>\"'"
+        let page = PatientPage(
+            transaction: Secret("h"), clientName: evil, redirectURI: "https://app.example/cb",
+            patients: [LinkedPatient(id: try #require(ResourceID("p")), label: evil)],
+            search: PatientSearch(text: evil), next: evil, canSearch: true, acceptsAnyPatient: true, isStaff: true,
+            hasProblem: true)
+        let encounters = EncounterPage(
+            transaction: Secret("h"), clientName: evil, redirectURI: "https://app.example/cb",
+            patient: LinkedPatient(id: try #require(ResourceID("p")), label: evil),
+            encounters: [.init(id: try #require(ResourceID("e")), label: evil)], hasProblem: false)
+        let library = try PageLibrary()
+        for html in [
+            try library.render(PatientPageFacts(page, isDemo: true)),
+            try library.render(EncounterPageFacts(encounters, isDemo: true)),
+        ] {
+            #expect(!html.contains("<img src=x"))
+            #expect(html.contains("&lt;img src=x"))
+        }
     }
 }

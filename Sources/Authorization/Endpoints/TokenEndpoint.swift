@@ -35,12 +35,14 @@ public struct TokenEndpoint: Sendable {
             guard registration.metadata.grantTypes.contains(request.grantType) else {
                 throw OAuthError(.unauthorizedClient)
             }
+            let resource = try resource(of: form)
             let proofKey = try await proofKey(proofs)
             // 3. The log must work before state moves: a client that is not told what became of its token would lose it.
             try await parts.audit.flush()
             // 4. The grant's own checks, the scopes, and the one write that wins.
             let call = AuthenticatedCall(
-                client: registration, request: request, proofKey: proofKey, maker: maker, now: parts.clock.now())
+                client: registration, request: request, resource: resource, proofKey: proofKey, maker: maker,
+                now: parts.clock.now())
             let issue = try await handler(for: request.grantType).authorize(call)
             // 5. The tokens.
             let response = try await issuer.response(for: issue, at: call.now)
@@ -50,6 +52,15 @@ public struct TokenEndpoint: Sendable {
         } catch {
             return await refusal(error, client, maker)
         }
+    }
+
+    /// RFC 8707 §2.2: the FHIR base for which the token is wanted.
+    private func resource(of form: FormParameters) throws(OAuthError) -> String? {
+        guard let named = form["resource"] else { return nil }
+        guard let base = parts.configuration.fhirBase(named: named) else {
+            throw OAuthError(.invalidTarget, detail: "resource is not a FHIR base of ours")
+        }
+        return base
     }
 
     /// The thumbprint of the key whose possession the request proves; nil when it proves none (RFC 9449 §5).

@@ -21,6 +21,7 @@ struct AuthorizationCodeGrant: GrantHandler {
         guard let grant = try await parts.stores.grants.grant(code.grantID), grant.isAlive(at: call.now) else {
             throw invalid("the grant has ended")
         }
+        try call.demandTarget(of: grant)
         try await parts.demandPerson(of: grant, call)
         let scopes = try ScopePolicy.forRefresh(asked: nil, granted: grant.scopes, client: call.client)
         let (family, refreshToken) = openFamily(for: grant, scopes, of: code, call)

@@ -15,7 +15,7 @@ struct ClientCredentialsGrant: GrantHandler {
         }
         let scopes = try ScopePolicy.forService(asked: asked, client: call.client)
         let lifetime = min(call.client.lifetimes.accessToken, ClientLifetimes.longestBackendToken)
-        guard let base = parts.configuration.fhirBases.first else {
+        guard let base = call.resource ?? parts.configuration.fhirBases.first else {
             throw OAuthError(.serverError, detail: "no protected FHIR server is configured")
         }
         let grant = Grant(

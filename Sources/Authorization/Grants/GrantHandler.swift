@@ -12,10 +12,21 @@ protocol GrantHandler: Sendable {
 struct AuthenticatedCall: Sendable {
     let client: ClientRegistration
     let request: TokenRequest
+    /// The FHIR base that the request names (`resource`, RFC 8707), one of ours; nil when it names none.
+    let resource: String?
     /// The thumbprint of the key of which the request carries a proof.
     let proofKey: String?
     let maker: RecordMaker
     let now: Int64
+}
+
+extension AuthenticatedCall {
+    /// A token is for the FHIR server of its grant and for no other, whatever the request names.
+    func demandTarget(of grant: Grant) throws(OAuthError) {
+        guard resource == nil || resource == grant.fhirBase else {
+            throw OAuthError(.invalidTarget, detail: "resource differs from the grant's FHIR server")
+        }
+    }
 }
 
 /// What the issuer makes tokens from.

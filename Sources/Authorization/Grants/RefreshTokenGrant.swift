@@ -37,6 +37,7 @@ struct RefreshTokenGrant: GrantHandler {
             throw invalid("\(needed.text) is no longer approved")
         }
         try await demandPresence(family, of: grant, call)
+        try call.demandTarget(of: grant)
         try await parts.demandPerson(of: grant, call)
         let scopes = try ScopePolicy.forRefresh(asked: asked, granted: grant.scopes, client: call.client)
         let tokenID = TokenID(parts.random.identifier())
