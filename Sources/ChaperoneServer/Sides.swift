@@ -19,7 +19,7 @@ struct Sides {
     private var configuration: Configuration { installation.configuration }
 
     func listeners() throws -> [Listener] {
-        var listeners = [try publicSide(), try adminSide()]
+        var listeners = try publicSides() + [try adminSide()]
         if configuration.isDemo { listeners.append(try demoSide()) }
         if let file = configuration.listeners.decisionKeyFile { listeners.append(try decisionSide(keyFile: file)) }
         return listeners
@@ -27,7 +27,8 @@ struct Sides {
 
     // MARK: - public
 
-    private func publicSide() throws -> Listener {
+    /// The public side, in clear for loopback and proxies, and over TLS when there is a certificate.
+    private func publicSides() throws -> [Listener] {
         let pages = PageAnswers(library: try PageLibrary(), isDemo: configuration.isDemo)
         let router = Router<SideContext>.side { error in
             switch error.status {
@@ -73,9 +74,21 @@ struct Sides {
         router.refuseOthers(on: "/", than: .get)
         let gateway = gateway.configuration
         let metrics = metrics
-        return Listener(
-            name: "public", address: configuration.listeners.public, router: router,
-            server: HTTPServerBuilder { TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics) })
+        var listeners = [
+            Listener(
+                name: "public", address: configuration.listeners.public, router: router,
+                server: HTTPServerBuilder { TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics) })
+        ]
+        if let settings = configuration.listeners.tls {
+            let identity = try TLSIdentity(settings)
+            listeners.append(
+                Listener(
+                    name: "tls", address: settings.address, router: router,
+                    server: HTTPServerBuilder {
+                        TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics, tls: identity)
+                    }))
+        }
+        return listeners
     }
 
     // MARK: - admin

@@ -62,6 +62,9 @@ struct Banner {
         lines.append(
             "  public    \(configuration.issuer)   (issuer; FHIR base \(configuration.issuer)\(configuration.fhirServer.path))"
         )
+        if let tls = configuration.listeners.tls {
+            lines.append("  over TLS  https://\(configuration.issuer.host):\(ports["tls"] ?? tls.address.port)")
+        }
         lines.append("  admin     \(address("admin", configuration.listeners.admin))")
         if configuration.isDemo {
             if ports["sandbox"] != nil {
@@ -69,7 +72,7 @@ struct Banner {
                     "  sandbox   \(address("sandbox", configuration.listeners.sandbox))/fhir   (unprotected, synthetic members)"
                 )
             }
-            lines.append("  demo app  \(address("demo", configuration.listeners.demo))   ← start here")
+            lines.append("  demo app  \(address("demo", configuration.listeners.demo))   ← start here; /ehr is an EHR")
             lines.append("")
             lines.append("Demo accounts, password `\(DemoIdentities.password)`:")
             for user in configuration.users where user.demoPassword != nil {

@@ -67,13 +67,30 @@ extension Configuration {
         let decisionKeyFile = decisions.text("key-file")
         let decisionsAreProtected = decisions.flag("protected", default: false)
         decisions.finish()
+        let tls = tlsListener(&map)
         let listeners = Listeners(
             public: plainAddress(&map, "public", port: 8080), admin: adminAddress,
-            adminIsProtected: adminIsProtected, adminHostName: adminHostName,
+            adminIsProtected: adminIsProtected, adminHostName: adminHostName, tls: tls,
             sandbox: plainAddress(&map, "sandbox", port: 8082), demo: plainAddress(&map, "demo", port: 8083),
             decisions: decisionAddress, decisionKeyFile: decisionKeyFile, decisionsAreProtected: decisionsAreProtected)
         map.finish()
         return listeners
+    }
+
+    /// The TLS listener is there when it is named; half of it is a mistake.
+    private static func tlsListener(_ listeners: inout SettingReader) -> TLSListener? {
+        var map = listeners.map("tls")
+        defer { map.finish() }
+        let address = address(&map, port: 8443)
+        let (certificate, key) = (map.text("certificate-file"), map.text("key-file"))
+        switch (certificate, key) {
+        case (let certificate?, let key?):
+            return TLSListener(address: address, certificateFile: certificate, keyFile: key)
+        case (nil, nil): return nil
+        default:
+            map.fail("certificate-file", "belongs together with `key-file`")
+            return nil
+        }
     }
 
     private static func plainAddress(_ listeners: inout SettingReader, _ key: String, port: Int) -> ListenAddress {

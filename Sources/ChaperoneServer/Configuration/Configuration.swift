@@ -36,6 +36,8 @@ public struct Configuration: Hashable, Sendable {
         public var adminIsProtected: Bool
         /// The host name that people type for the admin side, when it differs from the address.
         public var adminHostName: String?
+        /// The same as the public listener with TLS of our own; nil where a proxy ends TLS, or nobody does.
+        public var tls: TLSListener?
         /// The embedded FHIR store; only with `--demo`.
         public var sandbox: ListenAddress
         /// The demo app; only with `--demo`.
@@ -46,6 +48,15 @@ public struct Configuration: Hashable, Sendable {
         public var decisionKeyFile: String?
         /// Whether the way from those gateways to this listener, when not on loopback, is protected by something else.
         public var decisionsAreProtected: Bool
+    }
+
+    /// Where the public side is served over TLS, and as whom.
+    public struct TLSListener: Hashable, Sendable {
+        public var address: ListenAddress
+        /// The certificate chain in PEM, the server's own first.
+        public var certificateFile: String
+        /// Its private key in PEM.
+        public var keyFile: String
     }
 
     /// The FHIR server that is protected.

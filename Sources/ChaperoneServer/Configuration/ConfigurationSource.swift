@@ -9,6 +9,7 @@ public struct ConfigurationSource: Sendable {
         "audit.node", "audit.checkpoint-interval", "audit.reporting-entity",
         "listeners.public.host", "listeners.public.port",
         "listeners.admin.host", "listeners.admin.port", "listeners.admin.protected", "listeners.admin.host-name",
+        "listeners.tls.host", "listeners.tls.port", "listeners.tls.certificate-file", "listeners.tls.key-file",
         "listeners.sandbox.host", "listeners.sandbox.port",
         "listeners.demo.host", "listeners.demo.port",
         "listeners.decisions.host", "listeners.decisions.port", "listeners.decisions.key-file",

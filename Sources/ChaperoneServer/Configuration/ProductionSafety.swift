@@ -16,7 +16,8 @@ public enum ProductionHazard: Hashable, Sendable, CaseIterable, CustomStringConv
         case .demoIdentities:
             "a client or account uses a published demo name, secret, key or password; give it one of its own"
         case .plainHTTP:
-            "the issuer is plain HTTP; use https, and set tls-terminated-by-proxy when a proxy ends TLS"
+            "clients would be answered in clear; use an https issuer, and either listeners.tls with the public listener on "
+                + "loopback, or tls-terminated-by-proxy when a proxy ends TLS"
         case .unprotectedAdmin:
             "the admin listener is not on loopback; bind it to 127.0.0.1, or set listeners.admin.protected when "
                 + "something in front of it authenticates"
@@ -50,8 +51,10 @@ extension Configuration {
         let isReachable = !issuer.isLoopback
         if isReachable, isDemo { hazards.append(.demoMode) }
         if isReachable, secrets.includesPublished { hazards.append(.demoIdentities) }
-        // surface.md §7: TLS is ended by a proxy that the operator has declared; this process has no TLS of its own yet.
-        if isReachable, !issuer.isHTTPS || !hasTLSProxy { hazards.append(.plainHTTP) }
+        // surface.md §7: TLS is ended by a proxy that the operator has declared, or here; then the plain listener is for
+        // this machine alone.
+        let hasOwnTLS = listeners.tls != nil && listeners.public.isLoopback
+        if isReachable, !issuer.isHTTPS || !(hasTLSProxy || hasOwnTLS) { hazards.append(.plainHTTP) }
         if !listeners.admin.isLoopback, !listeners.adminIsProtected { hazards.append(.unprotectedAdmin) }
         if listeners.decisionKeyFile != nil, !listeners.decisions.isLoopback, !listeners.decisionsAreProtected {
             hazards.append(.unprotectedDecisions)

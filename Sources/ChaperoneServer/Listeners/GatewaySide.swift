@@ -94,7 +94,13 @@ struct GatewaySide {
     private static func hosts(_ settings: Configuration) -> Set<String> {
         let issuer = settings.issuer
         let isDefaultPort = issuer.port == (issuer.isHTTPS ? 443 : 80)
-        return [isDefaultPort ? issuer.host : "\(issuer.host):\(issuer.port)", settings.listeners.public.description]
+        var hosts: Set<String> = [
+            isDefaultPort ? issuer.host : "\(issuer.host):\(issuer.port)", settings.listeners.public.description,
+        ]
+        if let tls = settings.listeners.tls?.address {
+            hosts.formUnion([tls.description, tls.port == 443 ? issuer.host : "\(issuer.host):\(tls.port)"])
+        }
+        return hosts
     }
 }
 

@@ -5,11 +5,12 @@ internal import Logging
 internal import NIOCore
 internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
+internal import NIOSSL
 
 /// One connection of a listener with two sides: FHIR paths are answered by the gateway on NIO's own parts, everything
 /// else goes on to Hummingbird (decision 12).
 ///
-/// The pipeline, from the socket inwards: HTTP/1 codec → one request at a time → gateway → HTTPTypes codec →
+/// The pipeline, from the socket inwards: TLS where there is a certificate → HTTP/1 codec → one request at a time → gateway → HTTPTypes codec →
 /// asynchronous channel. Because the pipelining handler stands in front of both sides, a client that sends its next
 /// request early still gets its answers in order, whichever side gives them. The gateway's handler also closes
 /// connections on which nothing moves, for both sides.
@@ -21,14 +22,19 @@ struct TwoSidedChannel: ServerChildChannel, HTTPChannelHandler {
     /// The other side.
     let gateway: GatewayConfiguration
     let metrics: Metrics
+    /// Set where the connection begins with TLS.
+    var tls: TLSIdentity?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
+            if let tls {
+                try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
+            }
             try GatewayPipeline.install(on: channel, configuration: gateway)
             let pipeline = channel.pipeline.syncOperations
             let counter = StatusCounter(metrics: metrics, fhirPath: gateway.sites.first?.basePath ?? "/fhir")
             try pipeline.addHandler(counter, position: .before(try pipeline.handler(type: GatewayHandler.self)))
-            try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+            try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: tls != nil))
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
         }
