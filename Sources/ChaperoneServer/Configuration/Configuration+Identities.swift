@@ -27,6 +27,7 @@ extension Configuration {
             accessTokenSeconds: reader.has("access-token")
                 ? reader.integer("access-token", default: 300, in: 30...3600) : nil,
             usesReferenceTokens: reader.flag("reference-tokens", default: false),
+            wildcardsUntil: day("wildcards-until", &reader),
             systemPanel: systemPanel(&reader), demoSecret: nil, demoKeys: nil)
         check(client, reader)
         reader.finish()
@@ -84,6 +85,12 @@ extension Configuration {
         }
         if client.profile == .smart10, client.kind == .public {
             reader.fail("profile", "`smart-1.0` has no PKCE, so a `public` client cannot have it")
+        }
+        if client.wildcardsUntil == nil {
+            for word in client.riskyWildcards {
+                reader.fail(
+                    "scopes", "`\(word)` needs `wildcards-until`: name the types, or the day the exception ends")
+            }
         }
         switch client.kind {
         case .public:

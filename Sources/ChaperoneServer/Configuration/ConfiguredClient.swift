@@ -52,6 +52,8 @@ public struct ConfiguredClient: Hashable, Sendable {
     public var accessTokenSeconds: Int?
     /// Whether its access tokens are references to what is kept here, and never JWTs.
     public var usesReferenceTokens = false
+    /// Until when its ceiling may hold `system/*` or a wildcard that writes, in Unix seconds.
+    public var wildcardsUntil: Int64?
     /// Patients that it may see under `system/` scopes: a list, or everyone.
     public var systemPanel: SystemPanel
     /// A secret that stands in the program itself; demo only.
@@ -64,6 +66,17 @@ public struct ConfiguredClient: Hashable, Sendable {
         case none
         case everyone
         case patients([String])
+    }
+}
+
+extension ConfiguredClient {
+    /// The scopes of the ceiling that reach kinds of record that nobody has thought of: `system/*` and wildcard writes
+    /// (decision 22). They are an exception with an end.
+    var riskyWildcards: [String] {
+        scopes.split(separator: " ").map(String.init).filter { word in
+            guard let scope = Scope(parsing: word).resourceScope, scope.target == .all else { return false }
+            return scope.level == .system || !scope.permissions.isDisjoint(with: [.create, .update, .delete])
+        }
     }
 }
 

@@ -10,6 +10,7 @@ internal import OAuthCore
 struct ConfiguredIdentities {
     let configuration: Configuration
     let server: AuthorizationServer
+    let clock: Clock
 
     private static let source = RequestSource(address: "local")
 
@@ -45,12 +46,20 @@ struct ConfiguredIdentities {
         return ClientRegistration(
             id: ClientID(client.id), metadata: metadata, status: .active, isTrusted: client.isTrusted,
             secretHash: secret.map { SecretHash(of: $0) },
-            approvedScopes: try ScopeSet(parsing: client.scopes), profile: Self.profile(client),
+            approvedScopes: try ceiling(of: client), profile: Self.profile(client),
             program: client.program,
             lifetimes: ClientLifetimes(
                 accessToken: Int64(client.accessTokenSeconds ?? configuration.lifetimes.accessToken),
                 refreshIdle: Int64(configuration.lifetimes.refreshToken)),
             usesReferenceTokens: client.usesReferenceTokens)
+    }
+
+    /// The approved scopes, without the wildcards whose exception is over.
+    private func ceiling(of client: ConfiguredClient) throws -> ScopeSet {
+        let scopes = try ScopeSet(parsing: client.scopes)
+        guard let end = client.wildcardsUntil, clock.now() >= end else { return scopes }
+        let over = Set(client.riskyWildcards)
+        return ScopeSet(scopes.scopes.filter { !over.contains($0.text) })
     }
 
     private static func grantType(_ type: ConfiguredClient.GrantType) -> GrantType {

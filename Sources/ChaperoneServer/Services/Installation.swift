@@ -58,7 +58,7 @@ public struct Installation: Sendable {
                 links: database.stores.memberLinks, panels: configuration.practitionerPanels),
             sealer: sealer, clock: clock, random: random, lookup: lookup.lookup
         ) { records in try await recorder.recordOnce(records) }
-        try await ConfiguredIdentities(configuration: configuration, server: server).apply()
+        try await ConfiguredIdentities(configuration: configuration, server: server, clock: clock).apply()
         self.configuration = configuration
         self.clock = clock
         self.random = random
