@@ -50,7 +50,8 @@ public struct Composition: Sendable {
 
         // Listeners.
         let names =
-            ["public", "admin"] + (configuration.listeners.tls == nil ? [] : ["tls"]) + (hasSandbox ? ["sandbox"] : []) + (configuration.isDemo ? ["demo"] : [])
+            ["public", "admin"] + (configuration.listeners.tls == nil ? [] : ["tls"]) + (hasSandbox ? ["sandbox"] : [])
+            + (configuration.isDemo ? ["demo"] : [])
             + (configuration.listeners.decisionKeyFile == nil ? [] : ["decisions"])
         let board = ListenerBoard(expected: Set(names))
         let credential = LocalCredential(

@@ -86,7 +86,8 @@ import Testing
         let app = TestApp(server: server)
         let consent = try await app.consentPage(as: "clinician-a", patient: "patient-a")
         let login = try await Browser().get(server.issuer + "/account")
-        let picker = try await app.follow(try await TestApp(server: server).browser.get(app.authorizeURL()))
+        let choosing = TestApp(server: server)
+        let picker = try await choosing.consentPage(as: "clinician-a")
         for page in [consent, login, picker] {
             #expect(page.status == 200)
             #expect(page["content-security-policy"]?.contains("frame-ancestors 'none'") == true)

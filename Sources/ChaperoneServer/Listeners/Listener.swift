@@ -57,6 +57,8 @@ struct ErrorMiddleware: RouterMiddleware {
         _ request: Request, context: SideContext, next: (Request, SideContext) async throws -> Response
     ) async throws -> Response {
         do {
+            // The router would pass over an empty segment, and one document would have many addresses.
+            guard !request.uri.path.contains("//") else { throw HTTPError(.notFound) }
             return try await next(request, context)
         } catch let error as HTTPError {
             return try face(error)

@@ -12,15 +12,18 @@ struct BrandRoutes: Sendable {
     }
 
     private func answer(_ request: Request) -> Response {
-        let known = request.headers[values: .ifNoneMatch].flatMap { $0.split(separator: ",") }
-            .map { $0.filter { $0 != " " } }
+        let lists: [String] = request.headers[values: .ifNoneMatch]
+        let known: [String] = lists.flatMap { list in
+            list.split(separator: ",").map { String($0.filter { $0 != " " }) }
+        }
+        let tag = String(brands.entityTag.dropFirst(2))
         // RFC 9110 §13.1.2: the comparison is weak.
-        let isKnown = known.contains { $0 == "*" || $0.hasSuffix(brands.entityTag.dropFirst(2)) }
+        let isKnown = known.contains { (each: String) in each == "*" || each == tag || each == brands.entityTag }
         var response =
             isKnown
             ? Response(status: .notModified)
             : Answers.bytes(brands.bytes, "application/fhir+json", cacheControl: "public, max-age=300")
-        response.headers[.eTag] = brands.entityTag
+        response.headers[HTTPField.Name.eTag] = brands.entityTag
         CrossOrigin.documents.apply(to: &response.headers)
         return response
     }
