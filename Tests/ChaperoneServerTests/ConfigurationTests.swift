@@ -139,6 +139,15 @@ import Testing
         #expect(issuer.isOnPrivateNetwork == false)
     }
 
+    @Test(arguments: ["system/*.rs", "patient/*.cruds", "user/*.u", "patient/*.write"])
+    func `a wildcard that writes, or reaches everybody, needs an exception with an end`(_ scope: String) throws {
+        let yaml = Self.client.replacing("patient/Condition.rs", with: scope)
+        let error = #expect(throws: ConfigurationError.self) { try read(yaml) }
+        #expect(error?.description.contains("needs `wildcards-until`") == true)
+        let excepted = yaml + "    wildcards-until: 2030-01-01\n"
+        #expect(try read(excepted).clients.first?.wildcardsUntil != nil)
+    }
+
     @Test func `two clients cannot have one id`() throws {
         let entry = Self.client.split(separator: "clients:\n")[1]
 
@@ -206,14 +215,5 @@ import Testing
 extension String {
     fileprivate func replacing(_ part: String, with replacement: String) -> String {
         split(separator: part, omittingEmptySubsequences: false).joined(separator: replacement)
-    }
-
-    @Test(arguments: ["system/*.rs", "patient/*.cruds", "user/*.u", "patient/*.write"])
-    func `a wildcard that writes, or reaches everybody, needs an exception with an end`(_ scope: String) throws {
-        let yaml = Self.client.replacing("patient/Condition.rs", with: scope)
-        let error = #expect(throws: ConfigurationError.self) { try read(yaml) }
-        #expect(error?.description.contains("needs `wildcards-until`") == true)
-        let excepted = yaml + "    wildcards-until: 2030-01-01\n"
-        #expect(try read(excepted).clients.first?.wildcardsUntil != nil)
     }
 }
