@@ -61,7 +61,7 @@ outside_python() {
     local folder=.build/outside-venv pins=Tests/Outside/requirements.txt
     if ! cmp -s "$pins" "$folder/pins.txt"; then
         rm -rf "$folder"
-        python3 -m venv --system-site-packages "$folder" >&2
+        /usr/bin/python3 -m venv --system-site-packages "$folder" >&2
         "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins" >&2
         cp "$pins" "$folder/pins.txt"
     fi
