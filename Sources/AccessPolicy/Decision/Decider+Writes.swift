@@ -16,7 +16,7 @@ extension Decider {
     /// write that it leads to is decided again when it is known what it is about. Whoever may not write the type at all
     /// may not ask the condition either.
     ///
-    /// - Returns: the permit of the search.
+    /// - Returns: the permit of the search; of several, where no single one says the limits of the token's scopes.
     func conditionPermit(_ type: ResourceType, of letter: Permissions) throws(Refused) -> Permit {
         switch letter {
         case .create: _ = try creating(type)
@@ -28,11 +28,7 @@ extension Decider {
         try ConditionRule(policy).check(search.query, on: type)
         var looking = self
         looking.request = search
-        let searches = try looking.searches(
-            type, by: try looking.granting(.search, on: type), terms: search.query)
-        // What is sent with a create is one condition; several searches are none.
-        guard searches.count == 1 else { throw Refused(.limitsNotExpressible) }
-        return searches[0]
+        return try looking.searchPermit(type)
     }
 
     /// Rows 21 and 22: a batch or transaction has no letter of its own; each entry is decided alone. Under this permit

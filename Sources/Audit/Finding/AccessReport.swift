@@ -62,7 +62,8 @@ public struct AccessReport: Hashable, Sendable {
         case .decisionGiven: break
         case .pending, .refused, .failed: return false
         }
-        guard record.interaction != .capabilities else { return false }
+        // The entries of a batch or transaction have records of their own, which say who was told what.
+        guard ![.capabilities, .batch, .transaction].contains(record.interaction) else { return false }
         // (i), (ii): treatment, payment, operations; to individuals.
         let exempt: Set<String> = [
             "TREAT", "HPAYMT", "HOPERAT", "COVAUTH", "COVERAGE", "ETREAT", "CAREMGT", "CLMATTCH", "PATRQT", "PWATRNY",

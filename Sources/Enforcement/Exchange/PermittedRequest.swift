@@ -90,7 +90,9 @@ struct NarrowedCondition: Sendable, Hashable {
 
     /// Nil where the permit is none of a search whose limits one query says.
     init?(_ permit: Permit) {
-        guard permit.narrowingIsExact, let query = permit.upstreamQuery?.encoded, !query.isEmpty else { return nil }
+        guard permit.requests.count == 1, let search = permit.requests.first, search.narrowingIsExact,
+            let query = search.upstreamQuery?.encoded, !query.isEmpty
+        else { return nil }
         text = query
     }
 }

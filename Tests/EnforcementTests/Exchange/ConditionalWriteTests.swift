@@ -243,6 +243,29 @@ import Testing
         #expect(answer.records.map(\.index.outcome) == ["failed"])
     }
 
+    /// No single query says "laboratory, or that code": both searches are looked at before nothing is said to match.
+    @Test func `a condition under several limits is looked up in several searches`() async throws {
+        let (store, harness, _) = try setUp()
+        let category = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
+        let token = try harness.token(
+            scope:
+                "patient/Observation.cds?category=\(category) patient/Observation.cds?code=http://loinc.org|8867-4",
+            patient: "pA")
+
+        let both = await harness.send("DELETE", "/Observation?_id=obsA,obsA-vitals", token: token)
+        let second = await harness.send("DELETE", "/Observation?_id=obsA-vitals,obsB", token: token)
+        let made = await harness.send(
+            "POST", "/Observation", token: token, headers: Self.condition("_id=none"),
+            body: Self.observation(code: "8867-4"))
+
+        #expect(both.status == 412, "\(both.text)")
+        #expect(second.status == 204, "\(second.text)")
+        #expect(second.upstream.map(\.method) == [.get, .get, .get, .delete])
+        #expect(store.current(try #require(InstanceKey("Observation/obsA-vitals"))) == nil)
+        #expect(made.status == 201, "\(made.text)")
+        #expect(made.upstream.last?.ifNoneExist == nil, "no one condition says both")
+    }
+
     @Test func `every part of a condition is read strictly`() async throws {
         let (_, harness, token) = try setUp()
 

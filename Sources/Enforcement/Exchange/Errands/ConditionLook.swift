@@ -17,36 +17,46 @@ struct ConditionLook: Sendable {
     /// How many pages are followed. Only what may not be seen, or a server that ignores the condition, fills so many.
     static let maxPages = 20
 
-    /// The permit of the search.
-    let permit: Permit
     private let rules: ExchangeRules
+    /// The searches still to be finished; the first one is under way.
+    private var searches: [Permit]
     private var found: [InstanceKey: ConditionMatch] = [:]
     private var pages = 0
 
+    /// - Parameter permit: the permit of the condition's search.
     init(_ permit: Permit, rules: ExchangeRules) {
-        self.permit = permit
+        searches = permit.requests
         self.rules = rules
     }
 
-    /// The first page's request.
-    var request: UpstreamRequest { UpstreamRequest(permit, judged: nil, submitted: nil, pageTarget: nil) }
+    /// The first request; asked once. Nil where there is nothing to ask.
+    var request: UpstreamRequest? { searches.first.map(Self.request) }
+
+    private static func request(_ search: Permit) -> UpstreamRequest {
+        UpstreamRequest(search, judged: nil, submitted: nil, pageTarget: nil)
+    }
 
     mutating func heard(_ reply: UpstreamReply) -> Outcome {
         switch reply {
         case .failed(let failure): return .refuse(GatewayRefusal(failure, changesUpstream: false))
         case .answer(let head, let body):
-            switch admitMatches(UpstreamAnswer(head, body), under: permit) {
+            guard let search = searches.first else { return .found(Array(found.values)) }
+            switch admitMatches(UpstreamAnswer(head, body), under: search) {
             case .refuse(let denial): return .refuse(GatewayRefusal(denial))
-            case .page(let matches, let next): return take(matches, next)
+            case .page(let matches, let next): return take(matches, next, of: search)
             }
         }
     }
 
-    private mutating func take(_ matches: [ConditionMatch], _ next: String?) -> Outcome {
+    private mutating func take(_ matches: [ConditionMatch], _ next: String?, of search: Permit) -> Outcome {
         for match in matches where found[match.key] == nil { found[match.key] = match }
         pages += 1
-        guard let next, found.count < 2 else { return .found(Array(found.values)) }
-        guard pages < Self.maxPages, let continued = permit.continuing(at: next),
+        guard found.count < 2 else { return .found(Array(found.values)) }
+        guard let next else {
+            searches.removeFirst()
+            return searches.first.map { .ask(Self.request($0)) } ?? .found(Array(found.values))
+        }
+        guard pages < Self.maxPages, let continued = search.continuing(at: next),
             let target = rules.pageLinks.server.requestTarget(ofLink: next)
         else { return .refuse(.uncheckable("condition-undecided")) }
         return .ask(UpstreamRequest(continued, judged: nil, submitted: nil, pageTarget: target))

@@ -45,7 +45,8 @@ struct ConditionalErrand: Errand {
     }
 
     mutating func start() -> ErrandStep {
-        .look(UpstreamRequest(permit, judged: nil, submitted: nil, pageTarget: nil))
+        guard case .looking(let look) = phase, let request = look.request else { return resolve([]) }
+        return .look(request)
     }
 
     mutating func heard(_ reply: UpstreamReply) -> ErrandStep {

@@ -22,6 +22,9 @@ struct BundleResponse: Sendable {
 
     private static func entry(_ conclusion: Conclusion, isHead: Bool) -> [UInt8] {
         switch conclusion {
+        case .released(let answer) where answer.rawContentType != nil || answer.plainContentType != nil:
+            // Content that is no resource cannot stand in a Bundle.
+            return entry(.refusal(GatewayRefusal(Denial(.formatNotSupported))), isHead: isHead)
         case .released(let answer):
             var response = [JSONMemberValue("status", .string(String(answer.status)))]
             if let location = answer.location { response.append(JSONMemberValue("location", .string(location))) }

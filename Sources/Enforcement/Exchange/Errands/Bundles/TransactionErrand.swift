@@ -102,7 +102,8 @@ extension TransactionErrand {
         let look = ConditionLook(permit, rules: rules)
         narrowed[place] = NarrowedCondition(permit)
         stage = .resolving(place, look)
-        return ask(look.request)
+        guard let request = look.request else { return resolve(place, []) }
+        return ask(request)
     }
 
     mutating func resolve(_ place: Int, _ matches: [ConditionMatch]) -> ErrandStep {
