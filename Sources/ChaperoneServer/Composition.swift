@@ -75,6 +75,7 @@ public struct Composition: Sendable {
             try DemoRecords.load(into: server.store)
             services.append(SandboxService(server: server, board: board))
         }
+        services.append(CapabilityService(gateway: gateway, logger: logger))
         for listener in try sides.listeners() { services.append(listener.application(board: board, logger: logger)) }
         self.configuration = configuration
         self.installation = installation

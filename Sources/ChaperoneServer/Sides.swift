@@ -41,6 +41,7 @@ struct Sides {
                         text: "This address does not take such a request."), status: error.status)
             }
         }
+        router.middlewares.add(ClientAddressMiddleware(proxies: configuration.proxies))
         let server = installation.server
         let cookie = SessionCookie(
             purpose: "session", port: configuration.issuer.port, isSecure: configuration.issuer.isHTTPS)
@@ -174,6 +175,7 @@ struct Sides {
         let forecast = installation.auditSide.forecast
         let board = board
         let expectsSandbox = hasSandbox
+        let capabilities = gateway.capabilities
         return {
             let audit = recorder.health.canRecord ? nil : "the audit trail cannot be written"
             var database: String?
@@ -181,7 +183,7 @@ struct Sides {
             let proofs = watch.problem("checkpoints").map { "no checkpoint can be made: \($0)" }
             var parts = [
                 ("audit", audit), ("audit-checkpoints", proofs), ("audit-disk", forecast.problem),
-                ("database", database),
+                ("database", database), ("fhir-server", capabilities.problem),
             ]
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
             return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) })

@@ -47,10 +47,12 @@ public struct GatewayHarness: Sendable {
     private let clock: @Sendable () -> Int64
 
     /// - Parameters:
+    ///   - supportedParameters: what the upstream's CapabilityStatement says; nil when it has not been read.
     ///   - clock: Unix seconds, for what is looked at while a request is under way.
     ///   - revocation: asked at each request, and again while it is under way, whether a grant still holds.
     public init(
         upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]), limits: Enforcer.Limits = .init(),
+        supportedParameters: [ResourceType: Set<String>]? = nil,
         sink: InMemoryAuditSink = InMemoryAuditSink(), clock: @escaping @Sendable () -> Int64 = { GatewayHarness.now },
         revocation: @escaping @Sendable (GrantedAccess) -> AccessTokenVerifier.RevocationStatus = { _ in .active }
     ) throws {
@@ -65,7 +67,8 @@ public struct GatewayHarness: Sendable {
         recorder = try AuditRecorder(sink: sink, node: "harness")
         enforcer = Enforcer(
             policy: ServerPolicy(
-                publicBase: Self.publicBase, upstreamBase: Self.upstreamBase, types: try TypeTable.r4()),
+                publicBase: Self.publicBase, upstreamBase: Self.upstreamBase, types: try TypeTable.r4(),
+                supportedParameters: supportedParameters),
             verifier: AccessTokenVerifier(
                 expectation: AccessTokenClaims.Expectation(issuer: Self.issuer, audience: Self.publicBase),
                 keys: { keys }, revocation: revocation),

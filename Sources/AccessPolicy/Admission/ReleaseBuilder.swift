@@ -10,6 +10,7 @@ struct ReleaseBuilder {
     private var lastScopes: [HeldScope] = []
     private var lastPatient: ResourceID?
     private(set) var securityEvents: [String] = []
+    private(set) var disobeyed: ResourceType?
     private let projection: Projection
     private var addresses: AddressMap?
 
@@ -74,12 +75,19 @@ struct ReleaseBuilder {
         if !securityEvents.contains(event) { securityEvents.append(event) }
     }
 
+    /// Notes that the upstream has ignored what an exact search said (enforcer digest b.6.7).
+    mutating func noteDisobedience(on type: ResourceType) {
+        disobeyed = type
+        note("a match is outside the search that was asked for")
+    }
+
     /// The answer, with what was counted on the way.
     func answer(
         status: Int = 200, bytes: [UInt8], etag: String? = nil, lastModified: String? = nil, location: String? = nil
     ) -> ReleasedAnswer {
         ReleasedAnswer(
             status: status, body: Released(bytes: bytes), etag: etag, lastModified: lastModified, location: location,
-            counts: counts, patients: patients, determining: determining, securityEvents: securityEvents)
+            counts: counts, patients: patients, determining: determining, securityEvents: securityEvents,
+            disobeyed: disobeyed)
     }
 }

@@ -123,7 +123,7 @@ struct SearchAnswer {
             hasHiddenMatches = true
             builder.withhold(reason)
             // b.6: under exact narrowing the upstream has ignored a parameter.
-            if permit.narrowingIsExact { builder.note("a match is outside the search that was asked for") }
+            if permit.narrowingIsExact { builder.noteDisobedience(on: type) }
         }
     }
 

@@ -41,21 +41,7 @@ struct ReleaseRule: Sendable {
     }
 
     /// Whether an address is below the upstream's base, in a form that two readers read alike.
-    func isUpstreamAddress(_ url: String) -> Bool {
-        let base = policy.upstreamBase
-        guard url.hasPrefix(base), url.utf8.count <= 8_192,
-            url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") })
-        else { return false }
-        let rest = url.utf8.dropFirst(base.utf8.count)
-        guard let first = rest.first, first == UInt8(ascii: "/") || first == UInt8(ascii: "?") else { return false }
-        let path = rest.prefix { $0 != UInt8(ascii: "?") }
-        let segments = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: true)
-        // An encoded dot segment would be resolved by some readers and not by others.
-        return segments.allSatisfy { segment in
-            let text = String(decoding: segment, as: UTF8.self).lowercased()
-            return text != "." && text != ".." && !text.contains("%2e") && !text.contains("%2f")
-        }
-    }
+    func isUpstreamAddress(_ url: String) -> Bool { policy.upstreamAddress?.requestTarget(ofLink: url) != nil }
 }
 
 /// One `_include` or `_revinclude` that was understood and forwarded.

@@ -7,9 +7,12 @@ public struct ServerPolicy: Hashable, Sendable {
         let values: Values
         /// Turns the addresses of the protected server into ours; made once from the two bases.
         let addresses: AddressMap
+        /// The protected server's base, read once.
+        let upstreamAddress: ServerAddress?
 
         init(_ values: Values) {
             self.values = values
+            upstreamAddress = ServerAddress(base: values.upstreamBase)
             addresses = AddressMap(publicBase: values.publicBase, upstreamBase: values.upstreamBase)
         }
     }
@@ -19,6 +22,7 @@ public struct ServerPolicy: Hashable, Sendable {
         let upstreamBase: String
         let types: TypeTable
         var supportedParameters: [ResourceType: Set<String>]?
+        var distrusted: Set<ResourceType> = []
         let maxCount: Int
         let maxIncludes: Int
         let maxPatientsInQuery: Int
@@ -32,11 +36,16 @@ public struct ServerPolicy: Hashable, Sendable {
     public var publicBase: String { facts.values.publicBase }
     /// The FHIR base of the protected server, without a slash at the end.
     public var upstreamBase: String { facts.values.upstreamBase }
+    /// The same base, read; nil when it is no address, and then no link of the server is followed.
+    var upstreamAddress: ServerAddress? { facts.upstreamAddress }
     /// What each type is to the policy.
     public var types: TypeTable { facts.values.types }
     /// The search parameters that the server supports by type, as its CapabilityStatement lists them; nil when nobody
     /// knows: then a client may use all of R4, and no count is believed.
     public var supportedParameters: [ResourceType: Set<String>]? { facts.values.supportedParameters }
+    /// Types on which the server has answered with rows that its own parameters exclude: whatever it declares, what it
+    /// counts there is not believed.
+    public var distrusted: Set<ResourceType> { facts.values.distrusted }
     /// The largest page that a client may ask for; larger wishes are cut to it.
     public var maxCount: Int { facts.values.maxCount }
     /// The most `_include` and `_revinclude` parameters in one search.
@@ -95,6 +104,18 @@ public struct ServerPolicy: Hashable, Sendable {
         hasher.combine(upstreamBase)
     }
 
+    /// The same policy with what the server says of itself now, and the types on which it was seen to act otherwise.
+    public func knowing(
+        _ supportedParameters: [ResourceType: Set<String>]?, distrusting types: Set<ResourceType> = []
+    ) -> ServerPolicy {
+        var policy = self
+        policy.change {
+            $0.supportedParameters = supportedParameters
+            $0.distrusted = types
+        }
+        return policy
+    }
+
     /// The parameter that a client may search a type by, if R4 defines it and the server supports it.
     func searchParameter(_ code: String, for type: ResourceType) -> SearchParameter? {
         guard let parameter = R4.searchParameter(code, for: type) else { return nil }
@@ -102,9 +123,11 @@ public struct ServerPolicy: Hashable, Sendable {
         return supportedParameters[type]?.contains(code) == true ? parameter : nil
     }
 
-    /// Whether the server itself says that it knows these parameters, so that it does not pass over them in a count.
+    /// Whether the server itself says that it knows these parameters, and was not seen to pass over them.
+    ///
+    /// A count has no rows that could be judged, so this is all the evidence there is (ADR 0018).
     func declares(_ names: [String], for type: ResourceType) -> Bool {
-        guard let declared = supportedParameters?[type] else { return names.isEmpty }
+        guard let declared = supportedParameters?[type], !distrusted.contains(type) else { return names.isEmpty }
         return names.allSatisfy(declared.contains)
     }
 

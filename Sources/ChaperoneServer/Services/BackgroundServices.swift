@@ -1,5 +1,7 @@
 internal import Authorization
+internal import Enforcement
 public import Logging
+internal import NIOPosix
 public import SandboxFHIR
 internal import ServiceLifecycle
 internal import UnixSignals
@@ -21,6 +23,39 @@ struct SweepService: Service {
                 }
             }
         }
+    }
+}
+
+/// Reads the protected server's CapabilityStatement at the start and keeps it fresh. What is wrong with it is logged when
+/// it changes, and keeps the server from being ready.
+struct CapabilityService: Service {
+    let gateway: GatewaySide
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var told: String?
+            var failures = 0
+            while !Task.isCancelled {
+                let loop = MultiThreadedEventLoopGroup.singleton.next()
+                let problem = await gateway.capabilities.renew(over: gateway.pools, on: loop)
+                failures = problem == nil ? 0 : failures + 1
+                // A server that starts together with this one may need a moment.
+                if let problem, problem != told, failures > 5 {
+                    logger.error("the protected server cannot be served", metadata: ["problem": "\(problem)"])
+                    told = problem
+                } else if problem == nil, told != nil {
+                    logger.info("the protected server can be served")
+                    told = nil
+                }
+                do { try await Task.sleep(for: pause(after: failures)) } catch { return }
+            }
+        }
+    }
+
+    private func pause(after failures: Int) -> Duration {
+        guard failures > 0 else { return .seconds(gateway.capabilities.lifetime) }
+        return min(.milliseconds(50 << min(failures, 16)), .seconds(gateway.capabilities.failureLifetime))
     }
 }
 

@@ -2,6 +2,7 @@ public import AccessPolicy
 internal import Audit
 public import FHIRCore
 public import OAuthCore
+internal import Synchronization
 
 /// Everything that stands behind one public FHIR base: whose tokens count, what the rules are, who sees whom.
 ///
@@ -22,24 +23,30 @@ public final class Enforcer: Sendable {
     }
 
     let policy: ServerPolicy
+    /// Where the rules are known with what the protected server says of itself; nil where nobody asks it.
+    private let capabilities: CapabilitySource?
     let verifier: AccessTokenVerifier
     private let panels: PanelSource
-    private let rules: ExchangeRules
+    /// The rules of this moment; the lock is held for a look or an exchange of one reference.
+    private let rules: Mutex<ExchangeRules>
     private let random: RandomSource
     private let anonymous: AnonymousBudget
     private let facts: RecordFacts
 
     /// An enforcer of these rules; the site's server and audit recorder join it in `GatewaySite`.
     public init(
-        policy: ServerPolicy, verifier: AccessTokenVerifier, panels: PanelSource, pageLinks: PageLinks,
+        policy: ServerPolicy, capabilities: CapabilitySource? = nil, verifier: AccessTokenVerifier,
+        panels: PanelSource, pageLinks: PageLinks,
         crossOrigin: CrossOriginPolicy = .everyOrigin, random: RandomSource = .system, limits: Limits = Limits(),
         facts: RecordFacts = RecordFacts()
     ) {
         self.policy = policy
+        self.capabilities = capabilities
         self.verifier = verifier
         self.panels = panels
-        rules = ExchangeRules(
-            policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin)
+        rules = Mutex(
+            ExchangeRules(
+                policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin))
         self.random = random
         self.facts = facts
         anonymous = AnonymousBudget(
@@ -47,7 +54,16 @@ public final class Enforcer: Sendable {
     }
 
     /// A new exchange under this base's rules.
-    public func makeExchange() -> GatewayExchange { GatewayExchange(rules: rules) }
+    public func makeExchange() -> GatewayExchange { GatewayExchange(rules: rulesNow) }
+
+    /// The rules with what the protected server says of itself now.
+    private var rulesNow: ExchangeRules {
+        let known = capabilities?.policy
+        return rules.withLock { rules in
+            if let known, known != rules.policy { rules = rules.under(known) }
+            return rules
+        }
+    }
 
     /// Whether something has to be fetched before a request's token can be verified: only where tokens are somebody
     /// else's.
@@ -82,7 +98,7 @@ public final class Enforcer: Sendable {
             decisionID: DecisionID("explained"),
             now: request.receivedAt / 1000, startedAt: request.receivedAt, sourceAddress: request.sourceAddress,
             unrecordedRefusals: 0)
-        return Explainer(rules: rules, shown: shown).explain(incoming)
+        return Explainer(rules: rulesNow, shown: shown).explain(incoming)
     }
 
     /// The facts about a request at this moment: the first event of its exchange.

@@ -18,6 +18,11 @@ final class ExchangeRules: Sendable {
         self.crossOrigin = crossOrigin
     }
 
+    /// The same rules under what is known of the protected server now.
+    func under(_ policy: ServerPolicy) -> ExchangeRules {
+        ExchangeRules(policy: policy, pageLinks: pageLinks, answerBytes: answerBytes, crossOrigin: crossOrigin)
+    }
+
     /// How many resources that a body refers to are looked up before it is written.
     static let provingReads = 16
 

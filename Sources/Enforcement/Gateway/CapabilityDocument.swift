@@ -36,27 +36,17 @@ public struct OAuthEndpoints: Sendable, Hashable {
 /// It is built new. Nothing of the upstream's document is copied but the names of types, interactions, search
 /// parameters and profiles that we recognise.
 enum CapabilityDocument {
-    /// What the enforcer can let through of a resource type, in the order of the document.
-    static let servedInteractions = [
-        "read", "vread", "history-instance", "search-type", "create", "update", "patch", "delete",
-    ]
-
-    /// The document, or nil when the upstream's is none that can be read.
-    static func make(from upstream: [UInt8], policy: ServerPolicy, endpoints: OAuthEndpoints) -> [UInt8]? {
-        guard let document = try? JSONDocument(upstream),
-            document.root["resourceType"]?.equals("CapabilityStatement") == true,
-            let version = document.root["fhirVersion"]?.string, version.hasPrefix("4.0"),
-            let server = document.root["rest"]?.elements.first(where: { $0["mode"]?.equals("server") == true })
-        else { return nil }
-        let date = document.root["date"]?.string.flatMap { isDate($0) ? $0 : nil } ?? "2020-01-01"
-        let resources = (server["resource"]?.elements ?? []).compactMap { resource($0, policy: policy) }
-        return JSONValue.object(
+    /// The document.
+    static func make(
+        from upstream: UpstreamCapabilities, policy: ServerPolicy, endpoints: OAuthEndpoints
+    ) -> [UInt8] {
+        JSONValue.object(
             [
                 JSONMemberValue("resourceType", "CapabilityStatement"),
                 JSONMemberValue("status", "active"),
-                JSONMemberValue("date", .string(date)),
+                JSONMemberValue("date", .string(upstream.date ?? "2020-01-01")),
                 JSONMemberValue("kind", "instance"),
-                JSONMemberValue("instantiates", .array(profiles(document.root["instantiates"]))),
+                JSONMemberValue("instantiates", texts(upstream.instantiates)),
                 JSONMemberValue("software", ["name": "Chaperone"]),
                 JSONMemberValue(
                     "implementation",
@@ -73,68 +63,54 @@ enum CapabilityDocument {
                         .object(
                             [
                                 JSONMemberValue("mode", "server"), JSONMemberValue("security", security(endpoints)),
-                                JSONMemberValue("resource", .array(resources)),
-                                JSONMemberValue("interaction", .array(systemInteractions(server))),
+                                JSONMemberValue(
+                                    "resource", .array(upstream.resources.compactMap { resource($0, policy: policy) })),
+                                JSONMemberValue("interaction", systemInteractions(upstream)),
                             ].filter { $0.value != .array([]) })
                     ])),
             ].filter { $0.value != .array([]) }
         ).serialized
     }
 
-    /// A batch is taken apart here; a transaction is the server's to make or not.
-    private static func systemInteractions(_ server: JSONNode) -> [JSONValue] {
-        let offered = (server["interaction"]?.elements ?? []).compactMap { $0["code"]?.string }
-        return (["batch"] + (offered.contains("transaction") ? ["transaction"] : [])).map { ["code": .string($0)] }
-    }
-
-    private static func resource(_ node: JSONNode, policy: ServerPolicy) -> JSONValue? {
-        guard let name = node["type"]?.string, let type = ResourceType(rawValue: name) else { return nil }
-        var offered = Set((node["interaction"]?.elements ?? []).compactMap { $0["code"]?.string })
-        // A patch is computed here and sent as an update; conditions are searches of ours, and what they select is written
-        // by its name: neither has to be known to the server.
-        if offered.contains("update") { offered.insert("patch") } else { offered.remove("patch") }
-        let interactions = servedInteractions.filter { offered.contains($0) && isServed($0, of: policy.types[type]) }
+    private static func resource(_ upstream: UpstreamCapabilities.Resource, policy: ServerPolicy) -> JSONValue? {
+        let rule = policy.types[upstream.type]
+        let offered = Set(
+            OfferedFeature.allCases.filter { $0.isOffered(on: rule) && $0.needs.isSubset(of: upstream.interactions) })
+        let interactions = OfferedFeature.allCases.filter { $0.place == .typeInteraction && offered.contains($0) }
         guard !interactions.isEmpty else { return nil }
-        func isConditional(_ write: String) -> Bool {
-            interactions.contains(write) && interactions.contains("search-type")
-        }
-        let parameters = (node["searchParam"]?.elements ?? []).compactMap { parameter($0, of: type, policy: policy) }
+        let parameters = upstream.parameters.filter(\.isOffered)
         return .object(
             [
-                JSONMemberValue("type", .string(name)),
-                JSONMemberValue("supportedProfile", .array(profiles(node["supportedProfile"]))),
-                JSONMemberValue("interaction", .array(interactions.map { ["code": .string($0)] })),
+                JSONMemberValue("type", .string(upstream.type.rawValue)),
+                JSONMemberValue("supportedProfile", texts(upstream.profiles)),
+                JSONMemberValue("interaction", .array(interactions.map { ["code": .string($0.rawValue)] })),
                 JSONMemberValue("versioning", "versioned-update"),
-                JSONMemberValue("readHistory", .bool(interactions.contains("vread"))),
+                JSONMemberValue("readHistory", .bool(offered.contains(.vread))),
+                // Row 15: an id that is free is not taken by an update.
                 JSONMemberValue("updateCreate", false),
-                JSONMemberValue("conditionalCreate", .bool(isConditional("create"))),
+                JSONMemberValue("conditionalCreate", .bool(offered.contains(.conditionalCreate))),
                 JSONMemberValue("conditionalRead", "not-match"),
-                JSONMemberValue("conditionalUpdate", .bool(isConditional("update"))),
-                JSONMemberValue("conditionalDelete", isConditional("delete") ? "single" : "not-supported"),
-                JSONMemberValue("searchParam", .array(interactions.contains("search-type") ? parameters : [])),
+                JSONMemberValue("conditionalUpdate", .bool(offered.contains(.conditionalUpdate))),
+                JSONMemberValue(
+                    "conditionalDelete", offered.contains(.conditionalDelete) ? "single" : "not-supported"),
+                JSONMemberValue("searchParam", .array(offered.contains(.searchType) ? parameters.map(parameter) : [])),
             ].filter { $0.value != .array([]) })
     }
 
-    /// Whether the enforcer could let an interaction with a type through for some token.
-    private static func isServed(_ interaction: String, of rule: TypeRule) -> Bool {
-        switch interaction {
-        case "create", "update", "patch", "delete": !rule.bearsPolicy && rule.typeClass != .conformance
-        default: true
-        }
+    private static func systemInteractions(_ upstream: UpstreamCapabilities) -> JSONValue {
+        .array(
+            OfferedFeature.allCases.filter {
+                $0.isOffered && $0.place == .systemInteraction && $0.needs.isSubset(of: upstream.systemInteractions)
+            }.map { ["code": .string($0.rawValue)] })
     }
 
-    private static func parameter(_ node: JSONNode, of type: ResourceType, policy: ServerPolicy) -> JSONValue? {
-        guard let code = node["name"]?.string, let known = R4.searchParameter(code, for: type),
-            policy.supportedParameters.map({ $0[type]?.contains(code) == true }) ?? true
-        else { return nil }
-        return .object([
-            JSONMemberValue("name", .string(code)), JSONMemberValue("type", .string(known.kind.rawValue)),
+    private static func parameter(_ parameter: SearchParameter) -> JSONValue {
+        .object([
+            JSONMemberValue("name", .string(parameter.code)), JSONMemberValue("type", .string(parameter.kind.rawValue)),
         ])
     }
 
-    private static func profiles(_ node: JSONNode?) -> [JSONValue] {
-        (node?.elements ?? []).compactMap(\.string).filter(isCanonical).map { .string($0) }
-    }
+    private static func texts(_ texts: [String]) -> JSONValue { .array(texts.map { .string($0) }) }
 
     /// SMART 1.0 conformance: the `oauth-uris` extension; kept because clients of that version look for it.
     private static func security(_ endpoints: OAuthEndpoints) -> JSONValue {
@@ -173,16 +149,5 @@ enum CapabilityDocument {
                     ])
                 ])),
         ])
-    }
-
-    /// A canonical URL of a profile, nothing that could carry markup.
-    private static func isCanonical(_ text: String) -> Bool {
-        text.utf8.count <= 256 && (text.hasPrefix("http://") || text.hasPrefix("https://"))
-            && text.utf8.allSatisfy { isAlphanumeric($0) || "-._~:/|#%".utf8.contains($0) }
-    }
-
-    private static func isDate(_ text: String) -> Bool {
-        (4...35).contains(text.utf8.count)
-            && text.utf8.allSatisfy { (0x30...0x39).contains($0) || "-:.+TZ".utf8.contains($0) }
     }
 }

@@ -79,7 +79,9 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     }
 
     private func handle(_ event: consuming GatewayExchange.Event) {
-        perform(exchange.handle(event))
+        let action = exchange.handle(event)
+        if let type = exchange.disobeyed { site.capabilities.distrust(type) }
+        perform(action)
     }
 
     private func perform(_ action: consuming GatewayExchange.Action) {

@@ -31,7 +31,7 @@ import Testing
     @Test(arguments: seeds) func `without scopes, or with scopes that do not parse, nothing is permitted`(seed: UInt64)
     {
         var cases = RandomCases(seed: seed)
-        for _ in 0..<PropertyRun.cases(250) {
+        for _ in 0..<PropertyRun.cases(1_000) {
             guard let request = DecisionProperties.request(cases.line()) else { continue }
             let broken = cases.random.pick([
                 "", "patient/Observation.sr", "openid fhirUser", "Patient/*.rs", "user/*.rs?",
@@ -42,7 +42,7 @@ import Testing
 
     @Test(arguments: seeds) func `a permit names scopes of the token, each with the letter and the type`(seed: UInt64) {
         var cases = RandomCases(seed: seed)
-        for _ in 0..<PropertyRun.cases(500) {
+        for _ in 0..<PropertyRun.cases(2_000) {
             let scopes = cases.scopes(3)
             let token = cases.token(scopes)
             guard let request = DecisionProperties.request(cases.line()),
@@ -66,7 +66,7 @@ import Testing
 
     @Test(arguments: seeds) func `removing a scope never permits a request that was refused`(seed: UInt64) {
         var cases = RandomCases(seed: seed)
-        for _ in 0..<PropertyRun.cases(500) {
+        for _ in 0..<PropertyRun.cases(1_000) {
             let scopes = cases.scopes(3)
             var token = cases.token(scopes)
             guard let request = DecisionProperties.request(cases.line()), request.options.summary != .count else {
@@ -82,7 +82,7 @@ import Testing
 
     @Test(arguments: seeds) func `removing a scope never shows another resource`(seed: UInt64) throws {
         var cases = RandomCases(seed: seed)
-        for _ in 0..<PropertyRun.cases(250) {
+        for _ in 0..<PropertyRun.cases(500) {
             let scopes = cases.scopes(3)
             var token = cases.token(scopes)
             let resource = try Exchange.view(cases.resource())
@@ -120,7 +120,7 @@ import Testing
         var admitted = 0
         var token = Token.p
         var permits: [ResourceType: Permit?] = [:]
-        for round in 0..<PropertyRun.cases(5_000) {
+        for round in 0..<PropertyRun.cases(10_000) {
             if round % 50 == 0 {
                 token = Token(scopes: (0..<3).map { _ in cases.scope(levels: ["patient"]) }.joined(separator: " "))
                 permits = [:]
@@ -167,7 +167,7 @@ import Testing
 
     @Test(arguments: seeds) func `a scope of version 1 decides as its form in version 2`(seed: UInt64) {
         var cases = RandomCases(seed: seed)
-        for _ in 0..<PropertyRun.cases(500) {
+        for _ in 0..<PropertyRun.cases(1_000) {
             guard let request = DecisionProperties.request(cases.line()) else { continue }
             let (old, new) = cases.random.pick([("read", "rs"), ("write", "cud"), ("*", "cruds")])
             let head =
@@ -184,7 +184,7 @@ import Testing
 
     @Test(arguments: seeds) func `what is forwarded is read again as what was forwarded`(seed: UInt64) throws {
         var cases = RandomCases(seed: seed)
-        for _ in 0..<PropertyRun.cases(250) {
+        for _ in 0..<PropertyRun.cases(1_500) {
             guard let request = DecisionProperties.request(cases.line()),
                 let query = DecisionProperties.permit(request, cases.token(cases.scopes(3)))?.upstreamQuery
             else { continue }
@@ -194,7 +194,7 @@ import Testing
 
     @Test(arguments: seeds) func `what is hidden makes no difference to an answer`(seed: UInt64) throws {
         var cases = RandomCases(seed: seed)
-        for round in 0..<PropertyRun.cases(250) {
+        for round in 0..<PropertyRun.cases(500) {
             let token = Token(scopes: (0..<3).map { _ in cases.scope(levels: ["patient"]) }.joined(separator: " "))
             let line = cases.random.pick([
                 "GET /Observation", "GET /Observation?_include=Observation:subject",

@@ -8,7 +8,7 @@ import Testing
 
     @Test(arguments: seeds) func `printing a scope and parsing it gives the same scope`(seed: UInt64) {
         var cases = RandomCases(seed: seed)
-        for _ in 0..<PropertyRun.cases(2_500) {
+        for _ in 0..<PropertyRun.cases(10_000) {
             let text = cases.scope()
             let scope = Scope(parsing: text)
             #expect(scope.text == text)
@@ -18,7 +18,7 @@ import Testing
 
     @Test(arguments: seeds) func `any text has one reading that prints it again`(seed: UInt64) {
         var cases = RandomCases(seed: seed)
-        for _ in 0..<PropertyRun.cases(5_000) {
+        for _ in 0..<PropertyRun.cases(12_500) {
             var bytes = Array(cases.scope().utf8)
             for _ in 0..<Int.random(in: 1...3, using: &cases.random) {
                 let place = Int.random(in: 0..<bytes.count, using: &cases.random)
@@ -61,7 +61,7 @@ import Testing
     @Test(arguments: seeds) func `a scope of version 1 and its form in version 2 cover each other`(seed: UInt64) throws
     {
         var random = SeededGenerator(seed: seed)
-        for _ in 0..<PropertyRun.cases(500) {
+        for _ in 0..<PropertyRun.cases(1_000) {
             let head = random.pick(["patient", "user", "system"]) + "/" + random.pick(RandomCases.types) + "."
             let (old, new) = random.pick([("read", "rs"), ("write", "cud"), ("*", "cruds")])
             let first = try ScopeSet(parsing: head + old)
