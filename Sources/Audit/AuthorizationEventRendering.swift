@@ -61,22 +61,30 @@ struct AuthorizationEventRendering {
         var list = [
             AuditEventResource.agent(
                 .authorizationServer, who: .object([JSONMemberValue("display", .string(system.name))]),
-                requestor: record.clientID == nil && record.subject == nil,
+                requestor: record.clientID == nil && record.subject == nil && record.actor == nil,
                 address: isConsentDecision ? nil : system.issuer, addressType: "5")
         ]
         if let client = record.clientID {
             list.append(
                 AuditEventResource.agent(
-                    .application, who: AuditEventResource.identified(client.text), requestor: record.subject == nil,
-                    address: record.sourceAddress))
+                    .application, who: AuditEventResource.identified(client.text),
+                    requestor: record.subject == nil && record.actor == nil,
+                    address: record.actor == nil ? record.sourceAddress : nil))
+        }
+        if let actor = record.actor {
+            // Whose account is changed is an agent of the event as well, but not the one who wanted it.
+            list.append(
+                AuditEventResource.agent(
+                    .recipient, who: AuditEventResource.identified(actor, system: system.issuer + "/accounts"),
+                    requestor: true, address: record.sourceAddress))
         }
         if let subject = record.subject {
             let who = AuditEventResource.identified(
                 subject.text, system: system.issuer, reference: AuditEventResource.relative(record.fhirUser))
             list.append(
                 AuditEventResource.agent(
-                    .recipient, who: who, requestor: true,
-                    address: record.clientID == nil ? record.sourceAddress : nil))
+                    .recipient, who: who, requestor: record.actor == nil,
+                    address: record.clientID == nil && record.actor == nil ? record.sourceAddress : nil))
         }
         return list
     }

@@ -9,6 +9,7 @@ extension AuthorizationRecord {
         members.add("kind", kind.rawValue)
         members.add("client", clientID?.text)
         members.add("subject", subject?.text)
+        members.add("actor", actor)
         members.add("fhirUser", fhirUser)
         members.add("patient", patient)
         members.add("grant", grantID?.text)
@@ -33,6 +34,7 @@ extension AuthorizationRecord {
             kind: try members.known("kind") { Kind(rawValue: $0) },
             clientID: members.text("client").map { ClientID($0) },
             subject: members.text("subject").map { SubjectID($0) },
+            actor: members.text("actor"),
             fhirUser: members.text("fhirUser"),
             patient: members.text("patient"),
             grantID: members.text("grant").map { GrantID($0) },

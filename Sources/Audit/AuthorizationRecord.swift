@@ -84,6 +84,8 @@ public struct AuthorizationRecord: Hashable, Sendable {
     public var clientID: ClientID?
     /// The person or system that logged in or was to.
     public var subject: SubjectID?
+    /// Who wanted a change that is about somebody else: an operator's account name, `local` or `configuration`.
+    public var actor: String?
     /// The FHIR identity of the user, such as `Practitioner/x`.
     public var fhirUser: String?
     /// The patient whose data the step is about.
@@ -109,8 +111,9 @@ public struct AuthorizationRecord: Hashable, Sendable {
 
     /// A record of a step; what took no part stays nil.
     public init(
-        id: DecisionID, kind: Kind, clientID: ClientID? = nil, subject: SubjectID? = nil, fhirUser: String? = nil,
-        patient: String? = nil, grantID: GrantID? = nil, tokenID: TokenID? = nil, scopes: [String] = [],
+        id: DecisionID, kind: Kind, clientID: ClientID? = nil, subject: SubjectID? = nil, actor: String? = nil,
+        fhirUser: String? = nil, patient: String? = nil, grantID: GrantID? = nil, tokenID: TokenID? = nil,
+        scopes: [String] = [],
         program: String? = nil, outcome: Outcome, detail: String? = nil, sourceAddress: String? = nil, at: Int64,
         traceID: String? = nil
     ) {
@@ -118,6 +121,7 @@ public struct AuthorizationRecord: Hashable, Sendable {
         self.kind = kind
         self.clientID = clientID
         self.subject = subject
+        self.actor = actor
         self.fhirUser = fhirUser
         self.patient = patient
         self.grantID = grantID

@@ -93,6 +93,7 @@ extension AuthorizationRecord {
         record.id = DecisionID(id.text.bounded(RecordBounds.identifier))
         record.clientID = clientID.map { ClientID(SecretScrubber.scrub($0.text).bounded(RecordBounds.identifier)) }
         record.subject = subject.map { SubjectID(SecretScrubber.scrub($0.text).bounded(RecordBounds.identifier)) }
+        record.actor = actor?.bounded(RecordBounds.identifier)
         record.fhirUser = fhirUser?.bounded(RecordBounds.identifier)
         record.patient = patient?.bounded(RecordBounds.identifier)
         record.grantID = grantID.map { GrantID($0.text.bounded(RecordBounds.identifier)) }

@@ -66,16 +66,29 @@ struct RecordMaker: Sendable {
     /// A record of something that is done on behalf of a client or a person.
     func record(
         _ kind: AuthorizationRecord.Kind, client: ClientID? = nil, subject: SubjectID? = nil, grant: Grant? = nil,
-        token: TokenID? = nil, scopes: ScopeSet? = nil, outcome: AuthorizationRecord.Outcome = .succeeded,
-        detail: String? = nil
+        token: TokenID? = nil, scopes: ScopeSet? = nil, by actor: String? = nil,
+        outcome: AuthorizationRecord.Outcome = .succeeded, detail: String? = nil
     ) -> AuthorizationRecord {
         AuthorizationRecord(
             id: DecisionID(random.identifier()), kind: kind, clientID: client ?? grant?.clientID,
-            subject: subject ?? grant?.subject, fhirUser: grant?.launch.fhirUser?.description,
+            subject: subject ?? grant?.subject, actor: actor, fhirUser: grant?.launch.fhirUser?.description,
             patient: grant?.launch.patient?.text, grantID: grant?.id, tokenID: token,
             scopes: (scopes ?? grant?.scopes)?.scopes.map(\.text) ?? [], program: grant?.program.rawValue,
             outcome: outcome, detail: detail, sourceAddress: source.address, at: clock.milliseconds(),
             traceID: source.traceID)
+    }
+}
+
+extension RecordMaker {
+    /// A record of a person's step in a launch that has no grant yet.
+    func record(
+        _ kind: AuthorizationRecord.Kind, client: ClientID, member: SignedInMember, launch: LaunchContext,
+        _ scopes: ScopeSet
+    ) -> AuthorizationRecord {
+        var record = record(kind, client: client, subject: member.subject, scopes: scopes)
+        record.fhirUser = member.fhirUser?.description
+        record.patient = launch.patient?.text
+        return record
     }
 }
 

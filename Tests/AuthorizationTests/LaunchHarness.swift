@@ -262,13 +262,20 @@ final class DirectoryDouble: MemberDirectory {
 final class AuditLogDouble: Sendable {
     struct Full: Error {}
     private let state = Mutex<(records: [AuthorizationRecord], isFull: Bool)>(([], false))
+    private let refused = Mutex<AuthorizationRecord.Kind?>(nil)
 
     var records: [AuthorizationRecord] { state.withLock { $0.records } }
     var kinds: [AuthorizationRecord.Kind] { records.map(\.kind) }
     func fill() { state.withLock { $0.isFull = true } }
-    func empty() { state.withLock { $0.isFull = false } }
+    func empty() {
+        state.withLock { $0.isFull = false }
+        refuse(nil)
+    }
+    /// Fails from the moment on in which such a record comes.
+    func refuse(_ kind: AuthorizationRecord.Kind?) { refused.withLock { $0 = kind } }
 
     func record(_ new: [AuthorizationRecord]) async throws {
+        if let kind = refused.withLock({ $0 }), new.contains(where: { $0.kind == kind }) { throw Full() }
         try state.withLock { state in
             guard !state.isFull else { throw Full() }
             state.records += new

@@ -38,7 +38,8 @@ import Testing
         #expect(response.launch.needPatientBanner == true)
 
         let identity = try JWS.verify(
-            try #require(response.idToken).reveal(), keys: harness.server.keys.signer.verificationKeys, rules: .idToken)
+            try #require(response.idToken).reveal(), keys: harness.server.keys.signer.verificationKeys,
+            rules: .idToken)
         #expect(identity.claims["sub"]?.string == anna.subject.text)
         #expect(identity.claims["aud"]?.string == "app")
         #expect(identity.claims["nonce"]?.string == "nonce-1")
@@ -60,7 +61,7 @@ import Testing
         #expect(try await harness.refresh(last.reveal()).face == "400 invalid_grant")
         #expect(
             harness.log.kinds.filter { $0 != .clientRegistered && $0 != .userChanged && $0 != .keyChanged } == [
-                .login, .consent, .token, .refresh, .revoke, .tokenRefused,
+                .login, .launch, .consent, .token, .refresh, .revoke, .tokenRefused,
             ])
     }
 
@@ -150,6 +151,62 @@ import Testing
         let chosen = await harness.server.interaction.choosePatient(
             transaction: choice.transaction, patient: "patient-c", session: session, from: harness.source)
         #expect(chosen.consent?.patient?.label == "Carl")
+        let told = harness.log.records.filter { [.launch, .patientChosen].contains($0.kind) }
+        #expect(told.map(\.kind) == [.launch, .patientChosen])
+        #expect(told.map(\.patient) == [nil, "patient-c"])
+        #expect(told.allSatisfy { $0.subject != nil && $0.clientID?.text == "app" && $0.fhirUser != nil })
+    }
+
+    @Test(.verifies("house@LAUNCH-ROWS"))
+    func `a choice that cannot be recorded shows no consent`() async throws {
+        let harness = try await LaunchHarness()
+        let begun = try await harness.begin()
+        let login = try #require(begun.login)
+        let answer = await harness.server.interaction.login(
+            transaction: login.transaction, username: "parent", password: Secret("pass-parent"),
+            session: begun.newCookie, from: harness.source)
+        let session = try #require(answer.newCookie)
+        let choice = try #require(answer.patientChoice)
+        harness.log.refuse(.patientChosen)
+        let chosen = await harness.server.interaction.choosePatient(
+            transaction: choice.transaction, patient: "patient-c", session: session, from: harness.source)
+
+        #expect(chosen.isUnavailable)
+        // The move stands with its row, which reaches the log as soon as that works.
+        harness.log.empty()
+        try await harness.server.audit.flush()
+        #expect(harness.log.kinds.filter { $0 == .patientChosen }.count == 1)
+    }
+
+    @Test(.verifies("house@GRANT-END"))
+    func `a grant without lasting access ends with its token`() async throws {
+        let harness = try await LaunchHarness()
+        let code = try await harness.launch(["scope": "launch/patient patient/Patient.rs"])
+        let response = try #require(try await harness.exchange(code).response)
+        let grants = try await harness.store.grants(matching: GrantFilter(), limit: 10)
+        let grant = try #require(grants.first { !$0.scopes.contains(.offlineAccess) })
+
+        #expect(response.refreshToken == nil)
+        #expect(response.expiresIn == 600, "the grant's end cuts no token that was redeemed in time")
+        #expect(grant.expiresAt == grant.createdAt + 60 + 600)
+        #expect(grant.isAlive(at: grant.createdAt + 659) && !grant.isAlive(at: grant.createdAt + 660))
+    }
+
+    @Test(.verifies("house@GRANT-END"))
+    func `a public client's lasting grant ends with its last possible token, a confidential client's does not`()
+        async throws
+    {
+        let harness = try await LaunchHarness()
+        _ = try await harness.exchange(try await harness.launch())
+        let basic = LaunchHarness.basic("confidential", "confidential-secret")
+        let code = try await harness.launch(["client_id": "confidential"])
+        _ = try await harness.exchange(code, ["client_id": nil], authorization: basic)
+        let grants = try await harness.store.grants(matching: GrantFilter(), limit: 10)
+
+        let lasting = try #require(grants.first { $0.clientID.text == "app" })
+        #expect(lasting.expiresAt == lasting.createdAt + 60 + 365 * 86_400 + 600)
+        let sliding = try #require(grants.first { $0.clientID.text == "confidential" })
+        #expect(sliding.expiresAt == nil)
     }
 
     @Test(arguments: [("doctor", "patient-c", true), ("doctor", "patient-b", false), ("chief", "patient-b", true)])

@@ -37,6 +37,42 @@ import Testing
         #expect(try await harness.refresh(second.reveal()).response != nil)
     }
 
+    @Test(.verifies("house@UNDELIVERED"), arguments: [5, 3600, 86_400] as [Int64])
+    func `a successor that could not be recorded replaces nothing, however late the client comes again`(
+        _ delay: Int64
+    ) async throws {
+        let harness = try await LaunchHarness()
+        let (response, first) = try await granted(harness)
+        // The log works before the rotation and fails at its row.
+        harness.log.refuse(.refresh)
+        #expect(try await harness.refresh(first).face == "503 temporarily_unavailable")
+        #expect(try await harness.refresh(first).face == "503 temporarily_unavailable")
+        harness.clock.advance(seconds: delay)
+        harness.log.empty()
+
+        let second = try #require(try await harness.refresh(first).response?.refreshToken)
+        let alive = try await harness.store.grants(matching: GrantFilter(onlyActive: true), limit: 9)
+        #expect(alive.count == 1, "the grant of \(response.scope) lives on")
+        #expect(try await harness.refresh(first).response?.refreshToken == second, "now the grace window runs")
+        harness.clock.advance(seconds: 31)
+        #expect(try await harness.refresh(first).face == "400 invalid_grant", "and after it the old token is stolen")
+        #expect(try await harness.refresh(second.reveal()).face == "400 invalid_grant")
+    }
+
+    @Test(.verifies("house@UNDELIVERED"))
+    func `what was replaced before an undelivered successor is still theft`() async throws {
+        let harness = try await LaunchHarness()
+        let (_, first) = try await granted(harness)
+        let second = try #require(try await harness.refresh(first).response?.refreshToken).reveal()
+        harness.log.refuse(.refresh)
+        #expect(try await harness.refresh(second).face == "503 temporarily_unavailable")
+        harness.log.empty()
+
+        #expect(try await harness.refresh(first).face == "400 invalid_grant")
+        #expect(try await harness.refresh(second).face == "400 invalid_grant")
+        #expect(harness.log.kinds.contains(.refreshReplayed))
+    }
+
     @Test(.verifies("oauth-attack@T-03"))
     func `64 parallel refreshes all get one successor and nobody is logged out`() async throws {
         let harness = try await LaunchHarness()

@@ -56,8 +56,8 @@ public struct AccountRegistry: Sendable {
             createdAt: clock.now())
         let link = new.fhirUser.map { MemberLink(subject: account.subject, fhirUser: $0, patients: new.patients) }
         let record = maker(source).record(
-            .userChanged, subject: account.subject,
-            detail: "created `\(new.username)`" + (link.map { ", \(Self.words(for: $0))" } ?? "") + ", by \(actor)")
+            .userChanged, subject: account.subject, by: actor,
+            detail: "created `\(new.username)`" + (link.map { ", \(Self.words(for: $0))" } ?? ""))
         guard try await stores.users.insert(account, link: link, record: record) else { return nil }
         try await audit.flush()
         return account
@@ -66,7 +66,7 @@ public struct AccountRegistry: Sendable {
     /// Says who an account is in FHIR, and for which patients it may act; false when it is linked already.
     public func link(_ link: MemberLink, by actor: String, from source: RequestSource) async throws -> Bool {
         let record = maker(source).record(
-            .userChanged, subject: link.subject, detail: "\(Self.words(for: link)), by \(actor)")
+            .userChanged, subject: link.subject, by: actor, detail: Self.words(for: link))
         guard try await stores.memberLinks.insert(link, record: record) else { return false }
         try await audit.flush()
         return true
@@ -82,7 +82,7 @@ public struct AccountRegistry: Sendable {
     ) async throws {
         try checkPassword(password)
         let hash = try await hasher.hash(password)
-        let record = maker(source).record(.userChanged, subject: subject, detail: "password set by \(actor)")
+        let record = maker(source).record(.userChanged, subject: subject, by: actor, detail: "password set")
         guard try await stores.users.setPassword(hash, of: subject, record: record) else {
             throw AccountFailure.notFound
         }
@@ -98,7 +98,7 @@ public struct AccountRegistry: Sendable {
 
     /// Lets a disabled account sign in again; its ended grants stay ended.
     public func enable(_ subject: SubjectID, by actor: String, from source: RequestSource) async throws {
-        let record = maker(source).record(.userChanged, subject: subject, detail: "enabled by \(actor)")
+        let record = maker(source).record(.userChanged, subject: subject, by: actor, detail: "enabled")
         guard try await stores.users.enable(subject, record: record) else { throw AccountFailure.notFound }
         try await audit.flush()
     }

@@ -25,7 +25,7 @@ public struct ClientRegistry: Sendable {
             guard let stored = try await stores.clients.client(configured.id) else {
                 let record = maker.record(
                     .clientRegistered, client: configured.id, scopes: configured.approvedScopes,
-                    detail: "by configuration")
+                    by: "configuration")
                 guard try await stores.clients.insert(configured, record: record) else { continue }
                 try await audit.flush()
                 return .added
@@ -37,7 +37,7 @@ public struct ClientRegistry: Sendable {
             guard wanted != stored else { return .unchanged }
             wanted.revision += 1
             let record = maker.record(
-                .clientChanged, client: wanted.id, scopes: wanted.approvedScopes, detail: "by configuration")
+                .clientChanged, client: wanted.id, scopes: wanted.approvedScopes, by: "configuration")
             guard try await stores.clients.replace(wanted, record: record) else { continue }
             try await audit.flush()
             return .changed
@@ -52,7 +52,7 @@ public struct ClientRegistry: Sendable {
         client.status = .active
         client.revision += 1
         let record = RecordMaker(clock: clock, random: random, source: source)
-            .record(.clientChanged, client: id, scopes: client.approvedScopes, detail: "activated by \(actor)")
+            .record(.clientChanged, client: id, scopes: client.approvedScopes, by: actor, detail: "activated")
         guard try await stores.clients.replace(client, record: record) else { return false }
         try await audit.flush()
         return true

@@ -23,6 +23,11 @@ extension InteractionEndpoint {
         } else {
             try await note(failure.error, client: client.id, maker)
         }
+        return told(failure, to: client)
+    }
+
+    /// The answer to a failure whose record is made. An app that nobody vouches for gets no silent redirect.
+    func told(_ failure: AuthorizationFailure, to client: ClientRegistration) -> InteractionOutcome {
         switch failure {
         case .shownToUser(let error): return .shownToUser(error)
         case .sentToClient(let error, let redirect, _):

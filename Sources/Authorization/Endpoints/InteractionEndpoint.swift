@@ -145,17 +145,23 @@ public struct InteractionEndpoint: Sendable {
                 if case .patientChosen = event { return try await show(due, step, hasProblem: true, from: visitor) }
                 return try await show(due, step, from: visitor)
             }
-            guard try await parts.stores.transactions.update(moved.transaction) else {
+            let record = record(of: event, moved, maker: step.maker)
+            guard try await parts.stores.transactions.update(moved.transaction, record: record) else {
                 return try await overtaken(step, visitor)
             }
+            if record != nil { try await parts.audit.flush() }
             return try await show(due, moved, from: visitor)
         case .refuse(let error):
-            guard try await parts.stores.transactions.update(moved.transaction) else {
+            // Whoever ends a launch has proved who they are, or has begun it: the row goes with the move.
+            let record = step.maker.record(
+                error.code == .accessDenied ? .consentDenied : .authorizationRefused, client: step.client.id,
+                subject: visitor.subject, outcome: .refused(reason: error.code.rawValue), detail: error.detail)
+            guard try await parts.stores.transactions.update(moved.transaction, record: record) else {
                 return try await overtaken(step, visitor)
             }
-            return try await outcome(
-                .sentToClient(error, step.redirect, state: step.transaction.request.state), for: step.client,
-                step.maker)
+            try await parts.audit.flush()
+            return told(
+                .sentToClient(error, step.redirect, state: step.transaction.request.state), to: step.client)
         case .issueCode(let approval):
             // Between login and consent the account or its link may have ended.
             guard try await parts.persons.finding(for: approval.member.subject, in: approval.launch) == .good else {
@@ -163,6 +169,27 @@ public struct InteractionEndpoint: Sendable {
             }
             // The code's own transaction closes the launch.
             return try await issueCode(approval, moved)
+        }
+    }
+
+    /// What is told of a move of the launch: that a person entered it, and which patient they chose. A launch that
+    /// nobody has entered yet is nobody's and is not recorded.
+    private func record(
+        of event: AuthorizationTransaction.Event, _ moved: Step, maker: RecordMaker
+    ) -> AuthorizationRecord? {
+        let kind: AuthorizationRecord.Kind
+        switch event {
+        case .signedIn: kind = .launch
+        case .patientChosen: kind = .patientChosen
+        case .encounterChosen, .allowed, .declined, .memberLost: return nil
+        }
+        let request = moved.transaction.request
+        switch moved.transaction.state {
+        case .awaitingContext(let member):
+            return maker.record(kind, client: request.clientID, member: member, launch: request.launch, request.scopes)
+        case .awaitingEncounter(let member, let launch), .awaitingConsent(let member, let launch):
+            return maker.record(kind, client: request.clientID, member: member, launch: launch, request.scopes)
+        case .awaitingLogin, .closed: return nil
         }
     }
 
@@ -221,7 +248,8 @@ public struct InteractionEndpoint: Sendable {
         let grant = Grant(
             id: GrantID(parts.random.identifier()), clientID: step.client.id, subject: approval.member.subject,
             scopes: scopes, launch: approval.launch, program: step.client.program, fhirBase: request.fhirBase,
-            nonce: request.nonce, authenticatedAt: approval.member.authenticatedAt, createdAt: now)
+            nonce: request.nonce, authenticatedAt: approval.member.authenticatedAt, createdAt: now,
+            expiresAt: end(of: scopes, for: step.client, at: now))
         let code = parts.random.secret()
         let record = CodeRecord(
             hash: code.hash, grantID: grant.id, clientID: step.client.id, redirectURI: request.redirectURI,
@@ -235,6 +263,20 @@ public struct InteractionEndpoint: Sendable {
         return .redirect(
             ClientRedirect(
                 code: code, state: request.state, issuer: parts.configuration.issuer, to: step.redirect))
+    }
+}
+
+extension InteractionEndpoint {
+    /// When the last token of a grant that is made now must be over. Only a confidential client's refresh token may be
+    /// renewed without end, and what is never renewed is ended by its idle limit.
+    private func end(of scopes: ScopeSet, for client: ClientRegistration, at now: Int64) -> Int64? {
+        let lifetimes = client.lifetimes
+        let isRenewed =
+            (scopes.contains(.offlineAccess) || scopes.contains(.onlineAccess))
+            && client.metadata.grantTypes.contains(.refreshToken)
+        guard isRenewed else { return now + parts.configuration.codeLifetime + lifetimes.accessToken }
+        guard !client.isConfidential else { return nil }
+        return now + parts.configuration.codeLifetime + lifetimes.refreshAbsolute + lifetimes.accessToken
     }
 }
 

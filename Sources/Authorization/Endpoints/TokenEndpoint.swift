@@ -48,6 +48,10 @@ public struct TokenEndpoint: Sendable {
             let response = try await issuer.response(for: issue, at: call.now)
             // 6. The record, before the answer.
             try await parts.audit.flush()
+            // 7. From now on the client may have it, and whoever brings the token before it is late.
+            if let family = issue.rotated, let token = issue.refreshToken {
+                try await parts.stores.refreshTokens.deliver(family, token.hash, at: parts.clock.now())
+            }
             return .issued(response)
         } catch {
             return await refusal(error, client, maker)

@@ -37,6 +37,8 @@ struct Issue: Sendable {
     let tokenID: TokenID
     let lifetime: Int64
     let refreshToken: Secret?
+    /// The family whose successor this is, to be marked as given when the record stands; nil where none was made.
+    var rotated: RefreshFamilyID?
     /// Whether an id_token is due; only the code exchange gives one.
     let givesIDToken: Bool
     /// How the client's version of SMART is told the further context.

@@ -28,12 +28,16 @@ public struct RefreshFamily: Hashable, Sendable {
     public var currentHash: SecretHash
     public var previousHash: SecretHash?
     public var rotatedAt: Int64?
+    /// Whether the current token may have reached the client. A successor that could not be recorded was given to nobody,
+    /// so the token before it is still the client's (decision 17).
+    public var isDelivered: Bool
     public var lastUsedAt: Int64
 
     public init(
         id: RefreshFamilyID, grantID: GrantID, clientID: ClientID, rotates: Bool, createdAt: Int64, idleLimit: Int64,
         expiresAt: Int64?, generation: Int, currentHash: SecretHash, previousHash: SecretHash? = nil,
-        rotatedAt: Int64? = nil, lastUsedAt: Int64, session: SessionID? = nil, proofKey: String? = nil
+        rotatedAt: Int64? = nil, isDelivered: Bool = true, lastUsedAt: Int64, session: SessionID? = nil,
+        proofKey: String? = nil
     ) {
         self.id = id
         self.grantID = grantID
@@ -48,6 +52,7 @@ public struct RefreshFamily: Hashable, Sendable {
         self.currentHash = currentHash
         self.previousHash = previousHash
         self.rotatedAt = rotatedAt
+        self.isDelivered = isDelivered
         self.lastUsedAt = lastUsedAt
     }
 
@@ -62,6 +67,7 @@ public struct RefreshFamily: Hashable, Sendable {
     {
         if currentHash.matches(token.secret) { return .current }
         if let previousHash, previousHash.matches(token.secret) {
+            guard isDelivered else { return .repeated }
             guard let rotatedAt, now - rotatedAt <= grace else { return .reused }
             return .repeated
         }
@@ -76,7 +82,8 @@ public struct RefreshFamily: Hashable, Sendable {
 /// What a presented refresh token is to its family.
 public enum RefreshTokenStanding: Hashable, Sendable {
     case current
-    /// The token before the current one, again within the grace window: the same successor is the answer.
+    /// The token before the current one, again within the grace window or before its successor was given to anybody: the
+    /// same successor is the answer.
     case repeated
     /// A token that was replaced and is presented again: a thief or a victim of one.
     case reused

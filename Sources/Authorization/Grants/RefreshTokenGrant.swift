@@ -49,7 +49,7 @@ struct RefreshTokenGrant: GrantHandler {
         let successor = try await renew(family, presented, standing, record, call)
         return Issue(
             grant: grant, scopes: scopes, tokenID: tokenID, lifetime: call.client.lifetimes.accessToken,
-            refreshToken: successor, givesIDToken: false,
+            refreshToken: successor, rotated: family.rotates ? family.id : nil, givesIDToken: false,
             contextForm: call.client.profile.contextForm,
             usesReferenceToken: call.client.usesReferenceTokens,
             confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })

@@ -17,13 +17,14 @@ public struct AccessRevoker: Sendable {
         _ target: RevocationTarget, because reason: RevocationReason, by actor: String, from source: RequestSource
     ) async throws -> RevocationOutcome? {
         let maker = RecordMaker(clock: clock, random: random, source: source)
-        let detail = "\(reason.rawValue), by \(actor)"
+        let detail = reason.rawValue
         let record: AuthorizationRecord
         switch target {
-        case .grant(let id): record = maker.record(.revoke, grant: try await stores.grants.grant(id), detail: detail)
-        case .client(let id): record = maker.record(.revoke, client: id, detail: detail)
-        case .user(let id): record = maker.record(.revoke, subject: id, detail: detail)
-        case .token(let id): record = maker.record(.revoke, token: id, detail: detail)
+        case .grant(let id):
+            record = maker.record(.revoke, grant: try await stores.grants.grant(id), by: actor, detail: detail)
+        case .client(let id): record = maker.record(.revoke, client: id, by: actor, detail: detail)
+        case .user(let id): record = maker.record(.revoke, subject: id, by: actor, detail: detail)
+        case .token(let id): record = maker.record(.revoke, token: id, by: actor, detail: detail)
         }
         return try await revoke(target, because: reason, record: record)
     }
@@ -33,7 +34,7 @@ public struct AccessRevoker: Sendable {
         _ subject: SubjectID, by actor: String, from source: RequestSource
     ) async throws -> RevocationOutcome? {
         let record = RecordMaker(clock: clock, random: random, source: source)
-            .record(.userChanged, subject: subject, detail: "link removed by \(actor)")
+            .record(.userChanged, subject: subject, by: actor, detail: "link removed")
         return try await settle(
             try await stores.memberLinks.remove(linkOf: subject, at: clock.now(), record: record))
     }

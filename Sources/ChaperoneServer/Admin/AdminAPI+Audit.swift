@@ -51,8 +51,8 @@ extension AdminAPI {
         let asked = asked ?? Self.asked(request)
         try await trail.note(
             AuthorizationRecord(
-                id: DecisionID(random.identifier()), kind: .auditRead, outcome: .succeeded,
-                detail: "by \(request.actor.name): \(asked)", sourceAddress: request.sourceAddress,
+                id: DecisionID(random.identifier()), kind: .auditRead, actor: request.actor.name,
+                outcome: .succeeded, detail: asked, sourceAddress: request.sourceAddress,
                 at: clock.milliseconds(), traceID: request.traceID))
     }
 

@@ -64,6 +64,7 @@ struct AuditListing {
         row.set("kind", record.kind.rawValue)
         row.set("client", record.clientID?.text)
         row.set("user", record.subject.map { names[$0] ?? $0.text })
+        row.set("by", record.actor)
         row.set("fhirUser", record.fhirUser)
         row.set("patient", record.patient)
         row.set("patients", record.patient.map { [$0] } ?? [])

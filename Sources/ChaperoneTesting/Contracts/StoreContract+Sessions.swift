@@ -104,8 +104,13 @@ extension StoreContract {
             let begun = try Sample.transaction(session: session)
             try await stores.transactions.insert(begun)
             let moved = try Sample.moved(begun, in: session)
-            let wins = try await race(16) { _ in try await stores.transactions.update(moved) }
+            let before = try await stores.outbox.pending(limit: 100).count
+            let wins = try await race(16) { _ in
+                try await stores.transactions.update(moved, record: Sample.record())
+            }
             #expect(wins.filter { $0 }.count == 1)
+            // The row is written with the move, and not by those who lost.
+            #expect(try await stores.outbox.pending(limit: 100).count == before + 1)
         },
     ]
 

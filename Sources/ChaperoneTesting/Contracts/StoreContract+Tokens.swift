@@ -114,6 +114,22 @@ extension StoreContract {
             #expect(family?.previousHash == Secret("token-0").hash)
             #expect(family?.rotatedAt == Sample.now + 1)
         },
+        StoreContract("a successor is undelivered until somebody says that it is given away") { stores async throws in
+            try await Sample.openFamily(stores)
+            let id = Sample.family().id
+            let (first, second) = (Secret("token-0").hash, Secret("token-1").hash)
+            #expect(try await stores.refreshTokens.family(id)?.isDelivered == true)
+            #expect(
+                try await stores.refreshTokens.rotate(
+                    id, from: first, to: second, at: Sample.now + 1, record: Sample.record()))
+            try await stores.refreshTokens.deliver(id, first, at: Sample.now + 2)
+            var family = try await stores.refreshTokens.family(id)
+            #expect(family?.isDelivered == false && family?.rotatedAt == Sample.now + 1)
+            try await stores.refreshTokens.deliver(id, second, at: Sample.now + 9)
+            try await stores.refreshTokens.deliver(id, second, at: Sample.now + 20)
+            family = try await stores.refreshTokens.family(id)
+            #expect(family?.isDelivered == true && family?.rotatedAt == Sample.now + 9)
+        },
         StoreContract("a family is not used after its idle limit, its end or its grant") { stores async throws in
             try await Sample.openFamily(stores)
             let id = Sample.family().id

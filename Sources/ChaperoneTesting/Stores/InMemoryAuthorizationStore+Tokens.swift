@@ -82,10 +82,19 @@ extension InMemoryAuthorizationStore: RefreshTokenStore {
             family.previousHash = current
             family.currentHash = successor
             family.rotatedAt = now
+            family.isDelivered = false
             family.lastUsedAt = now
             state.families[id] = family
             state.outbox.append(record)
             return true
+        }
+    }
+
+    public func deliver(_ id: RefreshFamilyID, _ current: SecretHash, at now: Int64) async throws {
+        state.withLock { state in
+            guard let family = state.families[id], family.currentHash == current, !family.isDelivered else { return }
+            state.families[id]?.isDelivered = true
+            state.families[id]?.rotatedAt = now
         }
     }
 

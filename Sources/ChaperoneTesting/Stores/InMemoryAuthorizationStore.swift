@@ -259,7 +259,11 @@ extension InMemoryAuthorizationStore: TransactionStore {
         state.withLock { $0.transactions[transaction.id] = transaction }
     }
 
-    public func update(_ transaction: AuthorizationTransaction) async throws -> Bool {
-        state.withLock { $0.advance(transaction) }
+    public func update(_ transaction: AuthorizationTransaction, record: AuthorizationRecord?) async throws -> Bool {
+        state.withLock { state in
+            guard state.advance(transaction) else { return false }
+            if let record { state.outbox.append(record) }
+            return true
+        }
     }
 }

@@ -15,6 +15,14 @@ enum AuthorizationSchema {
         migrator.registerMigration("007 remembered consents") { try $0.execute(sql: consents) }
         migrator.registerMigration("008 announced keys") { try $0.execute(sql: announcedKeys) }
         migrator.registerMigration("009 proof keys and pushed requests") { try $0.execute(sql: proofs) }
+        // A successor that was given to nobody does not make the token before it a stolen one.
+        migrator.registerMigration("010 refresh delivery") {
+            try $0.execute(
+                sql: """
+                    ALTER TABLE refresh_family
+                    ADD COLUMN is_delivered INTEGER NOT NULL DEFAULT 1 CHECK (is_delivered IN (0, 1))
+                    """)
+        }
         return migrator
     }
 

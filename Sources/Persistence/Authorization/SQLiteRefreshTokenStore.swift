@@ -21,14 +21,14 @@ struct SQLiteRefreshTokenStore: RefreshTokenStore {
         try database.execute(
             sql: """
                 INSERT INTO refresh_family (id, grant_id, client_id, rotates, created_at, idle_limit, expires_at,
-                    generation, current_hash, previous_hash, rotated_at, last_used_at, session, proof_key)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    generation, current_hash, previous_hash, rotated_at, is_delivered, last_used_at, session, proof_key)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 family.id.text, family.grantID.text, family.clientID.text, family.rotates, family.createdAt,
                 family.idleLimit, family.expiresAt, family.generation, family.currentHash.blob,
-                family.previousHash?.blob, family.rotatedAt, family.lastUsedAt, family.session?.hash.blob,
-                family.proofKey,
+                family.previousHash?.blob, family.rotatedAt, family.isDelivered, family.lastUsedAt,
+                family.session?.hash.blob, family.proofKey,
             ])
     }
 
@@ -46,7 +46,7 @@ struct SQLiteRefreshTokenStore: RefreshTokenStore {
             try database.execute(
                 sql: """
                     UPDATE refresh_family SET generation = generation + 1, previous_hash = current_hash,
-                        current_hash = :successor, rotated_at = :now, last_used_at = :now
+                        current_hash = :successor, rotated_at = :now, is_delivered = 0, last_used_at = :now
                     WHERE id = :id AND current_hash = :current AND \(Self.live)
                     """,
                 arguments: [
@@ -55,6 +55,16 @@ struct SQLiteRefreshTokenStore: RefreshTokenStore {
             guard database.changesCount == 1 else { return false }
             try SQLiteAuditOutbox.insert(record, in: database)
             return true
+        }
+    }
+
+    func deliver(_ id: RefreshFamilyID, _ current: SecretHash, at now: Int64) async throws {
+        try await pool.write { database in
+            try database.execute(
+                sql: """
+                    UPDATE refresh_family SET is_delivered = 1, rotated_at = :now
+                    WHERE id = :id AND current_hash = :current AND is_delivered = 0
+                    """, arguments: ["id": id.text, "current": current.blob, "now": now])
         }
     }
 
@@ -79,7 +89,7 @@ extension RefreshFamily {
             idleLimit: row["idle_limit"], expiresAt: row["expires_at"], generation: row["generation"],
             currentHash: try SecretHash(blob: row["current_hash"]),
             previousHash: try (row["previous_hash"] as Data?).map { try SecretHash(blob: $0) },
-            rotatedAt: row["rotated_at"], lastUsedAt: row["last_used_at"],
+            rotatedAt: row["rotated_at"], isDelivered: row["is_delivered"], lastUsedAt: row["last_used_at"],
             session: try (row["session"] as Data?).map { SessionID(hash: try SecretHash(blob: $0)) },
             proofKey: row["proof_key"])
     }

@@ -129,8 +129,12 @@ struct SQLiteTransactionStore: TransactionStore {
             ])
     }
 
-    func update(_ transaction: AuthorizationTransaction) async throws -> Bool {
-        try await pool.write { try Self.update(transaction, in: $0) }
+    func update(_ transaction: AuthorizationTransaction, record: AuthorizationRecord?) async throws -> Bool {
+        try await pool.write { database in
+            guard try Self.update(transaction, in: database) else { return false }
+            if let record { try SQLiteAuditOutbox.insert(record, in: database) }
+            return true
+        }
     }
 
     /// The one conditional write.
