@@ -93,7 +93,7 @@ class ChaperoneUnderTest:
             CHAPERONE_LISTENERS_PUBLIC_PORT=str(self.public_port), CHAPERONE_LISTENERS_ADMIN_PORT=str(self.admin_port),
             CHAPERONE_LISTENERS_SANDBOX_PORT=str(self.sandbox_port), CHAPERONE_LISTENERS_DEMO_PORT=str(self.demo_port), **self.extra_environment)
 
-    def start(self, timeout=120):
+    def start(self, timeout=120, path="/health/ready"):
         RESULTS.mkdir(parents=True, exist_ok=True)
         self.log = open(RESULTS / f"server-{self.public_port}.log", "ab")
         self.process = subprocess.Popen(
@@ -104,7 +104,7 @@ class ChaperoneUnderTest:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended with {self.process.returncode}; see {self.log.name}")
             try:
-                if request(self.issuer, "GET", "/health/ready", timeout=5).status == 200:
+                if request(self.issuer, "GET", path, timeout=5).status == 200:
                     return self
             except OSError:
                 pass
