@@ -106,7 +106,7 @@ let package = Package(
         library(
             "Enforcement",
             [
-                "FHIRCore", "FHIRXML", "AccessPolicy", "OAuthCore", "Audit",
+                "FHIRCore", "FHIRXML", "AccessPolicy", "OAuthCore", "Audit", "CZlib",
                 logging, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]),
         // 5: engines.

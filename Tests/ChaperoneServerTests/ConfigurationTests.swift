@@ -59,6 +59,25 @@ import Testing
             (minimal + "\npanels: {Nurse/x: [a]}", "panels.Nurse/x"),
             ("a: [", "line 2"),
             (minimal + "\nusers:\n  - login: a", "users[0].password-file: is required"),
+            (minimal + "\ntrusted-proxies: [10.0.0.0/33]", "trusted-proxies: must name addresses or networks"),
+            (minimal + "\ntrusted-proxies: 10.0.0.1", "trusted-proxies: must be a list"),
+            (minimal + "\ntrusted-proxy-header: via", "trusted-proxy-header: must be one of"),
+            (minimal + "\n  connect-to: x", "fhir-server.connect-to: must be `host:port`"),
+            (minimal + "\n  client-key-file: k.pem", "belong together"),
+            (minimal + "\n  client-certificate-file: c.pem", "belong together"),
+            (
+                "issuer: https://a.example\nfhir-server: {upstream: 'http://x', client-certificate-file: c, client-key-file: k}",
+                "over https only"
+            ),
+            (minimal + "\n  oauth: {token-endpoint: 'https://x/t'}", "fhir-server.oauth.client-id: is required"),
+            (minimal + "\n  oauth: {token-endpoint: 'https://x/t', client-id: c}", "client-secret-file: is required"),
+            (minimal + "\n  oauth: {secret: x}", "fhir-server.oauth.secret: unknown key"),
+            (
+                minimal
+                    + "\n  oauth: {token-endpoint: 'https://x/t', client-id: c, client-secret-file: s}\n  headers: [{name: Authorization, value-file: f}]",
+                "is set by `oauth` already"
+            ),
+            (minimal + "\n  answer-megabytes: 0", "fhir-server.answer-megabytes: must be a whole number from 1 to 256"),
         ])
     func `a mistake is refused and named with its place`(yaml: String, message: String) {
         let error = #expect(throws: ConfigurationError.self) { try read(yaml) }

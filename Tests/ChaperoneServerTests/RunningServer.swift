@@ -38,8 +38,14 @@ final class RunningServer: Sendable {
     }
 
     /// Starts a server, does the work with it, and stops it cleanly.
-    static func with<Value>(_ work: (RunningServer) async throws -> Value) async throws -> Value {
-        let server = try await start()
+    ///
+    /// - Parameters:
+    ///   - settings: further lines of the configuration, at its top level.
+    ///   - awaitsReady: whether to wait until it says that it can be used.
+    static func with<Value>(
+        settings: String = "", awaitsReady: Bool = true, _ work: (RunningServer) async throws -> Value
+    ) async throws -> Value {
+        let server = try await start(settings: settings, awaitsReady: awaitsReady)
         do {
             let value = try await work(server)
             try await server.stop()
@@ -50,7 +56,7 @@ final class RunningServer: Sendable {
         }
     }
 
-    static func start() async throws -> RunningServer {
+    static func start(settings: String = "", awaitsReady: Bool = true) async throws -> RunningServer {
         let ports = try await freePorts(4)
         let folder = try temporaryFolder()
         let yaml = """
@@ -61,6 +67,7 @@ final class RunningServer: Sendable {
               admin: {port: \(ports[1])}
               sandbox: {port: \(ports[2])}
               demo: {port: \(ports[3])}
+            \(settings)
             """
         let configuration = try Configuration(settings: try Setting(yaml: yaml), isDemo: true)
         var logger = Logger(label: "test")
@@ -71,8 +78,14 @@ final class RunningServer: Sendable {
             try await task.value
             throw Failure(description: "the server ended before it was up")
         }
-        return RunningServer(
+        let server = RunningServer(
             configuration: configuration, folder: folder, composition: composition, task: task)
+        // The protected server's own statement is read a moment after both are up.
+        for _ in 0..<500 where awaitsReady {
+            if try await Browser().get(server.issuer + "/health/ready").status == 200 { break }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return server
     }
 
     struct Failure: Error, CustomStringConvertible { let description: String }

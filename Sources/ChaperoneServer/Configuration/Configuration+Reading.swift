@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import Enforcement
 internal import FHIRCore
 
 extension Configuration {
@@ -19,6 +20,11 @@ extension Configuration {
         self.isDemo = isDemo
         self.issuer = issuer ?? Self.placeholderIssuer
         hasTLSProxy = top.flag("tls-terminated-by-proxy", default: false)
+        trustedProxies = top.texts("trusted-proxies")
+        for text in trustedProxies where !TrustedProxies.isNetwork(text) {
+            top.fail("trusted-proxies", "must name addresses or networks such as `192.0.2.0/24`, not `\(text)`")
+        }
+        trustedProxyHeader = top.choice("trusted-proxy-header") ?? .xForwardedFor
         stateDirectory = top.text("state-directory", default: "./var")
         brandsFile = top.text("brands-file")
         rootKeysFile = top.text("root-keys-file")
@@ -131,12 +137,34 @@ extension Configuration {
         }
         let formalMembers = Self.formalMembers(&map)
         let otherPatients = Self.otherPatients(&map)
+        let connectTo = map.text("connect-to")
+        if let connectTo, UpstreamFHIRServer.ConnectTarget(connectTo) == nil {
+            map.fail("connect-to", "must be `host:port`, not `\(connectTo)`")
+        }
+        let certificate = map.text("client-certificate-file")
+        let key = map.text("client-key-file")
+        if (certificate == nil) != (key == nil) {
+            map.fail(
+                certificate == nil ? "client-key-file" : "client-certificate-file",
+                "`client-certificate-file` and `client-key-file` belong together")
+        }
+        if certificate != nil, !upstream.hasPrefix("https://") {
+            map.fail("client-certificate-file", "a certificate is shown over https only")
+        }
+        let oauth = oauthSource(&map)
+        if oauth != nil, headers.contains(where: { $0.name.lowercased() == "authorization" }) {
+            map.fail("headers", "`Authorization` is set by `oauth` already")
+        }
         let server = FHIRServer(
             upstream: upstream.hasSuffix("/") ? String(upstream.dropLast()) : upstream, path: path,
-            certificateAuthorityFile: map.text("ca-file"), headers: headers,
+            certificateAuthorityFile: map.text("ca-file"), connectTo: connectTo, clientCertificateFile: certificate,
+            clientKeyFile: key, oauth: oauth, headers: headers,
             connectTimeoutSeconds: map.integer("connect-timeout", default: 5, in: 1...60),
             answerTimeoutSeconds: map.integer("answer-timeout", default: 30, in: 1...600),
+            idleTimeoutSeconds: map.integer("idle-timeout", default: 15, in: 1...600),
             connectionsPerLoop: map.integer("connections-per-loop", default: 64, in: 1...1024),
+            waitingPerLoop: map.integer("waiting-per-loop", default: 256, in: 0...65_536),
+            answerMegabytes: map.integer("answer-megabytes", default: 8, in: 1...256),
             isRegulated: map.flag("regulated", default: true), operationsFile: map.text("operations-file"),
             allowsReverseChaining: map.flag("reverse-chaining", default: false), formalMembers: formalMembers,
             otherPatients: otherPatients, practitionerPatients: Self.practitionerPatients(&map),
@@ -144,6 +172,16 @@ extension Configuration {
             panelSeconds: map.integer("panel-cache", default: 60, in: 1...3600))
         map.finish()
         return server
+    }
+
+    private static func oauthSource(_ server: inout SettingReader) -> OAuthSource? {
+        guard server.has("oauth") else { return nil }
+        var map = server.map("oauth")
+        let source = OAuthSource(
+            tokenEndpoint: map.requiredText("token-endpoint"), clientID: map.requiredText("client-id"),
+            clientSecretFile: map.requiredText("client-secret-file"), scope: map.text("scope"))
+        map.finish()
+        return source
     }
 
     private static func lifetimes(_ map: inout SettingReader) -> Lifetimes {

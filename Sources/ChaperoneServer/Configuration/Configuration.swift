@@ -6,6 +6,10 @@ public struct Configuration: Hashable, Sendable {
     public var issuer: IssuerAddress
     /// Whether a proxy in front ends TLS, so that plain HTTP between it and us is meant.
     public var hasTLSProxy: Bool
+    /// The proxies in front whose word about the client's address counts, by address or network.
+    public var trustedProxies: [String]
+    /// The header in which they say it.
+    public var trustedProxyHeader: ProxyHeader
     public var database: DatabaseLocation
     /// The audit trail's own database.
     public var auditDatabase: DatabaseLocation
@@ -26,6 +30,12 @@ public struct Configuration: Hashable, Sendable {
     public var log: LogSettings
     /// Somebody else's authorization server, whose tokens are taken instead of our own; nil for our own.
     public var tokenIssuer: TokenIssuer?
+
+    /// The header in which a proxy says for whom it asks.
+    public enum ProxyHeader: String, Hashable, CaseIterable, Sendable {
+        case xForwardedFor = "x-forwarded-for"
+        case forwarded
+    }
 
     /// Where the server listens.
     public struct Listeners: Hashable, Sendable {
@@ -67,11 +77,22 @@ public struct Configuration: Hashable, Sendable {
         public var path: String
         /// A file of CA certificates in PEM to trust for it instead of the system's.
         public var certificateAuthorityFile: String?
+        /// Where its socket is, as `host:port`, when that is not where its base says.
+        public var connectTo: String?
+        /// Our own certificate chain and its key in PEM, where it asks for one.
+        public var clientCertificateFile: String?
+        public var clientKeyFile: String?
+        /// Where we get access tokens for it; nil where it wants none.
+        public var oauth: OAuthSource?
         /// Headers sent with every request to it; the values are secrets read from files.
         public var headers: [StaticHeader]
         public var connectTimeoutSeconds: Int
         public var answerTimeoutSeconds: Int
+        public var idleTimeoutSeconds: Int
         public var connectionsPerLoop: Int
+        public var waitingPerLoop: Int
+        /// The largest answer that is judged whole, in megabytes.
+        public var answerMegabytes: Int
         /// Whether it is bound by the CMS rules; the program `general` exists only where it is not (decision 28).
         public var isRegulated: Bool
         /// The file of the site's own operation descriptors.
@@ -88,6 +109,14 @@ public struct Configuration: Hashable, Sendable {
         public var asksRelatedPersons: Bool
         /// How long a panel that was asked for is believed.
         public var panelSeconds: Int
+    }
+
+    /// The token endpoint of the protected server's own authorization server, and who we are there.
+    public struct OAuthSource: Hashable, Sendable {
+        public var tokenEndpoint: String
+        public var clientID: String
+        public var clientSecretFile: String
+        public var scope: String?
     }
 
     /// A header for the protected server whose value stands in a file.

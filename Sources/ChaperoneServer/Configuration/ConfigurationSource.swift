@@ -4,9 +4,8 @@ public struct ConfigurationSource: Sendable {
     ///
     /// `listeners.public.port` is `CHAPERONE_LISTENERS_PUBLIC_PORT`.
     public static let scalarKeys: [String] = [
-        "issuer", "tls-terminated-by-proxy", "state-directory", "root-keys-file", "brands-file", "database",
-        "audit-database",
-        "audit.node", "audit.checkpoint-interval", "audit.reporting-entity",
+        "issuer", "tls-terminated-by-proxy", "trusted-proxy-header", "state-directory", "root-keys-file", "brands-file",
+        "database", "audit-database", "audit.node", "audit.checkpoint-interval", "audit.reporting-entity",
         "listeners.public.host", "listeners.public.port",
         "listeners.admin.host", "listeners.admin.port", "listeners.admin.protected", "listeners.admin.host-name",
         "listeners.tls.host", "listeners.tls.port", "listeners.tls.certificate-file", "listeners.tls.key-file",
@@ -15,8 +14,11 @@ public struct ConfigurationSource: Sendable {
         "listeners.decisions.host", "listeners.decisions.port", "listeners.decisions.key-file",
         "listeners.decisions.protected", "authorization-server",
         "fhir-server.upstream", "fhir-server.path", "fhir-server.ca-file", "fhir-server.connect-timeout",
-        "fhir-server.answer-timeout", "fhir-server.connections-per-loop", "fhir-server.regulated",
-        "fhir-server.operations-file", "fhir-server.reverse-chaining",
+        "fhir-server.answer-timeout", "fhir-server.idle-timeout", "fhir-server.connections-per-loop",
+        "fhir-server.waiting-per-loop", "fhir-server.answer-megabytes", "fhir-server.connect-to",
+        "fhir-server.client-certificate-file", "fhir-server.client-key-file", "fhir-server.oauth.token-endpoint",
+        "fhir-server.oauth.client-id", "fhir-server.oauth.client-secret-file", "fhir-server.oauth.scope",
+        "fhir-server.regulated", "fhir-server.operations-file", "fhir-server.reverse-chaining",
         "fhir-server.practitioner-patients", "fhir-server.related-persons", "fhir-server.panel-cache",
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
         "log.level",

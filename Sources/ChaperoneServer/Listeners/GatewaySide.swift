@@ -11,34 +11,43 @@ struct GatewaySide {
     let configuration: GatewayConfiguration
     let pools: UpstreamPools
     let enforcer: Enforcer
+    let capabilities: CapabilitySource
 
     init(_ installation: Installation) throws {
         let settings = installation.configuration
         let upstream = try Self.upstream(settings.fhirServer, base: settings.upstreamBase)
         let pools = try UpstreamPools(server: upstream)
-        let enforcer = try Self.enforcer(installation, upstream: upstream)
-        let endpoints = Self.endpoints(settings)
+        let capabilities = CapabilitySource(
+            policy: try settings.serverPolicy(), endpoints: Self.endpoints(settings), clock: installation.clock)
+        let enforcer = try Self.enforcer(installation, upstream: upstream, capabilities: capabilities)
         let site = GatewaySite(
             basePath: settings.fhirServer.path, enforcer: enforcer, upstream: pools, audit: installation.recorder,
-            capabilities: CapabilitySource(
-                policy: try settings.serverPolicy(), endpoints: endpoints, clock: installation.clock),
-            explains: settings.isDemo)
+            capabilities: capabilities, explains: settings.isDemo)
         self.enforcer = enforcer
         self.pools = pools
+        self.capabilities = capabilities
         configuration = GatewayConfiguration(
-            sites: [site], hosts: Self.hosts(settings), clock: installation.clock.milliseconds)
+            sites: [site], hosts: Self.hosts(settings), proxies: settings.proxies,
+            clock: installation.clock.milliseconds)
     }
 
     /// The enforcer of an installation, without any connection.
-    static func enforcer(_ installation: Installation, upstream: UpstreamFHIRServer) throws -> Enforcer {
+    ///
+    /// - Parameter capabilities: where the protected server's own statement is kept; nil where nobody asks it.
+    static func enforcer(
+        _ installation: Installation, upstream: UpstreamFHIRServer, capabilities: CapabilitySource? = nil
+    ) throws -> Enforcer {
         let settings = installation.configuration
+        var limits = Enforcer.Limits()
+        limits.answerBytes = settings.fhirServer.answerMegabytes << 20
         guard let sealer = Sealer(keys: installation.server.keys.pageLinkKeys) else {
             throw InstallationKey.Unusable(description: "the key of the page links is not a key")
         }
         return Enforcer(
-            policy: try settings.serverPolicy(), verifier: try verifier(installation), panels: settings.panelSource,
+            policy: try settings.serverPolicy(), capabilities: capabilities, verifier: try verifier(installation),
+            panels: settings.panelSource,
             pageLinks: PageLinks(sealer: sealer, publicBase: settings.fhirBase, server: upstream),
-            random: installation.random,
+            random: installation.random, limits: limits,
             facts: RecordFacts(
                 reportingEntity: settings.audit.reportingEntity,
                 organization: { [organizations = settings.audit.organizations] in organizations[$0.text] }))
@@ -83,10 +92,22 @@ struct GatewaySide {
         upstream.staticHeaders = try settings.headers.map {
             try .init(name: $0.name, value: try Configuration.firstLine(of: $0.valueFile))
         }
+        upstream.connectTo = settings.connectTo.flatMap { .init($0) }
+        if let chain = settings.clientCertificateFile, let key = settings.clientKeyFile {
+            upstream.clientCertificate = .init(chainFile: chain, keyFile: key)
+        }
+        if let source = settings.oauth {
+            upstream.tokenSource = try UpstreamTokenSource(
+                endpoint: source.tokenEndpoint, clientID: source.clientID,
+                secret: Secret(try Configuration.firstLine(of: source.clientSecretFile)), scope: source.scope)
+        }
         upstream.limits.connectTimeoutMilliseconds = Int64(settings.connectTimeoutSeconds) * 1000
         upstream.limits.readTimeoutMilliseconds = Int64(settings.answerTimeoutSeconds) * 1000
         upstream.limits.callTimeoutMilliseconds = Int64(settings.answerTimeoutSeconds) * 2000
+        upstream.limits.idleTimeoutMilliseconds = Int64(settings.idleTimeoutSeconds) * 1000
         upstream.limits.connectionsPerLoop = settings.connectionsPerLoop
+        upstream.limits.waitingPerLoop = settings.waitingPerLoop
+        upstream.limits.answerBytes = settings.answerMegabytes << 20
         return upstream
     }
 

@@ -1,6 +1,7 @@
 internal import AccessPolicy
 internal import Audit
 internal import Authorization
+internal import Enforcement
 internal import FHIRCore
 internal import NIOPosix
 public import OAuthCore
@@ -174,6 +175,11 @@ extension Configuration {
         result.defaultStyleURL = issuer.text + StyleDocument.path
         if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }
         return result
+    }
+
+    /// The proxies that are believed; none where one of the texts is no address, which reading refuses before.
+    var proxies: TrustedProxies {
+        TrustedProxies(trustedProxies, header: trustedProxyHeader == .forwarded ? .forwarded : .xForwardedFor) ?? .none
     }
 
     var practitionerPanels: PractitionerPanels { PractitionerPanels(userPanels) }

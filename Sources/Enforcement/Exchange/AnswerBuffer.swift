@@ -1,7 +1,9 @@
 /// The answer of the protected server as far as it has come, bounded (decision 11).
 struct AnswerBuffer: Sendable {
     private(set) var head: UpstreamHead?
-    private(set) var body: [UInt8] = []
+    /// As it came; see `reply` for what it says.
+    private var body: [UInt8] = []
+    private var coding = ContentCoding.identity
     private let limit: Int
 
     /// No more room than this is made on the server's word alone.
@@ -9,13 +11,22 @@ struct AnswerBuffer: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    /// The answer, once it is whole; nil when not even a head has come.
-    var reply: UpstreamReply? { head.map { .answer($0, body: body) } }
+    /// The answer, once it is whole, unpacked; nil when not even a head has come.
+    var reply: UpstreamReply? {
+        guard let head else { return nil }
+        do throws(UpstreamFailure) {
+            return .answer(head, body: try coding.unpacked(body, limit: limit))
+        } catch {
+            return .failed(error)
+        }
+    }
 
-    /// Takes the head; an encoding that nobody asked for cannot be judged.
+    /// Takes the head; what is packed in a way that we cannot undo cannot be judged.
     mutating func begin(_ head: UpstreamHead) -> UpstreamFailure? {
-        guard self.head == nil else { return .malformed }
-        if let coding = head.contentEncoding, coding.lowercased() != "identity" { return .malformed }
+        guard self.head == nil, let coding = ContentCoding(head.contentEncoding) else { return .malformed }
+        // After 101 the bytes are no longer HTTP.
+        guard head.status != 101 else { return .malformed }
+        self.coding = coding
         self.head = head
         return nil
     }

@@ -48,7 +48,7 @@ extension ExchangeRules {
         judged.isStoredUnjudged = false
         guard permitted.changesUpstream else { return .proceed(judged) }
         // Without a version a write could meet another state than the one that was judged.
-        guard let version = stored.versionID ?? head.etag.flatMap(Self.version(ofEntityTag:)) else {
+        guard let version = stored.versionID ?? head.etag.flatMap(EntityTag.version) else {
             return .refuse(.uncheckable("stored-without-version"))
         }
         if let wanted = permitted.permit.request.ifMatch, wanted != version { return .refuse(.versionConflict) }
@@ -71,12 +71,6 @@ extension ExchangeRules {
     static func resource(_ body: [UInt8]) -> ResourceView? {
         guard let document = try? JSONDocument(body) else { return nil }
         return try? ResourceView(document.root)
-    }
-
-    /// `W/"v"` (FHIR R4 http.html).
-    private static func version(ofEntityTag tag: String) -> VersionID? {
-        guard tag.hasPrefix("W/\""), tag.hasSuffix("\""), tag.utf8.count > 4 else { return nil }
-        return VersionID(tag.dropFirst(3).dropLast())
     }
 
     /// Judges the whole answer to the request itself.

@@ -69,7 +69,7 @@ struct JudgedVersion: Sendable, Hashable {
     let version: VersionID
 
     /// FHIR R4 http.html: the weak entity tag of a version.
-    var entityTag: String { "W/\"\(version.text)\"" }
+    var entityTag: String { EntityTag.text(version) }
 }
 
 /// What a write depends on beside itself.

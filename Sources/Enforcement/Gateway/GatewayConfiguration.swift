@@ -51,17 +51,20 @@ public struct GatewayConfiguration: Sendable {
     public var hosts: Set<String>
     /// What one connection may cost.
     public var limits: GatewayLimits
+    /// Which proxies are believed about whom they ask for.
+    public var proxies: TrustedProxies
     /// Milliseconds since 1970 UTC.
     public var clock: @Sendable () -> Int64
 
     /// A configuration of these sites.
     public init(
         sites: [GatewaySite], hosts: Set<String>, limits: GatewayLimits = GatewayLimits(),
-        clock: @escaping @Sendable () -> Int64
+        proxies: TrustedProxies = .none, clock: @escaping @Sendable () -> Int64
     ) {
         self.sites = sites
         self.hosts = hosts
         self.limits = limits
+        self.proxies = proxies
         self.clock = clock
     }
 

@@ -145,8 +145,10 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         armTimer(configuration.limits.requestTimeoutMilliseconds)
         let site = configuration.site(for: head.uri)
         if sourceAddress == nil { sourceAddress = context.remoteAddress?.ipAddress }
-        let request = ReceivedRequest(
-            head: head, site: site, sourceAddress: sourceAddress, at: configuration.clock())
+        let source = configuration.proxies.client(peer: sourceAddress) {
+            head.headers[canonicalForm: $0].map(String.init)
+        }
+        let request = ReceivedRequest(head: head, site: site, sourceAddress: source, at: configuration.clock())
         do throws(FramingRefusal) {
             try RequestFraming.check(head)
             guard site != nil else {

@@ -27,6 +27,10 @@ final class UpstreamCall: Timed {
     /// The connection that carries the call at the moment.
     weak var connection: UpstreamConnection?
     var hasBeenRetried = false
+    /// The access token that it goes with, where the server wants one.
+    var authorization: String?
+    /// Whether the server has refused the token once; a second refusal is its answer.
+    var hasRenewed = false
     private(set) var hasAnswerBegun = false
     private(set) var isOver = false
 

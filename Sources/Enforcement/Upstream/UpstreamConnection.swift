@@ -13,6 +13,8 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
     private var call: UpstreamCall?
     private var isReused = false
     private var isKeptAlive = false
+    /// Whether the answer that is coming in is a refusal of our token, which nobody hears of.
+    private var isRefusal = false
     private var isClosing = false
     /// The answer to its last call is whole, and what came with it has still to be looked at.
     private var isAnswered = false
@@ -55,12 +57,13 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
         self.call = call
         self.isReused = isReused
         isKeptAlive = false
+        isRefusal = false
         call.connection = self
         call.startListening()
         let request = call.request
         let head = HTTPRequestHead(
             version: .http1_1, method: request.method.nio, uri: request.target(in: pool.server),
-            headers: request.headers(beside: pool.fixedHeaders))
+            headers: request.headers(beside: pool.fixedHeaders, authorization: call.authorization))
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if !request.body.isEmpty {
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: request.body)))), promise: nil)
@@ -77,15 +80,17 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
         case .head(let head):
             // After 101 the bytes are no longer HTTP.
             isKeptAlive = head.isKeepAlive && head.status != .switchingProtocols
-            call.head(UpstreamHead(head))
+            isRefusal = head.status == .unauthorized && call.authorization != nil && !call.hasRenewed
+            if !isRefusal { call.head(UpstreamHead(head)) }
         case .body(let bytes):
-            call.body(bytes)
+            if !isRefusal { call.body(bytes) }
         case .end:
             self.call = nil
             call.connection = nil
             let canCarryMore = isKeptAlive && !isClosing && !call.isOver && context.channel.isActive
             if canCarryMore { isAnswered = true } else { close() }
-            call.end()
+            // What was refused for its token was not carried out, so also a write may be sent again.
+            if isRefusal { pool.renew(call) } else { call.end() }
         }
     }
 
@@ -146,12 +151,14 @@ extension UpstreamRequest.Method {
 extension UpstreamHead {
     init(_ head: HTTPResponseHead) {
         self.init(status: Int(head.status.code))
-        // Of each the first, in one pass.
+        // Of each the first, in one pass; but two content types, or two codings, are none that we know.
+        var types = 0
         for (name, value) in head.headers {
-            if contentType == nil, name.equalsIgnoringCase("content-type") {
-                contentType = value
-            } else if contentEncoding == nil, name.equalsIgnoringCase("content-encoding") {
-                contentEncoding = value
+            if name.equalsIgnoringCase("content-type") {
+                types += 1
+                contentType = types == 1 ? value : nil
+            } else if name.equalsIgnoringCase("content-encoding") {
+                contentEncoding = contentEncoding.map { "\($0),\(value)" } ?? value
             } else if etag == nil, name.equalsIgnoringCase("etag") {
                 etag = value
             } else if lastModified == nil, name.equalsIgnoringCase("last-modified") {

@@ -1,24 +1,26 @@
+public import FHIRCore
+
 /// A protected FHIR server: where it is, how it is reached and what it may cost.
 ///
 /// The value is checked when it is made, so that the pool and the link checks can compare strings exactly.
 public struct UpstreamFHIRServer: Sendable, Hashable {
-    /// The two ways of reaching a server.
-    public enum Scheme: String, Sendable, Hashable {
-        case http, https
-
-        var defaultPort: Int {
-            switch self {
-            case .http: 80
-            case .https: 443
-            }
-        }
-    }
-
     /// Whose certificates are believed when the scheme is `https`.
     public enum TrustRoots: Sendable, Hashable {
         case system
         /// A PEM file with one or more certificates; nobody else is believed.
         case file(String)
+    }
+
+    /// The files of a certificate chain and its key, in PEM.
+    public struct ClientCertificate: Sendable, Hashable {
+        let chainFile: String
+        let keyFile: String
+
+        /// A certificate with its key; both are read when the pools are made.
+        public init(chainFile: String, keyFile: String) {
+            self.chainFile = chainFile
+            self.keyFile = keyFile
+        }
     }
 
     /// A header that is sent with every request, for instance an API key. It prints without its value.
@@ -47,54 +49,67 @@ public struct UpstreamFHIRServer: Sendable, Hashable {
         public var description: String { "\(name): <redacted>" }
     }
 
-    /// How it is reached.
-    public let scheme: Scheme
-    /// Host name or IP literal (IPv6 without brackets), lower case.
-    public let host: String
-    /// Where it listens.
-    public let port: Int
-    /// Empty or `/like/this`, never with a slash at the end.
-    public let basePath: String
+    /// Its FHIR base, as it writes it in its own links.
+    public let address: ServerAddress
+    /// Where its socket is, when that is not where its base says: a host and a port. The base still gives the `Host` header,
+    /// the name in its certificate, and the links.
+    public var connectTo: ConnectTarget?
     /// Whose certificates are believed.
     public var trustRoots: TrustRoots = .system
     /// What is sent with every request.
     public var staticHeaders: [StaticHeader] = []
+    /// Our own certificate, where the server asks for one (mTLS).
+    public var clientCertificate: ClientCertificate?
+    /// Where we get an access token for the server (OAuth 2.0 client credentials).
+    public var tokenSource: UpstreamTokenSource?
     /// What it may cost.
     public var limits = UpstreamLimits()
+
+    /// A host and a port to connect to.
+    public struct ConnectTarget: Sendable, Hashable {
+        /// Host name or IP literal.
+        public let host: String
+        /// Port.
+        public let port: Int
+
+        /// Reads `host:port`; nil for anything else.
+        public init?(_ text: String) {
+            guard let address = ServerAddress("http://\(text)"), address.path.isEmpty, address.query == nil,
+                text.last.map({ $0 >= "0" && $0 <= "9" }) == true, text.contains(":")
+            else { return nil }
+            host = address.host
+            port = address.port
+        }
+    }
 
     /// Reads an absolute base such as `https://fhir.example.org:8443/r4`; throws for anything that is not exactly
     /// scheme, host, optional port and plain path.
     public init(base: String) throws(UpstreamConfigurationError) {
-        guard let url = UpstreamURL(base), url.query == nil else {
+        guard let address = ServerAddress(base: base) else {
             throw UpstreamConfigurationError(summary: "`\(base)` is not an http or https base address")
         }
-        scheme = url.scheme
-        host = url.host
-        port = url.port
-        basePath = url.path.hasSuffix("/") ? String(url.path.dropLast()) : url.path
+        self.address = address
     }
 
+    /// How it is reached.
+    public var scheme: ServerAddress.Scheme { address.scheme }
+    /// Host name or IP literal (IPv6 without brackets), lower case.
+    public var host: String { address.host }
+    /// Where it listens.
+    public var port: Int { address.port }
+    /// Empty or `/like/this`, never with a slash at the end.
+    public var basePath: String { address.path }
     /// The value of the `Host` header.
-    public var authority: String {
-        let name = host.contains(":") ? "[\(host)]" : host
-        return port == scheme.defaultPort ? name : "\(name):\(port)"
-    }
-
+    public var authority: String { address.authority }
     /// The base as one text, without a slash at the end.
-    public var base: String { origin + basePath }
-
+    public var base: String { address.origin + address.path }
     /// Scheme, host and port.
-    var origin: String { "\(scheme.rawValue)://\(authority)" }
+    var origin: String { address.origin }
 
     /// The request target of an absolute link when it points into this very base, otherwise nil.
     ///
     /// Used for page links: a next link to another host, scheme, port or path is never followed (SSRF, ATK-084 group).
-    public func requestTarget(ofLink link: String) -> String? {
-        guard let url = UpstreamURL(link), url.scheme == scheme, url.host == host, url.port == port else { return nil }
-        let path = url.path.isEmpty ? "/" : url.path
-        guard path == basePath || path.hasPrefix(basePath + "/") else { return nil }
-        return url.query.map { "\(path)?\($0)" } ?? path
-    }
+    public func requestTarget(ofLink link: String) -> String? { address.requestTarget(ofLink: link) }
 }
 
 /// What a protected server may cost: connections, waiting, time and size.
@@ -126,81 +141,6 @@ public struct UpstreamConfigurationError: Error, Hashable, Sendable, CustomStrin
     public let summary: String
     /// The summary.
     public var description: String { summary }
-}
-
-/// An absolute http or https URL in the one spelling that we accept: no user, no fragment, no dot segments, no
-/// backslash, nothing but visible ASCII.
-struct UpstreamURL {
-    let scheme: UpstreamFHIRServer.Scheme
-    let host: String
-    let port: Int
-    let path: String
-    let query: String?
-
-    init?(_ text: String) {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "\\") }),
-            let separator = text.firstRange(ofText: "://"),
-            let scheme = UpstreamFHIRServer.Scheme(rawValue: text[..<separator.lowerBound].lowercased())
-        else { return nil }
-        let rest = text[separator.upperBound...]
-        let authorityEnd = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
-        guard let (host, port) = Self.hostAndPort(rest[..<authorityEnd]) else { return nil }
-        let queryMark = rest[authorityEnd...].firstIndex(of: "?")
-        let path = rest[authorityEnd..<(queryMark ?? rest.endIndex)]
-        guard Self.isPlain(path) else { return nil }
-        self.scheme = scheme
-        self.host = host
-        self.port = port ?? scheme.defaultPort
-        self.path = String(path)
-        self.query = queryMark.map { String(rest[rest.index(after: $0)...]) }
-    }
-
-    private static func hostAndPort(_ authority: Substring) -> (String, Int?)? {
-        var name = authority
-        var port: Int?
-        if authority.first == "[" {
-            guard let bracket = authority.firstIndex(of: "]") else { return nil }
-            name = authority[authority.index(after: authority.startIndex)..<bracket]
-            guard name.utf8.allSatisfy({ isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") }) else {
-                return nil
-            }
-            let after = authority[authority.index(after: bracket)...]
-            if !after.isEmpty {
-                guard after.first == ":", let number = portNumber(after.dropFirst()) else { return nil }
-                port = number
-            }
-        } else {
-            if let colon = authority.firstIndex(of: ":") {
-                guard let number = portNumber(authority[authority.index(after: colon)...]) else { return nil }
-                port = number
-                name = authority[..<colon]
-            }
-            // No "@", so nothing before it can pass for a host (RFC 3986 §7.6).
-            guard name.utf8.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") })
-            else { return nil }
-        }
-        return name.isEmpty ? nil : (name.lowercased(), port)
-    }
-
-    private static func portNumber(_ text: Substring) -> Int? {
-        guard !text.isEmpty, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = Int(text),
-            (1...65_535).contains(number)
-        else { return nil }
-        return number
-    }
-
-    /// Whether every hop reads the path alike: no dot segments in any spelling and no empty segments.
-    private static func isPlain(_ path: Substring) -> Bool {
-        guard !path.isEmpty else { return true }
-        let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
-        return segments.indices.allSatisfy { index in
-            let segment = segments[index]
-            let lowered = segment.lowercased()
-            let isLast = index == segments.index(before: segments.endIndex)
-            return segment != "." && segment != ".." && (!segment.isEmpty || isLast)
-                && !lowered.contains("%2e") && !lowered.contains("%2f") && !lowered.contains("%5c")
-        }
-    }
 }
 
 func isTokenByte(_ byte: UInt8) -> Bool {

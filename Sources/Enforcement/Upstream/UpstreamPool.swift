@@ -1,4 +1,5 @@
 internal import Audit
+internal import FHIRCore
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -18,6 +19,9 @@ final class UpstreamPool {
     let watch: DeadlineWatch
     /// Brings the results of the audit log to this event loop.
     let delivery: AuditDelivery
+    private let tokens: UpstreamTokens?
+    /// The connections to the server's token endpoint on this loop.
+    private let tokenPool: UpstreamPool?
 
     private var idle: [UpstreamConnection] = []
     private var openCount = 0
@@ -25,7 +29,12 @@ final class UpstreamPool {
     private var isShutDown = false
     private var all: [ObjectIdentifier: UpstreamConnection] = [:]
 
-    init(server: UpstreamFHIRServer, tls: NIOSSLContext?, eventLoop: any EventLoop) {
+    init(
+        server: UpstreamFHIRServer, tls: NIOSSLContext?, tokens: UpstreamTokens? = nil,
+        tokenPool: UpstreamPool? = nil, eventLoop: any EventLoop
+    ) {
+        self.tokens = tokens
+        self.tokenPool = tokenPool
         self.server = server
         self.tls = tls
         self.eventLoop = eventLoop
@@ -38,13 +47,33 @@ final class UpstreamPool {
     func send(_ request: UpstreamRequest, to receiver: any UpstreamReceiver) -> UpstreamCall {
         eventLoop.preconditionInEventLoop()
         let call = UpstreamCall(request: request, receiver: receiver, limits: server.limits, watch: watch)
-        start(call)
+        authorize(call)
         return call
+    }
+
+    /// Starts a call with the access token that the server wants.
+    private func authorize(_ call: UpstreamCall) {
+        guard let tokens, let tokenPool else { return start(call) }
+        tokens.authorization(refused: call.authorization, over: tokenPool) { [self] value in
+            guard !call.isOver else { return }
+            // Without a token nothing is sent: the server would refuse it, or worse, would not.
+            guard let value else { return call.fail(.unreachable) }
+            call.authorization = value
+            start(call)
+        }
+    }
+
+    /// Sends once more, with another token, what was refused for its token.
+    func renew(_ call: UpstreamCall) {
+        guard !call.isOver else { return }
+        call.hasRenewed = true
+        authorize(call)
     }
 
     /// Closes what is unused and refuses what waits; calls under way end by themselves.
     func shutDown() {
         isShutDown = true
+        tokenPool?.shutDown()
         for connection in idle { connection.close() }
         while let call = waiting.popFirst() { call.fail(.unreachable) }
     }
@@ -97,7 +126,8 @@ final class UpstreamPool {
                     try operations.addHandler(UpstreamConnection(pool: pool))
                 }
             }
-        bootstrap.connect(host: server.host, port: server.port).whenComplete { result in
+        let place = server.connectTo.map { ($0.host, $0.port) } ?? (server.host, server.port)
+        bootstrap.connect(host: place.0, port: place.1).whenComplete { result in
             let (pool, call) = loopBound.value
             switch result {
             case .failure:

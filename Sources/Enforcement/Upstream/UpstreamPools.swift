@@ -1,5 +1,7 @@
+internal import FHIRCore
 internal import NIOCore
 internal import NIOSSL
+public import OAuthCore
 internal import Synchronization
 
 /// The pools of one protected server, one per event loop, made when a loop first needs its own.
@@ -9,13 +11,33 @@ public final class UpstreamPools: Sendable {
     /// The server that the pools lead to.
     public let server: UpstreamFHIRServer
     private let tls: NIOSSLContext?
+    private let tokens: UpstreamTokens?
+    /// The server that gives us tokens, as a server that is called like any other.
+    private let tokenServer: (server: UpstreamFHIRServer, tls: NIOSSLContext?)?
     private let byLoop = Mutex<[ObjectIdentifier: NIOLoopBound<UpstreamPool>]>([:])
 
-    /// Reads the trust roots once; throws when a configured file cannot be used.
-    public init(server: UpstreamFHIRServer) throws {
+    /// Reads the trust roots and our certificate once; throws when a configured file cannot be used.
+    ///
+    /// - Parameter clock: milliseconds since 1970 UTC, for the life of access tokens.
+    public init(server: UpstreamFHIRServer, clock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds) throws {
         self.server = server
+        tls = try Self.tls(for: server)
+        guard let source = server.tokenSource else {
+            (tokens, tokenServer) = (nil, nil)
+            return
+        }
+        var tokenServer = try UpstreamFHIRServer(base: source.endpoint.origin)
+        tokenServer.trustRoots = server.trustRoots
+        tokenServer.limits = server.limits
+        tokenServer.limits.connectionsPerLoop = 1
+        tokenServer.staticHeaders = [try .init(name: "authorization", value: source.credentials)]
+        self.tokenServer = (tokenServer, try Self.tls(for: tokenServer))
+        tokens = UpstreamTokens(source: source, clock: clock)
+    }
+
+    private static func tls(for server: UpstreamFHIRServer) throws -> NIOSSLContext? {
         switch server.scheme {
-        case .http: tls = nil
+        case .http: return nil
         case .https:
             var configuration = TLSConfiguration.makeClientConfiguration()
             configuration.minimumTLSVersion = .tlsv12
@@ -23,7 +45,14 @@ public final class UpstreamPools: Sendable {
             if case .file(let path) = server.trustRoots {
                 configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(path))
             }
-            tls = try NIOSSLContext(configuration: configuration)
+            if let certificate = server.clientCertificate {
+                configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate.chainFile).map {
+                    .certificate($0)
+                }
+                configuration.privateKey = .privateKey(
+                    try NIOSSLPrivateKey(file: certificate.keyFile, format: .pem))
+            }
+            return try NIOSSLContext(configuration: configuration)
         }
     }
 
@@ -33,7 +62,11 @@ public final class UpstreamPools: Sendable {
         return byLoop.withLock { pools in
             if let known = pools[ObjectIdentifier(eventLoop)] { return known }
             let made = NIOLoopBound(
-                UpstreamPool(server: server, tls: tls, eventLoop: eventLoop), eventLoop: eventLoop)
+                UpstreamPool(
+                    server: server, tls: tls, tokens: tokens,
+                    tokenPool: tokenServer.map {
+                        UpstreamPool(server: $0.server, tls: $0.tls, eventLoop: eventLoop)
+                    }, eventLoop: eventLoop), eventLoop: eventLoop)
             pools[ObjectIdentifier(eventLoop)] = made
             return made
         }.value

@@ -98,10 +98,13 @@ public struct UpstreamRequest: Sendable, Hashable {
     }
 
     /// The whole header block, from an allow-list of ours: what is the same for every request, and this one's own.
-    func headers(beside fixed: HTTPHeaders) -> HTTPHeaders {
+    ///
+    /// - Parameter authorization: the access token that the call goes with, where the server wants one.
+    func headers(beside fixed: HTTPHeaders, authorization: String? = nil) -> HTTPHeaders {
         var headers = fixed
         // FHIR documents in JSON only (decision 4).
         headers.add(name: "accept", value: accept)
+        if let authorization { headers.add(name: "authorization", value: authorization) }
         if let contentType { headers.add(name: "content-type", value: contentType) }
         if let ifMatch { headers.add(name: "if-match", value: ifMatch) }
         if let ifNoneExist { headers.add(name: "if-none-exist", value: ifNoneExist) }

@@ -15,19 +15,20 @@ import Testing
         for obedience in [ScriptedRecords.Obedience.obedient, .lenient] {
             let harness = try GatewayHarness(
                 upstream: catalogue.store(obedience).upstream, panels: catalogue.panels)
-            for row in rows { try await run(row, obedience, catalogue, harness) }
+            for row in rows { try await Self.run(row, "\(obedience)", catalogue, harness) }
         }
     }
 
-    private static func run(
-        _ row: AttackCatalogue.Attack, _ obedience: ScriptedRecords.Obedience, _ catalogue: AttackCatalogue,
+    /// Runs one row; `server` says behind which one, for the report.
+    static func run(
+        _ row: AttackCatalogue.Attack, _ server: String, _ catalogue: AttackCatalogue,
         _ harness: GatewayHarness
     ) async throws {
         let token = try catalogue.token(row.token, from: harness)
 
         let answer = await harness.send(row.method, row.target, token: token, headers: row.headers)
 
-        let note = Comment(rawValue: "\(row.testDescription) against \(obedience): \(answer.status) \(answer.text)")
+        let note = Comment(rawValue: "\(row.testDescription) against \(server): \(answer.status) \(answer.text)")
         #expect(row.status.contains(answer.status), note)
         if row.mustNotAskUpstream { #expect(answer.upstream.isEmpty, note) }
         if answer.status == 200, row.method != "HEAD" {

@@ -17,22 +17,28 @@ struct LiveGateway {
     let token: String
     private let channel: any Channel
     private let pools: UpstreamPools
+    private let capabilities: CapabilitySource
 
     static let base = "http://gw.test/fhir"
 
     static func start(
         upstream server: UpstreamFHIRServer, limits: GatewayLimits = GatewayLimits(),
         enforcerLimits: Enforcer.Limits = Enforcer.Limits(), scope: String = "patient/*.cruds",
+        proxies: TrustedProxies = .none,
+        upstreamClock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds,
         sink: InMemoryAuditSink = InMemoryAuditSink()
     ) async throws -> LiveGateway {
         let key = try PrivateJWK.generate(.es256, keyID: "live")
         let keys = JWKSet([key.publicKey])
         let sealer = try #require(Sealer(keys: [[UInt8](repeating: 9, count: 32)]))
         let recorder = try AuditRecorder(sink: sink, node: "live")
-        let pools = try UpstreamPools(server: server)
+        let pools = try UpstreamPools(server: server, clock: upstreamClock)
         let policy = ServerPolicy(publicBase: base, upstreamBase: server.base, types: try TypeTable.r4())
+        let capabilities = CapabilitySource(
+            policy: policy, endpoints: OAuthEndpoints(authorize: "http://gw.test/a", token: "http://gw.test/t"),
+            clock: .system)
         let enforcer = Enforcer(
-            policy: policy,
+            policy: policy, capabilities: capabilities,
             verifier: AccessTokenVerifier(
                 expectation: .init(issuer: "http://gw.test", audience: base), keys: { keys },
                 revocation: { _ in .active }),
@@ -42,11 +48,8 @@ struct LiveGateway {
             sites: [
                 GatewaySite(
                     basePath: "/fhir", enforcer: enforcer, upstream: pools, audit: recorder,
-                    capabilities: CapabilitySource(
-                        policy: policy,
-                        endpoints: OAuthEndpoints(authorize: "http://gw.test/a", token: "http://gw.test/t"),
-                        clock: .system))
-            ], hosts: ["gw.test"], limits: limits, clock: Clock.system.milliseconds)
+                    capabilities: capabilities)
+            ], hosts: ["gw.test"], limits: limits, proxies: proxies, clock: Clock.system.milliseconds)
         let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
@@ -64,7 +67,13 @@ struct LiveGateway {
             expiresAt: now + 3600)
         return LiveGateway(
             port: channel.localAddress?.port ?? 0, sink: sink,
-            token: try JWS.sign(claims.json, type: "at+jwt", with: key), channel: channel, pools: pools)
+            token: try JWS.sign(claims.json, type: "at+jwt", with: key), channel: channel, pools: pools,
+            capabilities: capabilities)
+    }
+
+    /// Reads the protected server's CapabilityStatement; returns what is wrong with it.
+    func readCapabilities() async -> String? {
+        await capabilities.renew(over: pools, on: MultiThreadedEventLoopGroup.singleton.next())
     }
 
     func stop() async throws {

@@ -16,33 +16,8 @@ private func occurrences(of word: String, in text: String) -> Int {
     text.indices.count { text[$0...].hasPrefix(word) }
 }
 
-private let patientA = #"{"resourceType":"Patient","id":"pA","meta":{"versionId":"1"},"name":[{"family":"Alpha"}]}"#
-
 /// The gateway over real sockets: what a client and a protected server can do on the wire.
 @Suite(.timeLimit(.minutes(2))) struct LoopbackTests {
-    private func withGateway(
-        limits: GatewayLimits = GatewayLimits(), upstreamLimits: UpstreamLimits = UpstreamLimits(),
-        enforcerLimits: Enforcer.Limits = Enforcer.Limits(), sink: InMemoryAuditSink = InMemoryAuditSink(),
-        upstream conduct: @escaping @Sendable (LoopbackUpstream.Seen) -> LoopbackUpstream.Conduct = { _ in
-            .answer(200, patientA, headers: [("etag", "W/\"1\""), ("x-secret", "inner"), ("server", "inner")])
-        },
-        _ body: (LiveGateway, LoopbackUpstream) async throws -> Void
-    ) async throws {
-        let upstream = try await LoopbackUpstream.start(conduct)
-        var server = try UpstreamFHIRServer(base: "http://127.0.0.1:\(upstream.port)/r4")
-        server.limits = upstreamLimits
-        server.staticHeaders = [try .init(name: "X-Api-Key", value: "k")]
-        let gateway = try await LiveGateway.start(
-            upstream: server, limits: limits, enforcerLimits: enforcerLimits, sink: sink)
-        do { try await body(gateway, upstream) } catch {
-            try await gateway.stop()
-            try await upstream.stop()
-            throw error
-        }
-        try await gateway.stop()
-        try await upstream.stop()
-    }
-
     // MARK: - the request that is refused
 
     @Test(
@@ -487,6 +462,21 @@ private let patientA = #"{"resourceType":"Patient","id":"pA","meta":{"versionId"
             #expect(answers[0].status == 503)
             #expect(!answers[0].body.contains("Alpha"))
             #expect(answers[0].header("x-request-id") != nil)
+        }
+    }
+
+    @Test(.verifies("house@PROXIES"), arguments: [true, false])
+    func `the record names the client whom a trusted proxy names`(isTrusted: Bool) async throws {
+        let proxies = try #require(TrustedProxies([isTrusted ? "127.0.0.0/8" : "192.0.2.0/24"], header: .xForwardedFor))
+        try await withGateway(proxies: proxies) { gateway, upstream in
+            let answers = try await gateway.send(
+                gateway.request("GET", "/Patient/pA", ["X-Forwarded-For: 6.6.6.6, 198.51.100.1"]))
+
+            #expect(answers[0].status == 200)
+            let entry = try #require(gateway.sink.entries.first)
+            guard case .access(let access) = try entry.statement().event else { throw CancellationError() }
+            #expect(access.sourceAddress == (isTrusted ? "198.51.100.1" : "127.0.0.1"))
+            #expect(upstream.seen[0].headers.allSatisfy { $0.name.lowercased() != "x-forwarded-for" })
         }
     }
 

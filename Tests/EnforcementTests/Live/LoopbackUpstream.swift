@@ -9,6 +9,7 @@ final class LoopbackUpstream: Sendable {
     /// What it does with one request.
     enum Conduct: Sendable {
         case answer(Int, String, headers: [(String, String)] = [])
+        case bytes(Int, [UInt8], headers: [(String, String)] = [])
         /// Nothing, ever.
         case silence
         /// A first part of an answer, and then nothing.
@@ -116,6 +117,10 @@ private final class UpstreamConduct: ChannelInboundHandler {
     private func act(_ conduct: LoopbackUpstream.Conduct, _ context: ChannelHandlerContext) {
         switch conduct {
         case .answer(let status, let text, let headers): answer(status, text, headers, context)
+        case .bytes(let status, let bytes, let headers):
+            writeHead(status, [("content-length", String(bytes.count))] + headers, context)
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: bytes)))), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         case .silence: break
         case .stall:
             writeHead(200, [("content-length", "100")], context)

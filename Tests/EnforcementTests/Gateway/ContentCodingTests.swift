@@ -1,0 +1,85 @@
+import RequirementTraits
+import Testing
+
+@testable import Enforcement
+
+/// What a protected server has packed is unpacked within limits, or is no answer.
+struct ContentCodingTests {
+    static let plain = Array(#"{"resourceType":"Patient","id":"pA"}"#.utf8)
+    private static let bare: [UInt8] = [
+        0xAB, 0x56, 0x2A, 0x4A, 0x2D, 0xCE, 0x2F, 0x2D, 0x4A, 0x4E, 0x0D, 0xA9, 0x2C, 0x48, 0x55, 0xB2, 0x52, 0x0A,
+        0x48,
+        0x2C, 0xC9, 0x4C, 0xCD, 0x2B, 0x51, 0xD2, 0x51, 0xCA, 0x4C, 0x01, 0x72, 0x0B, 0x1C, 0x95, 0x6A, 0x01,
+    ]
+    static let gzip: [UInt8] =
+        [0x1F, 0x8B, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03] + bare + [0x76, 0x32, 0x96, 0xCE, 0x24, 0, 0, 0]
+    static let zlib: [UInt8] = [0x78, 0x9C] + bare + [0xEF, 0x1F, 0x0C, 0x06]
+
+    private static func failure(_ coding: String, _ bytes: [UInt8], limit: Int = 1 << 20) -> UpstreamFailure? {
+        do throws(UpstreamFailure) {
+            guard let coding = ContentCoding(coding) else { return .malformed }
+            _ = try coding.unpacked(bytes, limit: limit)
+            return nil
+        } catch { return error }
+    }
+
+    @Test(arguments: [("gzip", gzip), ("X-GZip", gzip), ("deflate", zlib), ("deflate", bare), ("identity", plain)])
+    func `each coding gives the same bytes`(coding: String, bytes: [UInt8]) throws {
+        let coding = try #require(ContentCoding(coding))
+        let unpacked = try coding.unpacked(bytes, limit: 36)
+
+        #expect(unpacked == Self.plain)
+    }
+
+    @Test(arguments: ["br", "zstd", "compress", "gzip, gzip", "gzip,identity", "deflate;q=1"])
+    func `other codings, and several at once, are no answer`(coding: String) {
+        #expect(ContentCoding(coding) == nil)
+    }
+
+    @Test func `what is damaged, cut short or followed by anything is no answer`() {
+        for end in 0..<Self.gzip.count {
+            #expect(Self.failure("gzip", Array(Self.gzip[..<end])) == .malformed, "\(end)")
+        }
+        var damaged = Self.gzip
+        damaged[Self.gzip.count - 6] ^= 1
+        #expect(Self.failure("gzip", damaged) == .malformed)
+        #expect(Self.failure("gzip", Self.gzip + [0]) == .malformed)
+        #expect(Self.failure("gzip", Self.gzip + Self.gzip) == .malformed)
+        #expect(Self.failure("gzip", Self.plain) == .malformed)
+        #expect(Self.failure("gzip", Self.zlib) == .malformed)
+        #expect(Self.failure("deflate", []) == .malformed)
+    }
+
+    @Test func `what grows beyond the limit is too large`() {
+        #expect(Self.failure("gzip", Self.gzip, limit: 35) == .tooLarge)
+        #expect(Self.failure("gzip", Self.gzip, limit: 36) == nil)
+    }
+
+    /// Three megabytes of blanks as one stored-once deflate stream: a run of matches of 258 bytes at distance 1.
+    private static func bomb(megabytes: Int) -> [UInt8] {
+        // Fixed Huffman block: literal 0x20, then as many (length 258, distance 1) as it takes, then the end of block.
+        var bits: [Bool] = [true, true, false]
+        func code(_ value: Int, _ count: Int) {
+            for bit in (0..<count).reversed() { bits.append(value >> bit & 1 == 1) }
+        }
+        code(0x30 + 0x20, 8)
+        for _ in 0..<(megabytes << 20) / 258 {
+            code(0xC0 + 5, 8)
+            code(0, 5)
+        }
+        code(0, 7)
+        while bits.count % 8 != 0 { bits.append(false) }
+        return stride(from: 0, to: bits.count, by: 8).map { start in
+            (0..<8).reduce(UInt8(0)) { $0 | (bits[start + $1] ? 1 << UInt8($1) : 0) }
+        }
+    }
+
+    @Test func `an answer that grows too much for its size is too large whatever the limit`() {
+        let small = Self.bomb(megabytes: 1)
+        let large = Self.bomb(megabytes: 4)
+
+        #expect(Self.failure("deflate", small, limit: 64 << 20) == nil, "a megabyte may be of any kind")
+        #expect(Self.failure("deflate", large, limit: 64 << 20) == .tooLarge)
+        #expect(Self.failure("deflate", large, limit: 2 << 20) == .tooLarge)
+    }
+}
