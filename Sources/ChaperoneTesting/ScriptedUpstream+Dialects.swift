@@ -17,15 +17,16 @@ public enum UpstreamDialect: String, Sendable, CaseIterable {
     case aws
 }
 
-extension ScriptedUpstream {
-    /// The same server with the habits of another.
-    public func speaking(_ dialect: UpstreamDialect) -> ScriptedUpstream {
+extension ScriptedRecords {
+    /// A server of these records with the habits of another.
+    public func upstream(speaking dialect: UpstreamDialect) -> ScriptedUpstream {
         let pages = DialectPages(dialect: dialect)
         return ScriptedUpstream { [self] request in
-            guard let original = pages.original(request) else {
+            guard let original = pages.original(Ask(request)) else {
                 return .answer(UpstreamHead(status: 410, contentType: "application/fhir+json"), [])
             }
-            guard case .answer(let head, let body) = reply(original) else { return reply(original) }
+            let reply = reply(to: original)
+            guard case .answer(let head, let body) = reply else { return reply }
             return DialectAnswer(dialect: dialect, pages: pages, head: head, body: body).reply
         }
     }
@@ -58,7 +59,7 @@ private final class DialectPages: Sendable {
     }
 
     /// The honest request behind a page request; nil for a page that is not on offer.
-    func original(_ request: UpstreamRequest) -> UpstreamRequest? {
+    func original(_ request: ScriptedRecords.Ask) -> ScriptedRecords.Ask? {
         guard dialect != .plain, let target = request.pageTarget else { return request }
         let marks = ["_getpagesoffset=", "_skip=", "ct=W3sidG9rZW4iOiIr%2F", "page=AAMA-EFRSURBSGdYZGFKb"]
         for mark in marks {
@@ -85,12 +86,14 @@ extension String {
     }
 }
 
-extension UpstreamRequest {
+extension ScriptedRecords.Ask {
     /// The request for a page by an honest target, below the base of the harness.
-    fileprivate func replacingPage(_ target: String) -> UpstreamRequest? {
+    fileprivate func replacingPage(_ target: String) -> ScriptedRecords.Ask? {
         let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
         guard parts.count == 2 else { return nil }
-        return asking(path: parts[0], query: parts[1])
+        var ask = self
+        (ask.path, ask.query, ask.pageTarget) = (parts[0], parts[1], nil)
+        return ask
     }
 }
 

@@ -9,7 +9,7 @@ import Testing
     private func harness(
         _ dialect: UpstreamDialect, _ obedience: ScriptedRecords.Obedience = .obedient
     ) throws -> GatewayHarness {
-        try GatewayHarness(upstream: try AttackCatalogue.shared.get().store(obedience).upstream.speaking(dialect))
+        try GatewayHarness(upstream: try AttackCatalogue.shared.get().store(obedience).upstream(speaking: dialect))
     }
 
     @Test(.verifies("house@DIALECTS"), arguments: UpstreamDialect.allCases, [true, false])
@@ -92,7 +92,7 @@ import Testing
     @Test(.verifies("house@DIALECTS"), arguments: [UpstreamDialect.azure, .aws])
     func `a server without totals gives no counts`(dialect: UpstreamDialect) async throws {
         let all = ResourceType.allCases.map { ($0, Set(R4.searchParameters(for: $0).map(\.code))) }
-        let upstream = try AttackCatalogue.shared.get().store(.obedient).upstream.speaking(dialect)
+        let upstream = try AttackCatalogue.shared.get().store(.obedient).upstream(speaking: dialect)
         let harness = try GatewayHarness(
             upstream: upstream, supportedParameters: Dictionary(uniqueKeysWithValues: all))
         let token = try harness.token(scope: "patient/*.rs", patient: "pA")
