@@ -1,3 +1,5 @@
+import AccessPolicy
+import Audit
 import ChaperoneTesting
 import Enforcement
 import FHIRCore
@@ -62,7 +64,8 @@ import Testing
         try expectNoLeak(answer)
         #expect(answer.keys.allSatisfy { $0.hasPrefix("Observation/obsA") || $0.hasPrefix("OperationOutcome") })
         let record = try #require(answer.records.last)
-        guard case .access(let access) = try record.statement().event else {
+        let event = try record.statement().event
+        guard case .access(let access) = event else {
             Issue.record("expected the record of an access")
             return
         }
