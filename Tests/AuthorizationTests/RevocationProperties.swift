@@ -78,10 +78,8 @@ import Testing
                     #expect(isRefused || !isHit, "seed \(seed): a revoked token is permitted")
                     let isNamed = revoked.contains { Self.isHit(access, by: $0.target, at: $0.at) }
                     #expect(isNamed || !isRefused, "seed \(seed): refused without a revocation")
-                    if isRefused {
-                        refused.insert(access.tokenID)
-                        refusals += 1
-                    }
+                    if isRefused { refusals += 1 }
+                    if isHit { refused.insert(access.tokenID) }
                 }
             }
         }

@@ -65,12 +65,14 @@ private final class ScratchFolder: Sendable {
 
     @Test func `a chain goes on in the next process and verifies whole`() async throws {
         for run in 1...3 {
-            let recorder = try AuditRecorder(sink: try AuditSQLiteSink(path: folder.log), node: "n")
+            let sink = try AuditSQLiteSink(path: folder.log)
+            let recorder = try AuditRecorder(sink: sink, node: "n")
             try recorder.recover()
             _ = try await recorder.record(record("d-\(run)")).decisionID
             let opening = try await recorder.open(record("o-\(run)"))
             #expect(opening.decisionID == DecisionID("o-\(run)"))
             recorder.shutdown()
+            try sink.close()
         }
         let reader = try AuditSQLiteReader(path: folder.log)
         let report = try AuditVerifier.verify("n", in: reader)

@@ -41,7 +41,12 @@ struct ReleaseRule: Sendable {
     }
 
     /// Whether an address is below the upstream's base, in a form that two readers read alike.
-    func isUpstreamAddress(_ url: String) -> Bool { policy.upstreamAddress?.requestTarget(ofLink: url) != nil }
+    ///
+    /// The base alone is none: it names the whole server and no page.
+    func isUpstreamAddress(_ url: String) -> Bool {
+        guard let server = policy.upstreamAddress, let target = server.requestTarget(ofLink: url) else { return false }
+        return target != server.path && target != server.path + "/"
+    }
 }
 
 /// One `_include` or `_revinclude` that was understood and forwarded.

@@ -131,7 +131,7 @@ import Testing
 
     @Test(
         arguments: [
-            [("next", "http://evil.example/r4?_getpages=1")], [("next", "HTTP://upstream.internal:9090/r4?x")],
+            [("next", "http://evil.example/r4?_getpages=1")], [("next", "FTP://upstream.internal:9090/r4?x")],
             [next, ("next", "http://upstream.internal:9090/r4?b")], [("next", "")],
         ])
     func `an answer with a next page that cannot be linked is not shown as complete`(links: [(String, String)]) throws {

@@ -9,7 +9,9 @@ import Testing
     private func harness(
         _ dialect: UpstreamDialect, _ obedience: ScriptedRecords.Obedience = .obedient
     ) throws -> GatewayHarness {
-        try GatewayHarness(upstream: try AttackCatalogue.shared.get().store(obedience).upstream(speaking: dialect))
+        let catalogue = try AttackCatalogue.shared.get()
+        return try GatewayHarness(
+            upstream: catalogue.store(obedience).upstream(speaking: dialect), panels: catalogue.panels)
     }
 
     @Test(.verifies("house@DIALECTS"), arguments: UpstreamDialect.allCases, [true, false])

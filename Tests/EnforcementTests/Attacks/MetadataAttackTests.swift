@@ -81,7 +81,7 @@ import Testing
         let answer = await harness.send("GET", "/Observation", token: token)
 
         #expect(answer.status == 200)
-        #expect(!answer.text.contains("pB"))
+        #expect(!answer.text.contains("secret"))
         #expect(!answer.keys.contains { $0.hasPrefix("OperationOutcome") })
     }
 

@@ -235,7 +235,7 @@ private func occurrences(of word: String, in text: String) -> Int {
             for inner in ["inner", #""code":"patch""#, "Nonsense", "export"] {
                 #expect(!answers[0].body.contains(inner), "\(inner)")
             }
-            #expect(answers[0].body.contains(#""interaction":[{"code":"batch"},{"code":"transaction"}]"#))
+            #expect(answers[0].body.contains(#""interaction":[{"code":"search-system"},{"code":"batch"},{"code":"transaction"}]"#))
             #expect(again[0].body == answers[0].body)
             #expect(upstream.seen.map(\.target) == ["/r4/metadata"])
         }
@@ -253,7 +253,7 @@ private func occurrences(of word: String, in text: String) -> Int {
                 resource["interaction"]?.array?.compactMap { $0["code"]?.string } ?? []
             }
 
-            #expect(codes(rest) == ["batch"])
+            #expect(codes(rest) == ["search-system", "batch"])
             #expect(json["patchFormat"]?.array == ["application/json-patch+json"])
             #expect(codes(resources[0]) == ["read", "search-type", "create", "update", "patch", "delete"])
             #expect(resources[0]["conditionalCreate"]?.bool == true)
