@@ -70,10 +70,19 @@ public struct KeyKeeper: Sendable {
         return done
     }
 
+    /// No new key took the place of one that has leaked.
+    public struct NotReplaced: Error, CustomStringConvertible {
+        let purpose: StoredKey.Purpose
+        public var description: String { "the \(purpose.rawValue) key was not replaced" }
+    }
+
     /// Replaces the key of a purpose because it has leaked: what it and its predecessors signed is worth nothing from the
     /// moment that this returns (T-39).
+    ///
+    /// - Throws: `NotReplaced` when the leaked key still signs.
     public func replaceLeaked(_ purpose: StoredKey.Purpose, by actor: String) async throws -> [String] {
         var done = try await rotate(purpose, by: actor)
+        guard !done.isEmpty else { throw NotReplaced(purpose: purpose) }
         for old in try await store.keys() where old.purpose == purpose && old.standing != .active {
             done += try await step("removed as leaked", old, by: actor) { try await store.remove(old.id, record: $0) }
         }

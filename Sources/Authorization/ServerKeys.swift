@@ -20,6 +20,9 @@ public final class ServerKeys: Sendable {
 
     private struct State: Sendable {
         var ring: Ring
+        /// How many reloads have begun, and which of them the ring is from.
+        var turns = 0
+        var turn = 0
         var observers: [@Sendable () -> Void] = []
     }
 
@@ -73,8 +76,16 @@ public final class ServerKeys: Sendable {
     /// Takes the stored keys as they are now; says whether anything changed. Observers hear of a change before it returns.
     @discardableResult
     func reload() async throws -> Bool {
+        let turn = state.withLock { state -> Int in
+            state.turns += 1
+            return state.turns
+        }
         let ring = try Self.open(try await store.keys(), sealer: sealer)
         let observers = state.withLock { state -> [@Sendable () -> Void] in
+            // INVARIANT: a ring is never followed by one whose reload began earlier. The one that is here was read
+            // after this reload began, so it has everything that the caller knows of.
+            guard turn > state.turn else { return state.observers }
+            state.turn = turn
             let old = state.ring.signer.verificationKeys
             let hasChanged =
                 old != ring.signer.verificationKeys || state.ring.pageLinkKeys != ring.pageLinkKeys

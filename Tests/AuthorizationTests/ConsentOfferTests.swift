@@ -69,6 +69,13 @@ import Testing
         #expect(offer.scopes(chosen: chosen)?.text == "patient/Patient.rs")
     }
 
+    @Test func `parts that come ticked under an unticked line are not chosen`() throws {
+        let offer = try offer("patient/Observation.rs patient/Patient.rs")
+        let fields = offer.items[0].parts.map(\.field) + [offer.items[1].field]
+        let form = try LaunchHarness.form(fields.map { ($0, "1") })
+        #expect(offer.chosen(in: form) == ["patient/Patient.rs"])
+    }
+
     @Test(.verifies("oauth-attack@U-08"))
     func `what was not offered cannot be chosen`() throws {
         let offer = try offer("openid patient/Patient.rs")

@@ -100,6 +100,14 @@ import Testing
         guard case .created = try await EHR.create(harness, ["encounter": "e-1"]) else { throw Unexpected() }
     }
 
+    @Test func `a patient who is not there is refused, also to who may open every record`() async throws {
+        let harness = try await LaunchHarness(lookup: LookupDouble.lookup)
+        guard case .forbidden(let error) = try await EHR.create(harness, ["user": "chief", "patient": "patient-z"])
+        else { throw Unexpected() }
+        #expect(error.code == .accessDenied)
+        guard case .created = try await EHR.create(harness, ["user": "chief"]) else { throw Unexpected() }
+    }
+
     @Test func `a handle is kept as a hash and told once`() async throws {
         let harness = try await LaunchHarness()
         let made = try await EHR.launch(harness)

@@ -91,6 +91,21 @@ import Testing
         #expect(facts == ["active": false])
     }
 
+    @Test func `the refresh token of somebody who has signed out is inactive`() async throws {
+        let harness = try await LaunchHarness()
+        let (page, session) = try await harness.reachConsent([
+            "scope": "launch/patient openid online_access patient/Patient.rs"
+        ])
+        let end = try await harness.decide(page, session: session)
+        let code = try #require(end.redirectParameters?["code"])
+        let exchanged = try await harness.exchange(code)
+        let token = try #require(exchanged.response?.refreshToken).reveal()
+        _ = await harness.server.interaction.signOut(session: session, from: harness.source)
+        let answer = try await ask(harness, token, authorization: try await resourceServer(harness))
+        guard case .facts(let facts) = answer else { throw Unexpected(answer) }
+        #expect(facts == ["active": false])
+    }
+
     // MARK: - what is told
 
     @Test func `a resource server is told what SMART asks for`() async throws {

@@ -55,6 +55,12 @@ import Testing
         #expect(error.code == code)
     }
 
+    @Test func `one source cannot push without end`() async throws {
+        let harness = try await LaunchHarness()
+        for _ in 0..<300 { _ = try await uri(harness) }
+        guard case .tooManyRequests = try await push(harness) else { throw NotKept() }
+    }
+
     @Test func `a pushed request leads to the consent that was pushed`() async throws {
         let harness = try await LaunchHarness()
         let begun = try await begin(harness, try await uri(harness))

@@ -11,9 +11,12 @@ import Testing
 @Suite struct RememberedConsentTests {
     /// A consent with the wish to be remembered; answers the code and the session.
     private func remember(
-        _ harness: LaunchHarness, leavingOut: Set<String> = [], scope: String = LaunchHarness.scope
+        _ harness: LaunchHarness, leavingOut: Set<String> = [], scope: String = LaunchHarness.scope,
+        with changes: [String: String?] = [:]
     ) async throws -> (code: String, session: Secret) {
-        let (page, session) = try await harness.reachConsent(["scope": scope])
+        var parameters = changes
+        parameters["scope"] = scope
+        let (page, session) = try await harness.reachConsent(parameters)
         var fields = [("decision", "allow"), ("remember", "yes")]
         for item in page.offer.items {
             if !leavingOut.contains(item.value) { fields.append((item.field, "1")) }
@@ -39,6 +42,37 @@ import Testing
         let response = try #require(try await harness.exchange(code).response)
         #expect(!response.scope.contains("Observation"))
         #expect(response.scope.contains("patient/Condition.rs"))
+        let consents = harness.log.records.filter { $0.kind == .consent }
+        #expect(consents.map(\.detail) == [nil, "remembered"])
+    }
+
+    @Test func `nothing is remembered for an installed app that anybody could be`() async throws {
+        let harness = try await LaunchHarness()
+        let native: [String: String?] = ["client_id": "native", "redirect_uri": "http://127.0.0.1/cb"]
+        let (_, session) = try await remember(harness, with: native)
+        #expect(try await harness.begin(native, session: session).consent != nil)
+    }
+
+    @Test func `the page is shown when the registration has changed, or the code goes elsewhere`() async throws {
+        let harness = try await LaunchHarness()
+        let (_, session) = try await remember(harness, with: ["client_id": "two"])
+        let elsewhere: [String: String?] = ["client_id": "two", "redirect_uri": "https://app.example/second"]
+        #expect(try await harness.begin(elsewhere, session: session).consent != nil)
+        #expect(try await harness.begin(["client_id": "two"], session: session).redirectParameters?["code"] != nil)
+        var client = try #require(try await harness.store.client(ClientID("two")))
+        client.revision += 1
+        let record = AuthorizationRecord(id: DecisionID("r"), kind: .clientChanged, outcome: .succeeded, at: 0)
+        #expect(try await harness.store.replace(client, record: record))
+        #expect(try await harness.begin(["client_id": "two"], session: session).consent != nil)
+    }
+
+    @Test func `the page is shown again after the access was revoked`() async throws {
+        let harness = try await LaunchHarness()
+        let (code, session) = try await remember(harness)
+        let response = try #require(try await harness.exchange(code).response)
+        _ = try await harness.server.access.revoke(
+            .grant(try harness.access(response).access.grantID), because: .person, by: "t", from: harness.source)
+        #expect(try await harness.begin(session: session).consent != nil)
     }
 
     @Test(.verifies("oauth-attack@U-13"))

@@ -31,6 +31,7 @@ import Testing
     @Test(arguments: [
         ("/admin/v1/keys/rotate", #"{"purpose":"refresh-root"}"#, 400),
         ("/admin/v1/keys/rotate", #"{"purpose":"audit-checkpoint"}"#, 400),
+        ("/admin/v1/keys/rotate", #"{"leaked":"true"}"#, 400), ("/admin/v1/keys/rotate", #"{"purpose":7}"#, 400),
         ("/admin/v1/keys/rotate", #"{"leekd":true}"#, 400), ("/admin/v1/revocations", "{}", 400),
         ("/admin/v1/revocations", #"{"kind":"everything","id":"x"}"#, 400),
         ("/admin/v1/revocations", #"{"kind":"client","id":"nobody"}"#, 404),

@@ -23,14 +23,14 @@ import Testing
         return try await work(folder)
     }
 
-    private func configuration(_ folder: String, _ more: String = "") throws -> Configuration {
+    private func configuration(_ folder: String, _ more: String = "", isDemo: Bool = false) throws -> Configuration {
         let yaml = """
             issuer: http://localhost:8080
             state-directory: \(folder)
             fhir-server: {upstream: http://127.0.0.1:9}
             \(more)
             """
-        return try Configuration(settings: try Setting(yaml: yaml), isDemo: false)
+        return try Configuration(settings: try Setting(yaml: yaml), isDemo: isDemo)
     }
 
     @Test(arguments: [0o750, 0o705, 0o770, 0o701] as [mode_t])
@@ -59,6 +59,32 @@ import Testing
             }
 
             #expect(error?.description.contains("chmod 600 '\(key)'") == true)
+        }
+    }
+
+    @Test func `a demo's state folder does not become a deployment's`() async throws {
+        try await inFolder { folder in
+            try await Installation(configuration: try configuration(folder, isDemo: true)).close()
+
+            let error = await #expect(throws: Composition.Unsafe.self) {
+                _ = try await Installation(configuration: try configuration(folder))
+            }
+
+            #expect(error?.hazards == [.demoLeftovers])
+        }
+    }
+
+    @Test func `a rehearsal in other words is refused and not taken for the real thing`() async throws {
+        try await inFolder { folder in
+            let installation = try await Installation(configuration: try configuration(folder))
+            let api = installation.adminAPI
+            let request = AdminRequest(
+                .post, ["audit", "retention"], query: ["rehearsal": "yes"], actor: .local, sourceAddress: "local")
+
+            let problem = await #expect(throws: Problem.self) { _ = try await api.answer(request) }
+
+            #expect(problem?.status == 400)
+            try await installation.close()
         }
     }
 

@@ -164,16 +164,29 @@ import Testing
         #expect(answer["location"] == nil)
     }
 
-    @Test func `a form that another site's page sends is refused`() async throws {
+    @Test(arguments: [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")])
+    func `a form that another site's page sends is refused`(_ name: String, _ value: String) async throws {
         let app = TestApp(server: server)
         let consent = try await app.consentPage(as: "patient-a")
 
         let answer = try await app.browser.post(
             server.issuer + "/consent", Form(consent.text).fields + [("decision", "allow")],
-            headers: [("sec-fetch-site", "cross-site")])
+            headers: [(name, value)])
 
         #expect(answer.status == 400)
         #expect(answer["location"] == nil)
+    }
+
+    @Test func `a form whose origin is this site is taken`() async throws {
+        let app = TestApp(server: server)
+        let consent = try await app.consentPage(as: "patient-a")
+
+        let answer = try await app.browser.post(
+            server.issuer + "/consent", Form(consent.text).fields + [("decision", "deny")],
+            headers: [("origin", server.issuer)])
+
+        #expect(answer.status != 400)
+        #expect(answer["location"] != nil)
     }
 
     @Test func `a login makes a new session`() async throws {

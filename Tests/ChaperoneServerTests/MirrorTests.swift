@@ -15,6 +15,8 @@ import Testing
     @Test(arguments: [
         "", "nonsense", #"192.0.2.1 - - [25/Nov/2026:18:30:05] "GET / HTTP/1.1" 200 1"#,
         #"192.0.2.1 - - [99/Nov/2026:18:30:05 +0000] "GET / HTTP/1.1" 200 1"#,
+        #"192.0.2.1 - - [25/Nov/2026:18:30:9223372036854775807 +0000] "GET / HTTP/1.1" 200 1"#,
+        #"192.0.2.1 - - [25/Nov/2026:-9223372036854775807:30:05 +0000] "GET / HTTP/1.1" 200 1"#,
         head + #""GET /fhir/Patient" 200 1"#, head + #""GET /fhir/Patient HTTP/1.1" x 1"#,
         head + #""\x16\x03\x01" 400 0"#,
     ])
@@ -148,7 +150,7 @@ import Testing
         arguments: [
             "ftp://a.example/x", "https://", "https://user@a.example/", "https://a.example/#x",
             "https://a.example:99999/",
-            "https://a example/", "//a.example", "https://[::1", "file:///etc/passwd",
+            "https://a example/", "//a.example", "https://[::1", "file:///etc/passwd", "https://A.example/",
         ])
     func `what is no plain address is none`(_ text: String) {
         #expect(FetchTarget(text) == nil)

@@ -86,6 +86,21 @@ import Testing
         #expect(try await read(token, proof: try proof("GET", address, token: token)).status == 200)
     }
 
+    @Test func `a request with a proof that is explained uses the proof once`() async throws {
+        let token = try #require(try await bound()["access_token"]?.string)
+        let address = server.fhir + "/Patient/patient-a"
+
+        let answer = try await Browser().get(
+            address,
+            headers: [
+                ("authorization", "DPoP \(token)"), ("dpop", try proof("GET", address, token: token)),
+                ("chaperone-explain", "1"),
+            ])
+
+        #expect(answer.status == 200, "\(answer.text)")
+        #expect(answer["chaperone-explanation"]?.contains("permitted") == true)
+    }
+
     @Test(.verifies("oauth-attack@T-30"))
     func `a bearer token is not made better by a proof, and a bound one is none at UserInfo`() async throws {
         let bearer = try #require(try await TestApp(server: server).launch()["access_token"]?.string)

@@ -147,11 +147,11 @@ class AuditTrail(unittest.TestCase):
             # The repository is not there at all, then it refuses, then it takes halves, then it works.
             for _ in range(15):
                 self.assertEqual(app.get("Patient/patient-a").status, 200)
-            feeds = json.loads(server.command("audit", "feeds", "--output", "json"))
+            feeds = json.loads(server.command("audit", "feeds", "--demo", "--output", "json"))
             waiting = {feed["name"]: feed for feed in feeds}
             self.assertGreater(waiting["repository"]["waiting"], 15)
             self.assertTrue(wait_for(lambda: "problem" in {
-                name for feed in json.loads(server.command("audit", "feeds", "--output", "json"))
+                name for feed in json.loads(server.command("audit", "feeds", "--demo", "--output", "json"))
                 if feed["name"] == "repository" for name in feed}))
             repository.mode = "refuses"
             repository.start(port)
@@ -171,7 +171,7 @@ class AuditTrail(unittest.TestCase):
         # What the file of anchors has, verification takes.
         server = ChaperoneUnderTest(self.folder)
         verified = json.loads(server.command(
-            "audit", "verify", "--anchor", "anchors.log", "--output", "json"))
+            "audit", "verify", "--demo", "--anchor", "anchors.log", "--output", "json"))
         self.assertTrue(verified["whole"], verified)
         self.assertGreater(verified["anchors"], 0)
 
@@ -230,7 +230,7 @@ class AuditTrail(unittest.TestCase):
     def test_on_a_full_disk_no_data_leaves_and_afterwards_all_is_well(self):
         disk = self.folder / "disk"
         disk.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", str(disk)], capture_output=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=700", "tmpfs", str(disk)], capture_output=True)
         if mounted.returncode != 0:
             self.skipTest("a small file system can only be mounted by root")
         self.addCleanup(subprocess.run, ["umount", "-l", str(disk)], check=True)
@@ -239,7 +239,7 @@ class AuditTrail(unittest.TestCase):
         with server:
             app = self.reader(server)
             filler = disk / "filler"
-            with open(filler, "wb") as file:
+            with open(filler, "wb", buffering=0) as file:
                 try:
                     while True:
                         file.write(bytes(4096))
@@ -259,7 +259,8 @@ class AuditTrail(unittest.TestCase):
             self.assertEqual(request(server.issuer, "GET", "/health/ready").status, 503)
             filler.unlink()
             self.assertTrue(wait_for(lambda: app.get("Patient/patient-a", timeout=60).status == 200))
-            self.assertEqual(request(server.issuer, "GET", "/health/ready").status, 200)
+            # The disk is looked at once a minute.
+            self.assertTrue(wait_for(lambda: request(server.issuer, "GET", "/health/ready").status == 200, 90))
             rows = json.loads(server.command("audit", "list", "--limit", "100000", "--output", "json"))
             closed = [row["decision"] for row in rows if row["phase"] == "closed"]
             for decision in received:

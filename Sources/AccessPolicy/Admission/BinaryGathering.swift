@@ -68,7 +68,11 @@ struct BinaryGathering: AnswerGathering {
         guard contents?.kind == .array else { return false }
         return (contents?.elements ?? []).contains { content in
             guard let text = content["attachment"]?["url"]?.string else { return false }
-            return permit.rule.forms.read(LiteralReference(text)) == key
+            // A document that names one version says nothing of what stands there now.
+            switch LiteralReference(text) {
+            case .relative(_, nil), .absolute(_, _, nil): return permit.rule.forms.read(LiteralReference(text)) == key
+            case .relative, .absolute, .fragment, .urn, .conditional, .other: return false
+            }
         }
     }
 

@@ -53,6 +53,8 @@ struct Replacement {
             grant.isEveryone && (grant.scope.constraint.map { $0.matches(stored) && $0.matches(body) } ?? true)
         }
         if isUnlimited { return true }
+        // A file that the stored version does not point at is not opened by pointing at it.
+        guard body.pointedBinaries(rule.forms).isSubset(of: stored.pointedBinaries(rule.forms)) else { return false }
         if stored.type == .patient {
             // A changed link or identifier could make the record be taken for somebody else's.
             return ["link", "identifier"].allSatisfy {

@@ -168,7 +168,7 @@ struct HistoryGathering: AnswerGathering {
     }
 
     func finished(pageLink: (GatheringPosition) -> String?) -> AnswerAdmission {
-        let isCut = progress.isExhausted && hidesRows
+        let isCut = progress.isExhausted && hidesRows && progress.nextPage?.page != nil
         let query = gathering.publicQuery.encoded
         let base = permit.rule.policy.publicBase
         var links = [(relation: "self", url: base + gathering.publicPath + (query.isEmpty ? "" : "?\(query)"))]

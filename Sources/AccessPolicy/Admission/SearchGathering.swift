@@ -99,7 +99,7 @@ struct SearchGathering: AnswerGathering {
 
     func finished(pageLink: (GatheringPosition) -> String?) -> AnswerAdmission {
         // What is hidden in such numbers ends the list, and the list says so: a short page would tell how many.
-        let isCut = progress.isExhausted && hidesRows
+        let isCut = progress.isExhausted && hidesRows && progress.nextPage?.page != nil
         var links = [(relation: "self", url: selfLink)]
         if let next = progress.nextPage, !isCut {
             guard let ours = pageLink(next) else { return .refuse(Denial(.upstreamUnverifiable)) }

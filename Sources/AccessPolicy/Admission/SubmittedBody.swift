@@ -7,6 +7,8 @@ struct SubmittedBody {
     let visible: Set<InstanceKey>
     /// The entries of the same transaction that create something, by their names.
     let siblings: [String: ResourceType]
+    /// Whether the body replaces a version that is judged beside it, by which then the files that it points at are judged.
+    var replacesStored = false
 
     private var policy: ServerPolicy { judge.policy }
     private var forms: ReferenceForms { judge.forms }
@@ -41,6 +43,8 @@ struct SubmittedBody {
         // What would be hidden on its way out does not come in.
         let multiPatient = MultiPatient(panel: panel, policy: policy, forms: forms)
         guard !contained.contains(where: multiPatient.isForeign) else { return .outsideBoundary }
+        // Whoever points at a file opens it for themselves: nobody may point at one that is not known to be theirs.
+        guard replacesStored || body.pointedBinaries(forms).isSubset(of: visible) else { return .referenceNotVisible }
         let ids = Set(contained.compactMap { $0.id?.text })
         let references = ([body] + contained).flatMap { $0.allReferences() }
         let failures = references.compactMap { referenceFailure($0, panel, ids) }

@@ -49,8 +49,9 @@ extension Permit {
     ) -> Judgement {
         let judge = rule.judge(for: role)
         guard role == .submitted else { return judge.judge(resource, letters: letters(for: role)) }
-        return SubmittedBody(judge: judge, visible: visible, siblings: siblings)
-            .judgement(resource, letter: letters(for: role))
+        var body = SubmittedBody(judge: judge, visible: visible, siblings: siblings)
+        if case .update = request.interaction { body.replacesStored = true }
+        return body.judgement(resource, letter: letters(for: role))
     }
 
     /// The resources that must be looked up, and admitted as a match would be, before the body may be written.

@@ -86,7 +86,11 @@ extension Decider {
         case .type: _ = try granting(.read, on: .patient)
         case .instance:
             _ = try granting(.read, on: .patient)
-            _ = try granting(.read, on: .group)
+            // The members of a group come out and not the group, so that nothing later would hold it to a constraint.
+            let groups = try granting(.read, on: .group)
+            guard groups.contains(where: { $0.isEveryone && $0.scope.constraint == nil }) else {
+                throw Refused(.operationNotSupported)
+            }
         }
     }
 

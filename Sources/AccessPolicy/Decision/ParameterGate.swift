@@ -193,7 +193,7 @@ struct ParameterGate {
     /// A reference parameter that does not say whose the rows are may still name people: only those inside.
     private func checkPatients(_ term: SearchTerm, _ parameter: SearchParameter) throws(Refused) {
         guard term.modifier != "missing", term.modifier != "identifier", parameter.targets.contains(.patient),
-            !grants.contains(where: \.isEveryone)
+            !searching.allSatisfy(\.isEveryone)
         else { return }
         for value in term.values {
             let key: InstanceKey?

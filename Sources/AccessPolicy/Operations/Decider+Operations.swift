@@ -36,7 +36,7 @@ extension Decider {
         var input = try OperationInput(request, descriptor)
         try checkTexts(input)
         try narrowTypes(&input, inContext)
-        let bound = try bind(&input, level, found)
+        let bound = try bind(&input, level, found, inContext)
         try judge(input, found)
         return try permit(
             for: descriptor, input: input, .operation(name: name, bound.level), found, inContext, proof: bound.proof)
@@ -48,9 +48,11 @@ extension Decider {
     ) throws(Refused) -> [EffectiveGrant] {
         var first: [EffectiveGrant]?
         for requirement in descriptor.requirements {
+            // What is computed from records and is none itself cannot be held to a constraint afterwards.
+            let needsWhole = requirement.isWhole || descriptor.answers.contains(.parameters)
             let meeting = inContext.filter { grant in
                 grant.grants(requirement.letter, on: requirement.type, types: policy.types)
-                    && (!requirement.isWhole || grant.scope.constraint == nil)
+                    && (!needsWhole || grant.scope.constraint == nil)
             }
             if meeting.isEmpty {
                 _ = try granting(requirement.letter, on: requirement.type)
@@ -105,22 +107,45 @@ extension Decider {
     }
 
     private func bind(
-        _ input: inout OperationInput, _ level: OperationLevel, _ found: [EffectiveGrant]
+        _ input: inout OperationInput, _ level: OperationLevel, _ found: [EffectiveGrant],
+        _ inContext: [EffectiveGrant]
     ) throws(Refused) -> Bound {
         switch input.descriptor.binding {
-        case .nobody, .submission, .population, .search:
+        case .population:
+            // It is about people beyond any boundary, so for clients that have none.
+            guard found.contains(where: \.isEveryone) else { throw Refused(.contextRefused) }
+            return Bound(level: level)
+        case .nobody, .submission, .search:
             return Bound(level: level)
         case .patient:
-            return Bound(level: try patientLevel(level, found))
+            let level = try patientLevel(level, found)
+            if case .instance(let key) = level { try requireAll(input.descriptor, inContext, reach: key.id) }
+            return Bound(level: level)
         case .instance:
             guard case .instance(let key) = level,
                 let read = try? CanonicalRequest(FHIRRequest(method: .get, path: "/\(key)"))
             else { throw Refused(.operationNotSupported) }
-            return Bound(level: level, proof: try Decider(read, of: self).permit())
+            let proof = try Decider(read, of: self).permit()
+            // What is put together from several answers is no proof by one of them.
+            guard !proof.isGathered else { throw Refused(.operationNotSupported) }
+            return Bound(level: level, proof: proof)
         case .parameter(let name):
-            try bindParameter(name, &input, found)
+            try requireAll(input.descriptor, inContext, reach: try bindParameter(name, &input, found))
             return Bound(level: level)
         }
+    }
+
+    /// Each requirement has to be met for the patient at hand, and not one for this patient and another for somebody else.
+    private func requireAll(
+        _ descriptor: OperationDescriptor, _ inContext: [EffectiveGrant], reach patient: ResourceID
+    ) throws(Refused) {
+        let isMet = descriptor.requirements.allSatisfy { requirement in
+            inContext.contains {
+                $0.grants(requirement.letter, on: requirement.type, types: policy.types)
+                    && $0.boundary.contains(patient)
+            }
+        }
+        guard isMet else { throw Refused(.operationNotSupported) }
     }
 
     private func patientLevel(_ level: OperationLevel, _ found: [EffectiveGrant]) throws(Refused) -> OperationLevel {
@@ -148,11 +173,11 @@ extension Decider {
 
     private func bindParameter(
         _ name: String, _ input: inout OperationInput, _ found: [EffectiveGrant]
-    ) throws(Refused) {
+    ) throws(Refused) -> ResourceID {
         guard let place = input.arguments.firstIndex(where: { $0.name == name }) else {
             guard let only = onlyPatient(found) else { throw Refused(.patientRequired, parameter: name) }
             input.arguments.append(OperationInput.Argument(name: name, text: only.text, member: "valueId"))
-            return
+            return only
         }
         let text = input.arguments[place].text ?? input.arguments[place].value?["reference"]?.string ?? ""
         let key: InstanceKey?
@@ -174,6 +199,7 @@ extension Decider {
         } else {
             input.arguments[place].text = canonical
         }
+        return key.id
     }
 
     /// What is handed in must be the patients' own, unless every patient is inside.

@@ -179,20 +179,26 @@ struct Rebuilding {
     private func plain(_ node: JSONNode) -> [UInt8]? {
         let names = names(in: node)
         let isFree = judge.grants.contains(where: \.isEveryone)
-        guard isFree || names.allSatisfy({ key in judge.grants.contains { $0.boundary.contains(key.id) } }) else {
-            return nil
-        }
+        guard isFree || names.allSatisfy(isInside) else { return nil }
         guard let addresses else { return Array(node.bytes) }
         return rewritten(JSONValue(node), addresses).serialized
     }
 
-    /// The patients whom texts in a value name.
+    /// Whether what a text names may stand in a value: a patient of a boundary. Of any other record nobody has looked
+    /// whose it is.
+    private func isInside(_ key: InstanceKey) -> Bool {
+        key.type == .patient && judge.grants.contains { $0.boundary.contains(key.id) }
+    }
+
+    /// The patients, and the records of patients, that texts in a value name.
     private func names(in node: JSONNode) -> [InstanceKey] {
         switch node.kind {
         case .array: return node.elements.flatMap(names)
         case .object: return node.members.flatMap { names(in: $0.value) }
         case .string:
-            guard let text = node.string, let key = LiteralReference(text).key, key.type == .patient else { return [] }
+            guard let text = node.string, let key = LiteralReference(text).key,
+                [.compartment, .restricted].contains(permit.rule.policy.types[key.type].typeClass)
+            else { return [] }
             return [key]
         case .number, .bool, .null: return []
         }

@@ -158,10 +158,16 @@ public struct OperationDescriptor: Hashable, Sendable {
     }
 
     private var bindingFault: String? {
+        let loose = parameters.filter { $0.value.kind == .patient && binding != .parameter($0.key) }.keys.min()
+        if let loose { return "the parameter `\(loose)` names a patient whom nothing holds against the boundary" }
+        if levels.contains(.instance), ![.patient, .instance, .nobody].contains(binding) {
+            return "an operation on an instance is tied to that instance"
+        }
         switch binding {
         case .nobody:
-            return contexts == [.system] || requirements.allSatisfy { !OperationDescriptor.holdsPatients($0.type) }
-                ? nil : "an operation that needs scopes on patients' records must say how it is tied to a patient"
+            let named = types.union(requirements.map(\.type))
+            return named.isSubset(of: OperationDescriptor.nobodys)
+                ? nil : "an operation on patients' records, or with scopes on them, must say how it is tied to a patient"
         case .patient:
             return types == [.patient] && !levels.contains(.system)
                 ? nil : "an operation that is called on a patient has the type `Patient`"
@@ -172,8 +178,11 @@ public struct OperationDescriptor: Hashable, Sendable {
             }
             return nil
         case .search:
-            return levels == [.type] && types.count == 1 && !changesState
-                ? nil : "an operation that is a search has the level `type`, one type, and changes nothing"
+            guard levels == [.type], types.count == 1, let type = types.first, !changesState else {
+                return "an operation that is a search has the level `type`, one type, and changes nothing"
+            }
+            let taken = parameters.keys.filter { R4.searchParameter($0, for: type) != nil }.min()
+            return taken.map { "the parameter `\($0)` is a search parameter of its type" }
         case .submission:
             return parameters.values.contains { $0.kind == .resource }
                 ? nil : "an operation that is handed resources needs a parameter of the kind `resource`"
@@ -182,9 +191,11 @@ public struct OperationDescriptor: Hashable, Sendable {
         }
     }
 
-    private static func holdsPatients(_ type: ResourceType) -> Bool {
-        R4.patientMembership(type) != nil || type == .group || type == .binary
-    }
+    /// The types that belong to nobody; none where the table of types cannot be made.
+    private static let nobodys: Set<ResourceType> = {
+        guard let table = try? TypeTable.r4() else { return [] }
+        return Set(ResourceType.allCases.filter { [.shared, .conformance].contains(table[$0].typeClass) })
+    }()
 
     /// Second query languages, and operations that change what rules and records mean (b.9, last row).
     private static let neverDescribed: Set<String> = [

@@ -48,7 +48,9 @@ struct SubmittedRecords {
         let foreign = MultiPatient(
             panel: panel, policy: policy,
             forms: ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.publicBase))
-        guard !contained.contains(where: foreign.isForeign) else { return false }
+        guard !contained.contains(where: foreign.isForeign),
+            resource.pointedBinaries(foreign.forms).isEmpty
+        else { return false }
         return ([resource] + contained).flatMap { $0.allReferences() }.allSatisfy { value in
             guard let key = key(value, entries) else { return isHarmless(value) }
             return key.type != .patient || panel.contains(key.id)

@@ -68,10 +68,14 @@ public struct ConsentOffer: Hashable, Sendable {
         return isWorthwhile ? result : nil
     }
 
-    /// The values whose fields came ticked in a form.
+    /// The values whose fields came ticked in a form. The parts of an unticked line count for nothing, however they
+    /// came: what was refused must not be remembered as allowed.
     public func chosen(in form: FormParameters) -> Set<String> {
-        let lines = items.flatMap { item in [(item.field, item.value)] + item.parts.map { ($0.field, $0.value) } }
-        return Set(lines.filter { form[$0.0] != nil }.map(\.1))
+        Set(
+            items.flatMap { item -> [String] in
+                guard form[item.field] != nil else { return [] }
+                return [item.value] + item.parts.filter { form[$0.field] != nil }.map(\.value)
+            })
     }
 
     /// Every value of the offer: what a page sends on which nothing was unticked.

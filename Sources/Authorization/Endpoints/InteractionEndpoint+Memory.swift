@@ -8,22 +8,36 @@ extension InteractionEndpoint {
         for offer: ConsentOffer, _ member: SignedInMember, _ launch: LaunchContext, _ step: Step
     ) async throws -> Set<String>? {
         let request = step.transaction.request
-        guard !request.asksConsent else { return nil }
+        guard !request.asksConsent, Self.isProven(step) else { return nil }
         let key = ConsentKey(
             subject: member.subject, clientID: request.clientID, patient: launch.patient, fhirBase: request.fhirBase)
-        return try await parts.stores.consents.remembered(key)?.answer(to: offer, at: parts.clock.now())
+        guard let memory = try await parts.stores.consents.remembered(key),
+            memory.offered.contains(Self.marker(step))
+        else { return nil }
+        return memory.answer(to: offer, at: parts.clock.now())
     }
+
+    /// Whether who gets the code is who it was given to before: the client proves itself, or the place does. Any
+    /// program on a device can say that it is an installed app (RFC 8252 §8.6).
+    private static func isProven(_ step: Step) -> Bool {
+        step.client.isConfidential || step.redirect.uri.hasPrefix("https://")
+    }
+
+    /// Binds a memory to the registration and the place that the person saw; no scope looks like it.
+    private static func marker(_ step: Step) -> String { "#\(step.client.revision) \(step.redirect.uri)" }
 
     /// Keeps the ticks of a consent that was just given.
     func remember(_ chosen: Set<String>, of offer: ConsentOffer, _ step: Step) async throws {
-        guard case .awaitingConsent(let member, let launch) = step.transaction.state else { return }
+        guard case .awaitingConsent(let member, let launch) = step.transaction.state, Self.isProven(step) else {
+            return
+        }
         let now = parts.clock.now()
         let key = ConsentKey(
             subject: member.subject, clientID: step.client.id, patient: launch.patient,
             fhirBase: step.transaction.request.fhirBase)
         try await parts.stores.consents.remember(
             RememberedConsent(
-                key: key, offered: offer.everything, chosen: chosen, givenAt: now,
+                key: key, offered: offer.everything.union([Self.marker(step)]), chosen: chosen, givenAt: now,
                 expiresAt: now + parts.configuration.consentMemory))
     }
 }

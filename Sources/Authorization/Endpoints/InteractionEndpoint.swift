@@ -218,7 +218,9 @@ public struct InteractionEndpoint: Sendable {
             return .page(.chooseEncounter(page))
         case .consent(let offer, let member, let launch):
             if let chosen = try await remembered(for: offer, member, launch, step) {
-                return try await advance(step, by: .allowed(chosen), from: visitor)
+                var answered = step
+                answered.isRemembered = true
+                return try await advance(answered, by: .allowed(chosen), from: visitor)
             }
             return .page(.consent(try await page(for: offer, member, launch, step)))
         case .notYours, .over: throw Self.notYours
@@ -257,7 +259,8 @@ public struct InteractionEndpoint: Sendable {
             session: step.transaction.session)
         guard
             try await parts.stores.codes.issue(
-                record, for: grant, closing: step.transaction, record: step.maker.record(.consent, grant: grant))
+                record, for: grant, closing: step.transaction,
+                record: step.maker.record(.consent, grant: grant, detail: step.isRemembered ? "remembered" : nil))
         else { throw Self.notYours }
         try await parts.audit.flush()
         return .redirect(
@@ -287,6 +290,8 @@ struct Step: Sendable {
     let client: ClientRegistration
     let redirect: ValidatedRedirect
     let maker: RecordMaker
+    /// Whether the consent of this step is one that was remembered, and not given now.
+    var isRemembered = false
 
     func loginPage(problem: LoginProblem?) -> LoginPage {
         LoginPage(transaction: handle, clientName: client.name, redirectURI: redirect.uri, problem: problem)

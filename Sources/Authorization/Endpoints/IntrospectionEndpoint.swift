@@ -134,6 +134,13 @@ public struct IntrospectionEndpoint: Sendable {
         if let subject = grant.subject {
             guard let account = try await parts.stores.users.user(subject), !account.isDisabled else { return nil }
         }
+        // As at the token endpoint: what was allowed while the person is there ends with the session.
+        if let id = family.session {
+            guard let session = try await parts.stores.sessions.session(id),
+                session.isLive(at: now, idleLimit: parts.configuration.sessionIdleLimit),
+                session.signIn?.subject == grant.subject
+            else { return nil }
+        }
         let end = min(family.lastUsedAt + family.idleLimit, family.expiresAt ?? .max)
         let scope = grant.scopes.intersection(client.approvedScopes).text
         return Facts(

@@ -90,13 +90,25 @@ public struct LaunchEndpoint: Sendable {
             let reader = ContextLookup.Reader(
                 subject: subject, fhirUser: member.fhirUser, launch: caller.access.tokenID.text,
                 clientID: client.id, program: client.program, fhirBase: base)
-            try await checkRecords(request.context, patient, reader)
+            guard try await isThere(patient, reader) else {
+                return try await forbid("the patient is not there for the user", request, caller, maker)
+            }
+            try await checkEncounter(request.context, patient, reader)
         }
         return try await store(request, subject, client, base, by: caller, maker, at: now)
     }
 
-    /// The patient must be there for the user, and the encounter must be the patient's.
-    private func checkRecords(
+    /// Whether the patient is there for staff. Everybody else's patients are those that the directory names one by one.
+    private func isThere(_ patient: ResourceID, _ reader: ContextLookup.Reader) async throws -> Bool {
+        guard let lookup = parts.lookup else { return true }
+        switch reader.fhirUser.type {
+        case .practitioner, .practitionerRole: return try await lookup.patient(patient, reader) != nil
+        default: return true
+        }
+    }
+
+    /// The encounter must be the patient's.
+    private func checkEncounter(
         _ context: LaunchContext, _ patient: ResourceID, _ reader: ContextLookup.Reader
     ) async throws {
         guard let lookup = parts.lookup else { return }

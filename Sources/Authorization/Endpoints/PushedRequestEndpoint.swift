@@ -17,6 +17,9 @@ public struct PushedRequestEndpoint: Sendable {
     /// The parameters that prove who the client is and are no part of the request.
     private static let credentials: Set<String> = ["client_secret", "client_assertion", "client_assertion_type"]
 
+    /// The longest request that is kept, in bytes.
+    private static let longestRequest = 16_384
+
     let parts: ServerParts
     let authenticator: ClientAuthenticator
     let authorization: AuthorizationEndpoint
@@ -36,9 +39,17 @@ public struct PushedRequestEndpoint: Sendable {
             if form["client_id"] == nil { pairs.append(("client_id", client.id.text)) }
             let text = pairs.map { "\(FormParameters.encode($0.0))=\(FormParameters.encode($0.1))" }
                 .joined(separator: "&")
+            guard text.utf8.count <= Self.longestRequest else {
+                throw OAuthError(.invalidRequest, "the request is too long to be pushed")
+            }
             try authorization.check(try FormParameters(parsing: text.utf8, repetition: .noted), from: client)
-            let handle = parts.random.secret()
             let now = parts.clock.now()
+            // Each is a row, as a launch that is begun is one.
+            guard parts.budget.mayBegin(from: source.address, at: now) else {
+                parts.budget.countUnrecorded()
+                return .tooManyRequests(retryAfter: 1)
+            }
+            let handle = parts.random.secret()
             try await parts.stores.pushedRequests.insert(
                 PushedRequest(
                     hash: handle.hash, clientID: client.id, form: text,

@@ -15,7 +15,7 @@ extension AdminAPI {
                 "accounting",
             ], request)
         var content = AuditContentFilter()
-        content.onlyDisclosures = request.query["accounting"] == "true"
+        content.onlyDisclosures = try flag("accounting", request)
         if let scope = request.query["scope"] { content.scopes = [scope] }
         var asked = try await query(request)
         asked.kinds = kinds

@@ -13,7 +13,7 @@ extension AdminAPI {
         guard let patient = request.query["patient"] else { throw Problem(400, "a report is about one `patient`") }
         let asked = try await query(request)
         var content = AuditContentFilter()
-        content.onlyDisclosures = request.query["accounting"] == "true"
+        content.onlyDisclosures = try flag("accounting", request)
         try await noteReading(request)
         var wanted = asked
         wanted.kinds = [AuditIndex.accessKind]
@@ -58,7 +58,7 @@ extension AdminAPI {
             throw Problem(400, "`format` can be ndjson, csv or bundle")
         }
         var content = AuditContentFilter()
-        content.onlyDisclosures = request.query["accounting"] == "true"
+        content.onlyDisclosures = try flag("accounting", request)
         if let scope = request.query["scope"] { content.scopes = [scope] }
         let asked = try await query(request)
         try await noteReading(request)

@@ -41,9 +41,12 @@ extension AdminAPI {
         try require([.admin], request)
         try allow([], request)
         let (store, id, actor, now) = (auditSide.store, request.path[2], request.actor.name, clock.milliseconds())
+        let isHeld = try await NIOThreadPool.singleton.runIfActive { try store.holds().contains { $0.id == id } }
+        guard isHeld else { throw Problem.notFound }
+        // Recorded before it is done: no hold goes without a record of who lifted it.
+        try await note(.holdLifted, "hold \(id) lifted by \(actor)", request, nil)
         let isLifted = try await NIOThreadPool.singleton.runIfActive { try store.lift(id, by: actor, at: now) }
         guard isLifted else { throw Problem.notFound }
-        try await note(.holdLifted, "hold \(id) lifted by \(actor)", request, nil)
         return .object([.init("lifted", .string(id))])
     }
 
@@ -51,7 +54,7 @@ extension AdminAPI {
     func retain(_ request: AdminRequest) async throws -> JSONValue {
         try require([.admin], request)
         try allow(["rehearsal"], request)
-        let isRehearsal = request.query["rehearsal"] == "true"
+        let isRehearsal = try flag("rehearsal", request)
         let outcome = try await auditSide.retain(isRehearsal: isRehearsal)
         var row = Row()
         row.set("removed", Int(outcome.removed))

@@ -9,17 +9,25 @@ extension AdminAPI {
     func rotateKeys(_ request: AdminRequest) async throws -> JSONValue {
         try require([.admin, .security], request)
         try allow([], request)
+        if let body = request.body, body.object == nil { throw Problem(400, "the body is not an object") }
         for member in request.body?.object ?? [] where !["purpose", "leaked"].contains(member.name) {
             throw Problem(400, "unknown member", detail: "`\(member.name)` is not known here")
         }
         var purposes = KeyKeeper.purposes
-        if let text = request.body?["purpose"]?.string {
-            guard let purpose = StoredKey.Purpose(rawValue: text), purposes.contains(purpose) else {
+        if let value = request.body?["purpose"] {
+            guard let purpose = value.string.flatMap({ StoredKey.Purpose(rawValue: $0) }), purposes.contains(purpose)
+            else {
                 throw Problem(400, "not a purpose", detail: "keys are rotated for access-token, id-token and page-link")
             }
             purposes = [purpose]
         }
-        let isLeaked = request.body?["leaked"]?.bool ?? false
+        var isLeaked = false
+        if let value = request.body?["leaked"] {
+            guard let flag = value.bool else {
+                throw Problem(400, "not a flag", detail: "`leaked` is true or false")
+            }
+            isLeaked = flag
+        }
         var done: [String] = []
         for purpose in purposes {
             done +=

@@ -56,6 +56,16 @@ public struct AdminAPI: Sendable {
         }
     }
 
+    /// Whether a flag of the query is set. What is neither `true` nor `false` is refused: a rehearsal that was asked
+    /// for in other words must not become the real thing.
+    func flag(_ name: String, _ request: AdminRequest) throws -> Bool {
+        guard let text = request.query[name] else { return false }
+        guard let isSet = Bool(text) else {
+            throw Problem(400, "not a flag", detail: "`\(name)` is `true` or `false`")
+        }
+        return isSet
+    }
+
     /// The subject of an account name; a name that nobody bears finds nothing, and says so.
     func subject(named name: String) async throws -> SubjectID {
         guard let account = try await stores.users.user(named: name) else {

@@ -2,6 +2,7 @@
 public enum ProductionHazard: Hashable, Sendable, CaseIterable, CustomStringConvertible {
     case demoMode
     case demoIdentities
+    case demoLeftovers
     case plainHTTP
     case unprotectedAdmin
     case sharedHostName
@@ -15,6 +16,9 @@ public enum ProductionHazard: Hashable, Sendable, CaseIterable, CustomStringConv
             "demo mode has published accounts and keys; start without --demo"
         case .demoIdentities:
             "a client or account uses a published demo name, secret, key or password; give it one of its own"
+        case .demoLeftovers:
+            "the state directory was a demo's and still has its published clients or accounts; start on a state "
+                + "directory of its own"
         case .plainHTTP:
             "clients would be answered in clear; use an https issuer, and either listeners.tls with the public listener on "
                 + "loopback, or tls-terminated-by-proxy when a proxy ends TLS"

@@ -38,7 +38,8 @@ struct DecisionRoutes: Sendable {
             return refusal(.forbidden)
         }
         await enforcer.prepare(asked)
-        let verdict = enforcer.decide(forGateway: asked)
+        // Nil stands for a flood of requests without a token: a refusal that costs no record.
+        guard let verdict = enforcer.decide(forGateway: asked) else { return refusal(.forbidden) }
         do throws(AuditFailure) {
             return response(verdict.given(try await recorder.record(verdict.record)))
         } catch {

@@ -59,12 +59,13 @@ struct AccessLogLine: Hashable, Sendable {
         let parts = halves[0].split { $0 == "/" || $0 == ":" }
         guard parts.count == 6, let day = Int64(parts[0]), let month = months.firstIndex(of: String(parts[1])),
             let year = Int64(parts[2]), let hour = Int64(parts[3]), let minute = Int64(parts[4]),
-            let second = Int64(parts[5]), (1970...9999).contains(year), (1...31).contains(day), hour < 24, minute < 60
+            let second = Int64(parts[5]), (1970...9999).contains(year), (1...31).contains(day),
+            (0...23).contains(hour), (0...59).contains(minute), (0...60).contains(second)
         else { return nil }
         let zone = halves[1]
-        guard zone.count == 5, let digits = Int64(zone.dropFirst()), zone.hasPrefix("+") || zone.hasPrefix("-") else {
-            return nil
-        }
+        guard zone.count == 5, let digits = Int64(zone.dropFirst()), digits >= 0, digits % 100 < 60,
+            zone.hasPrefix("+") || zone.hasPrefix("-")
+        else { return nil }
         let offset = (digits / 100 * 60 + digits % 100) * (zone.hasPrefix("-") ? -1 : 1)
         // Days from 1 March of year 0, so that the leap day is a year's last.
         let shifted = month < 2 ? year - 1 : year

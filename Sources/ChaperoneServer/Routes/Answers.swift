@@ -58,10 +58,25 @@ extension Request {
         return essence == "application/x-www-form-urlencoded"
     }
 
-    /// Whether a browser says that another site's page sent this.
+    /// Whether a browser says that another site's page sent this: by `Sec-Fetch-Site`, or, where an older browser has
+    /// none, by `Origin`.
     var isFromAnotherSite: Bool {
-        guard let name = HTTPField.Name("Sec-Fetch-Site"), let site = headers[name] else { return false }
-        return site != "same-origin" && site != "none"
+        if let name = HTTPField.Name("Sec-Fetch-Site"), let site = headers[name] {
+            return site != "same-origin" && site != "none"
+        }
+        guard let name = HTTPField.Name("Origin"), let origin = headers[name] else { return false }
+        // Our own forms come with `null` too: their pages have the referrer policy `no-referrer` (Fetch §3.2).
+        guard origin != "null" else { return false }
+        return !isOwn(origin)
+    }
+
+    /// Whether an origin is the authority that this request was sent to. A default port may be written or not.
+    private func isOwn(_ origin: String) -> Bool {
+        guard let authority = head.authority?.lowercased() else { return false }
+        let text = origin.lowercased()
+        return [("https://", ":443"), ("http://", ":80")].contains { scheme, port in
+            text == scheme + authority || text + port == scheme + authority
+        }
     }
 
     /// The body, not longer than `limit`; nil when it is longer.

@@ -58,8 +58,7 @@ struct ConfiguredIdentities {
     private func ceiling(of client: ConfiguredClient) throws -> ScopeSet {
         let scopes = try ScopeSet(parsing: client.scopes)
         guard let end = client.wildcardsUntil, clock.now() >= end else { return scopes }
-        let over = Set(client.riskyWildcards)
-        return ScopeSet(scopes.scopes.filter { !over.contains($0.text) })
+        return ScopeSet(scopes.scopes.filter { !ConfiguredClient.isRiskyWildcard($0) })
     }
 
     private static func grantType(_ type: ConfiguredClient.GrantType) -> GrantType {

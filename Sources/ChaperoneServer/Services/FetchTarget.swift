@@ -8,7 +8,7 @@ struct FetchTarget: Hashable, Sendable {
     let host: String
     let port: Int
 
-    /// Reads an http or https address without user information or fragment.
+    /// Reads an http or https address without user information or fragment, and with its host in lower case.
     init?(_ text: String) {
         let isSecure: Bool
         let rest: Substring
@@ -22,7 +22,11 @@ struct FetchTarget: Hashable, Sendable {
         guard text.utf8.count <= 2048, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
             !text.contains(where: { "@\\#\"<>".contains($0) })
         else { return nil }
-        guard let (host, port) = ListenAddress.split(String(rest.prefix { $0 != "/" && $0 != "?" })) else { return nil }
+        let authority = rest.prefix { $0 != "/" && $0 != "?" }
+        // What was looked up is pinned by its name, and a name has one spelling here.
+        guard !authority.utf8.contains(where: { (0x41...0x5A).contains($0) }),
+            let (host, port) = ListenAddress.split(String(authority))
+        else { return nil }
         url = text
         self.isSecure = isSecure
         self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host

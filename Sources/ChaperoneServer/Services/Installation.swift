@@ -59,6 +59,8 @@ public struct Installation: Sendable {
                 links: database.stores.memberLinks, panels: configuration.practitionerPanels),
             sealer: sealer, clock: clock, random: random, lookup: lookup.lookup
         ) { records in try await recorder.recordOnce(records) }
+        let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
+        guard try await !leftovers.areThere() else { throw Composition.Unsafe(hazards: [.demoLeftovers]) }
         try await ConfiguredIdentities(configuration: configuration, server: server, clock: clock).apply()
         self.configuration = configuration
         self.clock = clock

@@ -96,6 +96,29 @@ extension StoreContract {
             _ = try await stores.sweep.sweep(at: later.expiresAt)
             #expect(try await stores.consents.remembered(key) == nil)
         },
+        StoreContract("what was remembered goes when the access that it led to is ended") { stores async throws in
+            try await Sample.issueCode(stores)
+            let key = ConsentKey(
+                subject: Sample.subject, clientID: Sample.client, patient: try Sample.patient("p1"),
+                fhirBase: "https://fhir.example")
+            let consent = RememberedConsent(
+                key: key, offered: ["a"], chosen: ["a"], givenAt: Sample.now, expiresAt: Sample.now + 100)
+            try await stores.consents.remember(consent)
+            let ended = try await stores.revocations.revoke(
+                .grant(GrantID("g")), because: .administrator, at: Sample.now, record: Sample.record())
+            #expect(ended != nil)
+            #expect(try await stores.consents.remembered(key) == nil)
+            try await stores.consents.remember(consent)
+            let disabled = try await stores.revocations.revoke(
+                .user(Sample.subject), because: .accountDisabled, at: Sample.now, record: Sample.record())
+            #expect(disabled != nil)
+            #expect(try await stores.consents.remembered(key) == nil)
+            try await stores.consents.remember(consent)
+            let suspended = try await stores.revocations.revoke(
+                .client(Sample.client), because: .clientSuspended, at: Sample.now, record: Sample.record())
+            #expect(suspended != nil)
+            #expect(try await stores.consents.remembered(key) == nil)
+        },
         StoreContract("a person's sessions are listed, nobody else's") { stores async throws in
             try await Sample.populate(stores)
             try await stores.sessions.insert(Sample.session("s", signedIn: true))

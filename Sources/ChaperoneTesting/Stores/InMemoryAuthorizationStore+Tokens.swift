@@ -125,6 +125,7 @@ extension InMemoryAuthorizationStore: RevocationStore {
                 }
                 state.clients[id]?.status = .suspended
                 state.clients[id]?.revision += 1
+                state.consents = state.consents.filter { $0.key.clientID != id }
                 entries =
                     [state.revocation(of: target, because: reason, at: now)]
                     + state.endGrants(because: reason, at: now) { $0.clientID == id }
@@ -132,6 +133,7 @@ extension InMemoryAuthorizationStore: RevocationStore {
                 guard state.users[subject]?.isDisabled == false else { return nil }
                 state.users[subject]?.isDisabled = true
                 state.endSessions(of: subject)
+                state.consents = state.consents.filter { $0.key.subject != subject }
                 entries =
                     [state.revocation(of: target, because: reason, at: now)]
                     + state.endGrants(because: reason, at: now) { $0.subject == subject }
@@ -369,6 +371,9 @@ extension InMemoryAuthorizationStore.State {
         let ended = grants.values.filter { $0.revocation == nil && matches($0) }.map(\.id)
             .sorted { $0.text < $1.text }
         return ended.map { id in
+            if let grant = grants[id] {
+                consents = consents.filter { $0.key.subject != grant.subject || $0.key.clientID != grant.clientID }
+            }
             grants[id]?.revocation = GrantRevocation(at: now, reason: reason)
             return revocation(of: .grant(id), because: reason, at: now)
         }

@@ -32,12 +32,14 @@ public struct GatewayVerdict: Sendable {
 
 extension Enforcer {
     /// Decides a request that another gateway will forward. The same decision as for our own, and then only what can be
-    /// had without seeing the answer.
-    public func decide(forGateway request: ClientRequest) -> GatewayVerdict {
+    /// had without seeing the answer, under what is known of the protected server now.
+    ///
+    /// Nil for one refusal too many without a valid token: it is told to the gateway and not recorded one by one.
+    public func decide(forGateway request: ClientRequest) -> GatewayVerdict? {
         let incoming = receive(request)
         let draft = RecordDraft(incoming)
         switch incoming.standing {
-        case .throttled: return .refused(.throttled, draft)
+        case .throttled: return nil
         case .refused(let refusal, _): return .refused(refusal, draft)
         case .verified(let access, let userPanel, let systemPanel):
             let asker = Asker(
@@ -54,6 +56,7 @@ extension Enforcer {
     private func judge(_ request: CanonicalRequest, of asker: Asker, _ draft: RecordDraft) -> GatewayVerdict {
         var draft = draft
         draft.describe(request)
+        let policy = rulesNow.policy
         let question = asker.question(request, policy)
         switch AccessPolicy.decide(question) {
         case .deny(let denial): return .refused(GatewayRefusal(denial, realm: policy.publicBase), draft)

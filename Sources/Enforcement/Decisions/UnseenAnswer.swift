@@ -47,6 +47,8 @@ enum UnseenAnswer: Hashable, Sendable {
         }
         if !question.isBounded(permit) { return .harmless }
         guard permit.narrowingIsExact else { return .mustBeSeen("narrowing-not-exact") }
+        // A parameter that the server does not know it may pass over, and nobody would see the rows.
+        guard permit.narrowingIsDeclared else { return .mustBeSeen("narrowing-not-declared") }
         return keepsOthers(type, question) ? .harmless : .mustBeSeen("redaction-unseen")
     }
 

@@ -26,6 +26,8 @@ enum ContentCoding: Hashable, Sendable {
 
     /// The bytes as they were before they were packed.
     func unpacked(_ bytes: [UInt8], limit: Int) throws(UpstreamFailure) -> [UInt8] {
+        // A server may name a coding where it has nothing to pack.
+        guard !bytes.isEmpty else { return [] }
         switch self {
         case .identity: return bytes
         // 15 bits of window, and 16 for the gzip wrapper (zlib manual, inflateInit2).

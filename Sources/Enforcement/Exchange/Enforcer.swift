@@ -57,7 +57,7 @@ public final class Enforcer: Sendable {
     public func makeExchange() -> GatewayExchange { GatewayExchange(rules: rulesNow) }
 
     /// The rules with what the protected server says of itself now.
-    private var rulesNow: ExchangeRules {
+    var rulesNow: ExchangeRules {
         let known = capabilities?.policy
         return rules.withLock { rules in
             if let known, known != rules.policy { rules = rules.under(known) }
@@ -87,6 +87,12 @@ public final class Enforcer: Sendable {
     /// The same for a token whose facts somebody else has verified, such as a line of an access log.
     public func explain(_ request: ClientRequest, by access: GrantedAccess) -> Explanation {
         explain(request, standing(of: access, at: request.receivedAt / 1000), showing: nil)
+    }
+
+    /// The same for a request that has been received. A proof of possession counts once (RFC 9449 §11.1), so its token
+    /// is not verified again.
+    func explain(_ request: ClientRequest, received incoming: IncomingRequest) -> Explanation {
+        explain(request, incoming.standing, showing: nil)
     }
 
     private func explain(_ request: ClientRequest, _ standing: IncomingRequest.Standing, showing shown: ResourceView?)

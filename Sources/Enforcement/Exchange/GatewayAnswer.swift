@@ -65,4 +65,13 @@ enum Conclusion: Sendable {
         case .refusal(let refusal): refusal.outcome
         }
     }
+
+    /// The type on which the protected server was seen to pass over what a narrowed search said; nil where it was not.
+    var disobeyed: ResourceType? {
+        switch self {
+        case .released(let answer): answer.disobeyed
+        case .bundle(let response): response.disobeyed
+        case .refusal: nil
+        }
+    }
 }

@@ -222,7 +222,7 @@ extension GatewayExchange {
     /// Writes the answer and asks for the closing record; the answer follows it and nothing else.
     private mutating func conclude(_ conclusion: Conclusion, draft: RecordDraft) -> Action {
         let written = WrittenAnswer(conclusion, in: format, changesUpstream: receipt != nil)
-        if case .released(let answer) = conclusion { disobeyed = answer.disobeyed }
+        disobeyed = conclusion.disobeyed
         let record = draft.closing(written.conclusion)
         state = .closing(written, record.decisionID)
         var opened: OpeningReceipt?

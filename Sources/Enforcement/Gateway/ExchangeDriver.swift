@@ -47,11 +47,11 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     }
 
     private func begin(_ asked: ClientRequest, _ refusal: FramingRefusal?) {
-        if site.explains, refusal == nil, asked.values(of: "chaperone-explain") == ["1"] {
-            explanation = site.enforcer.explain(asked)
-        }
         let incoming = site.enforcer.receive(asked, refusal: refusal)
         self.incoming = incoming
+        if site.explains, refusal == nil, asked.values(of: "chaperone-explain") == ["1"] {
+            explanation = site.enforcer.explain(asked, received: incoming)
+        }
         handle(.request(incoming))
     }
 

@@ -139,7 +139,7 @@ public struct AccessTokenVerifier: Sendable {
     ) -> TokenRefusal? {
         guard case .proofKey(let thumbprint) = confirmation, proofs.count == 1,
             let proof = try? DPoPProof(proofs[0], for: request, now: now), proof.thumbprint == thumbprint,
-            replays.remember("\(thumbprint) \(proof.tokenID)", at: now)
+            replays.remember(proof.tokenID, of: thumbprint, at: now)
         else { return .badProof }
         return nil
     }

@@ -9,6 +9,8 @@ final class ProofReplays: Sendable {
     private struct Tables {
         var newer: Set<String> = []
         var older: Set<String> = []
+        /// How many of the newer ones each key has made.
+        var counts: [String: Int] = [:]
         var turnedAt: Int64 = 0
     }
 
@@ -16,19 +18,28 @@ final class ProofReplays: Sendable {
     private static let span: Int64 = 150
     /// More than this in one span are not remembered but refused.
     private static let capacity = 200_000
+    /// The same of one key, so that one client cannot take the room of all.
+    private static let capacityOfKey = 20_000
 
     private let tables = Mutex(Tables())
 
     /// Remembers a proof; false when it was seen, or there is no room to remember it.
-    func remember(_ proof: String, at now: Int64) -> Bool {
-        tables.withLock { tables in
+    ///
+    /// - Parameter thumbprint: of the key that has signed it.
+    func remember(_ proofID: String, of thumbprint: String, at now: Int64) -> Bool {
+        let proof = "\(thumbprint) \(proofID)"
+        return tables.withLock { tables in
             if now - tables.turnedAt >= Self.span {
                 tables.older = now - tables.turnedAt >= 2 * Self.span ? [] : tables.newer
                 tables.newer = []
+                tables.counts = [:]
                 tables.turnedAt = now
             }
-            guard tables.newer.count < Self.capacity, !tables.older.contains(proof) else { return false }
-            return tables.newer.insert(proof).inserted
+            guard tables.newer.count < Self.capacity, tables.counts[thumbprint, default: 0] < Self.capacityOfKey,
+                !tables.older.contains(proof), tables.newer.insert(proof).inserted
+            else { return false }
+            tables.counts[thumbprint, default: 0] += 1
+            return true
         }
     }
 }

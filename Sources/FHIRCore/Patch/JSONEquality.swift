@@ -10,14 +10,17 @@ extension JSONValue {
             DecimalNumber(numberText) == DecimalNumber(other.numberText)
         case (.array(let left), .array(let right)):
             left.count == right.count && zip(left, right).allSatisfy { $0.isEqual(to: $1) }
-        case (.object(let left), .object(let right)):
-            left.count == right.count
-                && left.allSatisfy { member in
-                    right.first { $0.name.utf8.elementsEqual(member.name.utf8) }?.value.isEqual(to: member.value)
-                        ?? false
-                }
+        case (.object(let left), .object(let right)): JSONValue.areEqual(left, right)
         case (.null, _), (.bool, _), (.string, _), (.int, _), (.number, _), (.array, _), (.object, _): false
         }
+    }
+
+    /// By a table of the names' bytes, so that the work is that of reading both. Of members of one name the first
+    /// counts.
+    private static func areEqual(_ left: [JSONMemberValue], _ right: [JSONMemberValue]) -> Bool {
+        guard left.count == right.count else { return false }
+        let values = Dictionary(right.map { (Array($0.name.utf8), $0.value) }) { first, _ in first }
+        return left.allSatisfy { values[Array($0.name.utf8)]?.isEqual(to: $0.value) ?? false }
     }
 
     private var numberText: String {

@@ -2,15 +2,15 @@ extension JSONPatch {
     /// The document after all operations, or why one of them fails; then nothing of the patch holds (RFC 6902 §5).
     ///
     /// - Parameter limits: the largest and deepest document that may arise, also between two operations: what an
-    ///   operation copies can be copied again.
+    ///   operation copies can be copied again. Beside them the work of all operations together is bounded.
     public func applied(
         to document: JSONValue, limits: JSONLimits = .default
     ) throws(JSONPatchError) -> JSONValue {
         var document = document
-        var bytes = document.extent.bytes
+        var budget = Budget(bytes: document.extent.bytes)
         for (place, operation) in operations.enumerated() {
             do throws(Fault) {
-                try apply(operation, to: &document, &bytes, limits)
+                try apply(operation, to: &document, &budget, limits)
             } catch {
                 switch error {
                 case .nowhere: throw .noSuchPlace(place)
@@ -26,41 +26,58 @@ extension JSONPatch {
         case nowhere, differs, tooLarge
     }
 
+    /// What all operations together may take in and cost: each copies the containers on its way, and a few bytes of a
+    /// patch would otherwise buy a copy of the whole document.
+    private struct Budget {
+        var bytes: Int
+        private var work = 2_000_000
+
+        init(bytes: Int) { self.bytes = bytes }
+
+        /// Charges for work; one unit is one member, one element or one byte.
+        mutating func spend(_ units: Int) throws(Fault) {
+            work -= units
+            guard work >= 0 else { throw .tooLarge }
+        }
+    }
+
     private func apply(
-        _ operation: Operation, to document: inout JSONValue, _ bytes: inout Int, _ limits: JSONLimits
+        _ operation: Operation, to document: inout JSONValue, _ budget: inout Budget, _ limits: JSONLimits
     ) throws(Fault) {
         switch operation {
         case .add(let path, let value):
-            try grow(by: value, at: path, &bytes, limits)
-            document = try Self.changed(document, at: path.tokens[...], .add(value))
+            try grow(by: value, at: path, &budget, limits)
+            document = try Self.changed(document, at: path.tokens[...], .add(value), &budget)
         case .remove(let path):
-            document = try Self.changed(document, at: path.tokens[...], .remove)
+            document = try Self.changed(document, at: path.tokens[...], .remove, &budget)
         case .replace(let path, let value):
-            try grow(by: value, at: path, &bytes, limits)
-            document = try Self.changed(document, at: path.tokens[...], .replace(value))
+            try grow(by: value, at: path, &budget, limits)
+            document = try Self.changed(document, at: path.tokens[...], .replace(value), &budget)
         case .move(let from, let to):
-            let value = try Self.value(document, at: from)
+            let value = try Self.value(document, at: from, &budget)
             // What is moved to where it stands stays (RFC 6902 §4.4).
             guard from != to else { return }
-            document = try Self.changed(document, at: from.tokens[...], .remove)
-            try grow(by: value, at: to, &bytes, limits)
-            document = try Self.changed(document, at: to.tokens[...], .add(value))
+            document = try Self.changed(document, at: from.tokens[...], .remove, &budget)
+            try grow(by: value, at: to, &budget, limits)
+            document = try Self.changed(document, at: to.tokens[...], .add(value), &budget)
         case .copy(let from, let to):
-            let value = try Self.value(document, at: from)
-            try grow(by: value, at: to, &bytes, limits)
-            document = try Self.changed(document, at: to.tokens[...], .add(value))
+            let value = try Self.value(document, at: from, &budget)
+            try grow(by: value, at: to, &budget, limits)
+            document = try Self.changed(document, at: to.tokens[...], .add(value), &budget)
         case .test(let path, let value):
-            guard try Self.value(document, at: path).isEqual(to: value) else { throw .differs }
+            let found = try Self.value(document, at: path, &budget)
+            try budget.spend(value.extent.bytes)
+            guard found.isEqual(to: value) else { throw .differs }
         }
     }
 
     /// Counts what comes in and never what goes, so that no order of operations can grow past the limit unseen.
     private func grow(
-        by value: JSONValue, at path: JSONPointer, _ bytes: inout Int, _ limits: JSONLimits
+        by value: JSONValue, at path: JSONPointer, _ budget: inout Budget, _ limits: JSONLimits
     ) throws(Fault) {
         let extent = value.extent
-        bytes += extent.bytes
-        guard bytes <= 2 * limits.maxBytes, path.tokens.count + extent.depth <= limits.maxDepth else {
+        budget.bytes += extent.bytes
+        guard budget.bytes <= 2 * limits.maxBytes, path.tokens.count + extent.depth <= limits.maxDepth else {
             throw .tooLarge
         }
     }
@@ -71,14 +88,19 @@ extension JSONPatch {
         case add(JSONValue), remove, replace(JSONValue)
     }
 
-    private static func value(_ document: JSONValue, at pointer: JSONPointer) throws(Fault) -> JSONValue {
+    private static func value(
+        _ document: JSONValue, at pointer: JSONPointer, _ budget: inout Budget
+    ) throws(Fault) -> JSONValue {
         var value = document
         for token in pointer.tokens {
             switch value {
             case .object(let members):
+                try budget.spend(members.count)
                 guard let member = members.first(where: { $0.isNamed(token) }) else { throw .nowhere }
                 value = member.value
-            case .array(let elements): value = elements[try index(token, below: elements.count)]
+            case .array(let elements):
+                try budget.spend(1)
+                value = elements[try index(token, below: elements.count)]
             case .null, .bool, .int, .number, .string: throw .nowhere
             }
         }
@@ -87,7 +109,7 @@ extension JSONPatch {
 
     /// The value with one change made at a place; what lies beside the way stays as it is.
     private static func changed(
-        _ value: JSONValue, at tokens: ArraySlice<String>, _ change: Change
+        _ value: JSONValue, at tokens: ArraySlice<String>, _ change: Change, _ budget: inout Budget
     ) throws(Fault) -> JSONValue {
         guard let token = tokens.first else {
             switch change {
@@ -99,20 +121,22 @@ extension JSONPatch {
         let rest = tokens.dropFirst()
         switch value {
         case .object(var members):
+            try budget.spend(members.count)
             let place = members.firstIndex { $0.isNamed(token) }
             if rest.isEmpty {
                 try Self.change(&members, token, place, change)
             } else {
                 guard let place else { throw .nowhere }
-                members[place] = JSONMemberValue(token, try changed(members[place].value, at: rest, change))
+                members[place] = JSONMemberValue(token, try changed(members[place].value, at: rest, change, &budget))
             }
             return .object(members)
         case .array(var elements):
+            try budget.spend(elements.count)
             if rest.isEmpty {
                 try Self.change(&elements, token, change)
             } else {
                 let place = try index(token, below: elements.count)
-                elements[place] = try changed(elements[place], at: rest, change)
+                elements[place] = try changed(elements[place], at: rest, change, &budget)
             }
             return .array(elements)
         case .null, .bool, .int, .number, .string: throw .nowhere

@@ -22,6 +22,7 @@ struct SQLiteRevocationStore: RevocationStore {
                         WHERE id = ? AND status IN ('active', 'pending')
                         """, arguments: [id.text])
                 guard database.changesCount == 1 else { return nil }
+                try database.execute(sql: "DELETE FROM remembered_consent WHERE client_id = ?", arguments: [id.text])
                 entries =
                     [try Self.append(target, because: reason, at: now, in: database)]
                     + (try Self.endGrants(where: "client_id = ?", id.text, because: reason, at: now, in: database))
@@ -31,6 +32,8 @@ struct SQLiteRevocationStore: RevocationStore {
                     arguments: [subject.text])
                 guard database.changesCount == 1 else { return nil }
                 try database.execute(sql: "DELETE FROM session WHERE subject = ?", arguments: [subject.text])
+                try database.execute(
+                    sql: "DELETE FROM remembered_consent WHERE subject = ?", arguments: [subject.text])
                 entries =
                     [try Self.append(target, because: reason, at: now, in: database)]
                     + (try Self.endGrants(where: "subject = ?", subject.text, because: reason, at: now, in: database))
@@ -56,7 +59,8 @@ struct SQLiteRevocationStore: RevocationStore {
         }
     }
 
-    /// Ends the grants that a condition names, with an entry for each.
+    /// Ends the grants that a condition names, with an entry for each. What their persons wanted to be remembered for
+    /// their clients goes with them, so that ended access does not come back without a question.
     static func endGrants(
         where condition: String, _ argument: String, because reason: RevocationReason, at now: Int64,
         in database: Database
@@ -64,6 +68,11 @@ struct SQLiteRevocationStore: RevocationStore {
         let ids = try String.fetchAll(
             database, sql: "SELECT id FROM access_grant WHERE revoked_at IS NULL AND \(condition) ORDER BY id",
             arguments: [argument])
+        try database.execute(
+            sql: """
+                DELETE FROM remembered_consent WHERE (subject, client_id) IN (
+                    SELECT subject, client_id FROM access_grant WHERE revoked_at IS NULL AND \(condition))
+                """, arguments: [argument])
         return try ids.map { id in
             try database.execute(
                 sql: "UPDATE access_grant SET revoked_at = ?, revocation_reason = ? WHERE id = ?",

@@ -259,7 +259,9 @@ import Testing
         let json =
             #"{"resourceType":"DocumentReference","status":"current","subject":{"reference":"Patient/pA"},"content":[{"attachment":{"url":"https://gw.example/fhir/Binary/b1","title":"https://gw.example/fhir is ours"}}]}"#
         let permit = try Exchange.permit("POST /DocumentReference", .pw, body: json)
-        let released = try #require(admit(try Exchange.view(json), as: .submitted, under: permit).released)
+        let file = try #require(InstanceKey("Binary/b1"))
+        let released = try #require(
+            admit(try Exchange.view(json), as: .submitted, under: permit, visible: [file]).released)
         let text = String(decoding: released.bytes, as: UTF8.self)
 
         #expect(text.contains(#""url":"http://upstream.internal:9090/r4/Binary/b1""#))

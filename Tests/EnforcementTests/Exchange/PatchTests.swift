@@ -106,6 +106,28 @@ import Testing
         try expectNoLeak(answer)
     }
 
+    @Test(.verifies("attack@ATK-213"))
+    func `nobody opens a file for themselves by pointing at it`() async throws {
+        let (store, harness, token) = try setUp()
+        store.add(
+            Array(
+                #"{"resourceType":"DocumentReference","id":"docA","status":"current","subject":{"reference":"Patient/pA"},"content":[{"attachment":{"url":"Binary/b1"}}]}"#
+                    .utf8))
+
+        let moved = await send(
+            #"[{"op":"replace","path":"/content/0/attachment/url","value":"Binary/binB"}]"#,
+            to: "/DocumentReference/docA", harness, token)
+        let made = await harness.send(
+            "POST", "/DocumentReference", token: token, headers: [("Content-Type", "application/fhir+json")],
+            body: Array(
+                #"{"resourceType":"DocumentReference","status":"current","subject":{"reference":"Patient/pA"},"content":[{"attachment":{"url":"Binary/binB"}}]}"#
+                    .utf8))
+
+        #expect((400...499).contains(moved.status), "\(moved.text)")
+        #expect((400...499).contains(made.status), "\(made.text)")
+        #expect(!(moved.upstream + made.upstream).contains { $0.method != .get })
+    }
+
     @Test(.verifies("attack@ATK-131"))
     func `a foreign record and none are answered alike`() async throws {
         let (_, harness, token) = try setUp()
@@ -134,6 +156,22 @@ import Testing
 
         #expect(answer.status == 403)
         #expect(store.currentRecords == before)
+    }
+
+    @Test func `a patch tells nothing of what its reader would not see`() async throws {
+        let (store, harness, token) = try setUp()
+        store.add(
+            Array(
+                #"{"resourceType":"Encounter","id":"encShared","status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/pA"},"participant":[{"individual":{"reference":"Patient/pB"}}]}"#
+                    .utf8))
+        let place = #"[{"op":"test","path":"/participant/0/individual/reference","value":"#
+
+        let right = await send(place + #""Patient/pB"}]"#, to: "/Encounter/encShared", harness, token)
+        let wrong = await send(place + #""Patient/pC"}]"#, to: "/Encounter/encShared", harness, token)
+
+        #expect((403...404).contains(right.status), "\(right.text)")
+        #expect(right.status == wrong.status)
+        #expect(right.body == wrong.body)
     }
 
     @Test func `a revoked token patches nothing`() async throws {

@@ -294,6 +294,22 @@ import Testing
         try expectNoLeak(answer)
     }
 
+    @Test func `what a conditional create has found is written by no other entry`() async throws {
+        let (store, harness, token) = try setUp()
+        let before = store.currentRecords
+
+        let answer = await send(
+            [
+                BundleBuilder.entry(
+                    "POST", "Observation", BundleBuilder.observation(), name: BundleBuilder.second,
+                    more: #","ifNoneExist":"_id=obsA,obsB""#),
+                BundleBuilder.entry("DELETE", "Observation/obsA"),
+            ], harness, token)
+
+        #expect(answer.status == 400, "\(answer.text)")
+        #expect(store.currentRecords == before)
+    }
+
     @Test func `a conditional create is sent with its condition narrowed`() async throws {
         let (_, harness, token) = try setUp()
 

@@ -294,6 +294,19 @@ private func claims(_ changes: [String: JSONValue?] = [:]) -> JSONValue {
         #expect(await verify("one", verifier, at: moment + 3) == .failure(.expired))
     }
 
+    @Test func `made-up tokens drive out no answer about one that counts`() async throws {
+        let good = Self.active()
+        let source = IntrospectionSource(limit: 4) { token in token == "good" ? good : ["active": false] }
+        await source.learn("good", [0], foreignMapping(), at: moment)
+
+        for number in 1...20 {
+            await source.learn("junk\(number)", [UInt8(number)], foreignMapping(), at: moment)
+        }
+
+        let known = try #require(source.known([0], at: moment))
+        #expect(known.map(\.clientID.text) == .success("app"))
+    }
+
     @Test func `the face of an issuer that cannot be asked is 503, not a bad token`() {
         let refusal = GatewayRefusal(.issuerUnavailable, realm: base)
 

@@ -157,6 +157,17 @@ import Testing
         #expect(verifier.verify(token, now: 1_500) == .failure(.badSignature))
     }
 
+    @Test func `one key cannot take the room of all proofs`() {
+        let replays = ProofReplays()
+        var kept = 0
+
+        for number in 0..<20_010 where replays.remember("\(number)", of: "greedy", at: 1_500) { kept += 1 }
+
+        #expect(kept == 20_000)
+        #expect(replays.remember("1", of: "other", at: 1_500))
+        #expect(!replays.remember("1", of: "other", at: 1_500))
+    }
+
     @Test func `the memory is bounded and keeps what is used`() throws {
         let cache = VerifiedTokenCache(limit: 10)
         let access = VerifiedToken(

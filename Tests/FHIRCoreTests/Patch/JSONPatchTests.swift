@@ -197,6 +197,24 @@ import Testing
         }
     }
 
+    @Test func `objects of many members are compared in any order`() {
+        let members = (0..<20_000).map { JSONMemberValue("m\($0)", .int(Int64($0))) }
+
+        #expect(JSONValue.object(members).isEqual(to: .object(members.reversed())))
+        #expect(!JSONValue.object(members).isEqual(to: .object(Array(members.dropLast()) + [JSONMemberValue("m0", 0)])))
+    }
+
+    @Test func `few operations buy no endless copying`() throws {
+        let prepend = #"{"op":"add","path":"/a/0","value":1}"#
+        let patch = try Self.patch(
+            "[" + Array(repeating: prepend, count: JSONPatch.maxOperations).joined(separator: ",") + "]")
+        let large = JSONValue.object([JSONMemberValue("a", .array(Array(repeating: 0, count: 20_000)))])
+        let small = JSONValue.object([JSONMemberValue("a", .array(Array(repeating: 0, count: 100)))])
+
+        #expect(throws: JSONPatchError.self) { try patch.applied(to: large) }
+        #expect(try patch.applied(to: small) != small)
+    }
+
     @Test func `a patch has a bounded number of operations`() throws {
         let one = #"{"op":"remove","path":"/a"}"#
         let many = "[" + Array(repeating: one, count: JSONPatch.maxOperations + 1).joined(separator: ",") + "]"

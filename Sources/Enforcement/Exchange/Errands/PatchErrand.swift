@@ -72,9 +72,12 @@ struct PatchErrand: Errand {
         guard let stored = ExchangeRules.resource(body), let version = permitted.judged?.version else {
             return .conclude(.refusal(.uncheckable("stored-unreadable")))
         }
-        // What it tells of the stored version has to be what the token may read of it.
-        if let reading, admit(stored, as: .match, under: reading).released == nil {
-            return .conclude(.refusal(.notFound("stored-unreadable-for-token")))
+        // What it tells of the stored version has to be what the token may read of it: all of it, for the patch is
+        // applied to the whole and not to what a redaction would leave.
+        if let reading {
+            guard case .release = admit(stored, as: .match, under: reading) else {
+                return .conclude(.refusal(.notFound("stored-unreadable-for-token")))
+            }
         }
         switch patched(stored, by: patch, under: permitted.permit) {
         case .refuse(let denial): return .conclude(.refusal(GatewayRefusal(denial)))

@@ -42,8 +42,11 @@ struct PanelRows {
     /// Whether a row does not say of itself that it is over, void or not yet.
     private static func holds(_ row: ResourceView, now: Int64) -> Bool {
         if row.node["active"]?.bool == false { return false }
-        let over: Set<String> = ["entered-in-error", "inactive", "cancelled", "finished", "proposed", "planned"]
-        if let status = row.node["status"]?.string, over.contains(status) { return false }
+        // Only what says that it holds: codes that nobody thought of here open nothing.
+        let holding: Set<String> = ["active", "current", "in-progress", "arrived", "triaged", "booked", "final"]
+        if let status = row.node["status"] {
+            guard let code = status.string, holding.contains(code) else { return false }
+        }
         guard let period = row.node["period"] else { return true }
         let today = CivilDate(unixSeconds: now).text
         // FHIR R4 dateTime: the date is the beginning of the text, perhaps only a part of it.

@@ -144,17 +144,20 @@ extension TransactionErrand {
     }
 
     /// What the entries are called, and that no two of them write one instance (row 22: the second would be judged
-    /// against a state that the first has changed).
+    /// against a state that the first has changed). What a conditional create has found to be there is answered as it
+    /// was found, so no other entry may write it either.
     func references() throws(RequestRefusal) -> TransactionReferences {
         var references = TransactionReferences(
             TransactionNames(publicBase: rules.policy.publicBase, upstreamBase: rules.policy.upstreamBase))
         var written: Set<InstanceKey> = []
+        let found = Set(existing.values.map(\.key))
         for (place, entry) in entries.enumerated() {
             if let match = existing[place] {
                 try references.add(entry.fullURL, existing: match.key)
             } else if let request = entry.request {
                 try references.add(entry.fullURL, for: request)
-                if entry.isWrite, let key = request.interaction.instance, !written.insert(key).inserted {
+                guard entry.isWrite, let key = request.interaction.instance else { continue }
+                if found.contains(key) || !written.insert(key).inserted {
                     throw RequestRefusal(
                         status: 400, issueCode: "invalid",
                         diagnostics: "two entries of the transaction write one instance")

@@ -49,6 +49,7 @@ struct TransactionReferences: Sendable {
         for value in ([body] + (body.containedParts ?? [])).flatMap({ $0.allReferences() }) {
             switch value.literal {
             case .urn(let name):
+                if let key = known[name], deleted.contains(key) { return nil }
                 if let key = known[name], let range = value.literalRange {
                     edits.append(ByteEdit(range: range, replacement: Array("\"\(key)\"".utf8)))
                 } else if created[name] == nil {

@@ -1,0 +1,24 @@
+internal import FHIRCore
+
+extension ResourceView {
+    /// The Binaries of the protected server that a text anywhere in the resource is the address of.
+    ///
+    /// An attachment's `url` is no reference, and yet it opens the file to whoever may read the document.
+    func pointedBinaries(_ forms: ReferenceForms) -> Set<InstanceKey> {
+        var found: Set<InstanceKey> = []
+        var pending = [node]
+        while let next = pending.popLast() {
+            switch next.kind {
+            case .array: pending.append(contentsOf: next.elements)
+            case .object: pending.append(contentsOf: next.members.map(\.value))
+            case .string:
+                guard let text = next.string, let key = forms.read(LiteralReference(text)), key.type == .binary else {
+                    continue
+                }
+                found.insert(key)
+            case .number, .bool, .null: break
+            }
+        }
+        return found
+    }
+}
