@@ -111,11 +111,9 @@ extension Decider {
         _ inContext: [EffectiveGrant]
     ) throws(Refused) -> Bound {
         switch input.descriptor.binding {
-        case .population:
-            // It is about people beyond any boundary, so for clients that have none.
-            guard found.contains(where: \.isEveryone) else { throw Refused(.contextRefused) }
-            return Bound(level: level)
-        case .nobody, .submission, .search:
+        // A population is about people beyond any boundary: another payer has no panel before the match gives it one
+        // (decision 33).
+        case .nobody, .submission, .population, .search:
             return Bound(level: level)
         case .patient:
             let level = try patientLevel(level, found)

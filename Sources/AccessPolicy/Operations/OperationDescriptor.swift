@@ -154,20 +154,23 @@ public struct OperationDescriptor: Hashable, Sendable {
             return "levels, contexts, scopes and answers must each name something"
         }
         guard levels == [.system] || !types.isEmpty else { return "an operation on a type must name its types" }
-        return bindingFault
+        return bindingFault ?? instanceFault
+    }
+
+    /// An instance that is called on and that nothing holds against the boundary could be anybody's.
+    private var instanceFault: String? {
+        levels.contains(.instance) && ![.patient, .instance, .nobody].contains(binding)
+            ? "an operation on an instance is tied to that instance" : nil
     }
 
     private var bindingFault: String? {
         let loose = parameters.filter { $0.value.kind == .patient && binding != .parameter($0.key) }.keys.min()
         if let loose { return "the parameter `\(loose)` names a patient whom nothing holds against the boundary" }
-        if levels.contains(.instance), ![.patient, .instance, .nobody].contains(binding) {
-            return "an operation on an instance is tied to that instance"
-        }
         switch binding {
         case .nobody:
             let named = types.union(requirements.map(\.type))
             return named.isSubset(of: OperationDescriptor.nobodys)
-                ? nil : "an operation on patients' records, or with scopes on them, must say how it is tied to a patient"
+                ? nil : "an operation on patients' records or with scopes on them must say how it is tied to a patient"
         case .patient:
             return types == [.patient] && !levels.contains(.system)
                 ? nil : "an operation that is called on a patient has the type `Patient`"

@@ -56,7 +56,8 @@ import Testing
             Row(Records.observation("o", extra: #","focus":[{"reference":"Group/g"}]"#), .pw, 422),
             // Whoever points at a file opens it for themselves.
             Row(
-                Records.observation("o", extra: #","extension":[{"url":"http://x","valueUrl":"Binary/binB"}]"#), .pw, 422),
+                Records.observation("o", extra: #","extension":[{"url":"http://x","valueUrl":"Binary/binB"}]"#), .pw,
+                422),
             Row(
                 Records.observation(
                     "o", extra: #","extension":[{"url":"http://x","valueUrl":"https://gw.example/fhir/Binary/binB"}]"#),
