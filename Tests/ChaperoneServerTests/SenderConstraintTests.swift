@@ -63,7 +63,7 @@ import Testing
         return try await Browser().get(server.fhir + "/Patient/patient-a", headers: headers)
     }
 
-    @Test(.verifies("oauth-attack@T-29", "oauth-attack@T-30"))
+    @Test(.verifies("oauth-attack@T-29", "oauth-attack@T-30", "attack@ATK-285"))
     func `a bound token reads with its key's proof and with nothing else`() async throws {
         let response = try await bound()
         #expect(response["token_type"] == "DPoP")

@@ -60,6 +60,7 @@ class MembersApp(unittest.TestCase):
         self.assertIn("demo-patient-app", text)
         self.assertIn("patient/Condition.rs", text)
 
+    @verifies("attack@ATK-284")
     def test_a_refresh_keeps_the_patient(self):
         app = App(self.server.fhir)
         first = app.launch(SCOPE, "patient-a")
