@@ -61,8 +61,9 @@ outside_python() {
     local folder=.build/outside-venv pins=Tests/Outside/requirements.txt
     if ! cmp -s "$pins" "$folder/pins.txt"; then
         rm -rf "$folder"
-        /usr/bin/python3 -m venv --system-site-packages "$folder" >&2
-        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins" >&2
+        # The caller stands in a command line, where `set -e` does not reach into this function.
+        /usr/bin/python3 -m venv --system-site-packages "$folder" >&2 || return 1
+        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins" >&2 || return 1
         cp "$pins" "$folder/pins.txt"
     fi
     echo "$folder/bin/python"
