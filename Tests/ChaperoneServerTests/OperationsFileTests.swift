@@ -51,6 +51,16 @@ import Testing
                 "line 2: operations[0]: `graphql` cannot be opened"
             ),
             (good.replacing("patient: none", with: "patient: everybody"), "for the context `system` only"),
+            (
+                good.replacing("types: [Questionnaire]", with: "types: [Patient]"),
+                "must say how it is tied to a patient"
+            ),
+            (good.replacing("types: [Questionnaire]", with: "types: [Task]"), "must say how it is tied to a patient"),
+            (good.replacing("kind: text", with: "kind: patient"), "`canonical` names a patient whom nothing holds"),
+            (
+                good.replacing("patient: none", with: "patient: submission"),
+                "an operation on an instance is tied to that instance"
+            ),
             (good + "\n    changes-state: perhaps", "line 12: operations[0].changes-state"),
         ])
     func `a mistake is named with its line`(yaml: String, expected: String) throws {

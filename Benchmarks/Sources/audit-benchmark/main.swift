@@ -29,8 +29,9 @@ struct ForgettingSink: AuditSink {
 }
 
 /// Keeps everything in memory, to have the rows that the recorder makes.
+///
+/// `@unchecked Sendable`: `kept` is read and written only while `lock` is held.
 final class KeepingSink: AuditSink, @unchecked Sendable {
-    // The lock is `lock`.
     private let lock = NSLock()
     private var kept: [AuditEntry] = []
     var entries: [AuditEntry] { lock.withLock { kept } }

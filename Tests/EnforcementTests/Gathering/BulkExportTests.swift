@@ -205,6 +205,8 @@ import Testing
         ("/$export?_since=2020&_since=2021", all, 400), ("/$export?patient=Patient/pB", all, 400),
         ("/$export?includeAssociatedData=x", all, 400), ("/Patient/$export", all, 403),
         ("/Group/g/$export", "system/Observation.rs system/Patient.rs", 403), ("/Observation/$export", all, 403),
+        // The members come out and not the group: a constraint on groups could be held to nothing.
+        ("/Group/g/$export", "system/Group.rs?identifier=urn:payer|a system/Patient.rs", 403),
         ("/$export?_typeFilter=Observation%3F_sort=date", all, 400), ("/$export?_typeFilter=%3Fcode=1", all, 400),
         ("/$export?_typeFilter=Observation%3F", all, 400),
     ]
