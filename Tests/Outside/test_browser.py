@@ -8,6 +8,7 @@ import unittest
 
 from requirements_log import verifies
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
@@ -42,7 +43,9 @@ class Tour(unittest.TestCase):
         self.addCleanup(self.browser.quit)
 
     def wait(self, condition, seconds=30):
-        return WebDriverWait(self.browser, seconds).until(condition)
+        """Until the condition holds; a page that is just being replaced is looked at again."""
+        return WebDriverWait(
+            self.browser, seconds, ignored_exceptions=[StaleElementReferenceException]).until(condition)
 
     def see(self, element):
         return self.wait(expected_conditions.visibility_of_element_located((By.ID, element)))

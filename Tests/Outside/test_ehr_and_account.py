@@ -4,6 +4,7 @@ import unittest
 
 import axe_core_python
 from requirements_log import verifies
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions
@@ -30,7 +31,9 @@ class Pages(unittest.TestCase):
         self.addCleanup(self.browser.quit)
 
     def wait(self, condition, seconds=30):
-        return WebDriverWait(self.browser, seconds).until(condition)
+        """Until the condition holds; a page that is just being replaced is looked at again."""
+        return WebDriverWait(
+            self.browser, seconds, ignored_exceptions=[StaleElementReferenceException]).until(condition)
 
     def see(self, element):
         return self.wait(expected_conditions.visibility_of_element_located((By.ID, element)))
@@ -56,6 +59,13 @@ class Pages(unittest.TestCase):
 
     def allow(self):
         self.wait(expected_conditions.element_to_be_clickable((By.CSS_SELECTOR, "button[value=allow]"))).click()
+
+    def reload_by(self, button):
+        """Presses a button whose answer is the same page again, and waits until the old page is gone."""
+        self.browser.execute_script("window.pageBefore = true")
+        button.click()
+        self.wait(lambda browser: browser.execute_script(
+            "return !window.pageBefore && document.readyState === 'complete'"))
 
     def open_from_ehr(self, patient):
         self.browser.get(f"{self.server.demo}/ehr")
@@ -84,8 +94,7 @@ class Pages(unittest.TestCase):
         second = self.browser.current_window_handle
         for window, patient in ((first, "patient-a"), (second, "patient-c"), (first, "patient-a")):
             self.browser.switch_to.window(window)
-            self.see("refresh").click()
-            self.wait(lambda browser: browser.find_elements(By.ID, "patient"))
+            self.reload_by(self.see("refresh"))
             self.assertEqual(self.see("patient").text, patient)
 
     @verifies("house@account-tour", "house@accessible-pages")
