@@ -13,7 +13,8 @@ public final class ServerKeys: Sendable {
         let signer: TokenSigner
         let refreshTokens: RefreshTokenMint
         let references: DerivationKey
-        let pageLinkKeys: [[UInt8]]
+        let pageLinks: Sealer
+        let pageLinkIDs: [String]
         let checkpointKey: PrivateJWK
         let checkpointKeys: JWKSet
     }
@@ -36,8 +37,8 @@ public final class ServerKeys: Sendable {
     var refreshTokens: RefreshTokenMint { state.withLock { $0.ring.refreshTokens } }
     /// Derives the proofs of reference tokens.
     var references: DerivationKey { state.withLock { $0.ring.references } }
-    /// Keys for sealing page links and cookies, the newest first.
-    public var pageLinkKeys: [[UInt8]] { state.withLock { $0.ring.pageLinkKeys } }
+    /// Seals page links; opens those that any key seals which still stands.
+    public var pageLinkSealer: Sealer { state.withLock { $0.ring.pageLinks } }
     /// Signs checkpoints and removals of the audit trail.
     public var checkpointKey: PrivateJWK { state.withLock { $0.ring.checkpointKey } }
     /// The public halves of all keys that ever signed checkpoints, the present one first.
@@ -88,7 +89,7 @@ public final class ServerKeys: Sendable {
             state.turn = turn
             let old = state.ring.signer.verificationKeys
             let hasChanged =
-                old != ring.signer.verificationKeys || state.ring.pageLinkKeys != ring.pageLinkKeys
+                old != ring.signer.verificationKeys || state.ring.pageLinkIDs != ring.pageLinkIDs
                 || state.ring.signer.accessTokenKey.keyID != ring.signer.accessTokenKey.keyID
                 || state.ring.signer.idTokenKey.keyID != ring.signer.idTokenKey.keyID
             state.ring = ring
@@ -158,6 +159,9 @@ public final class ServerKeys: Sendable {
         let others = stored.filter { $0.standing != .active && [.accessToken, .idToken].contains($0.purpose) }
         let root = try active(.refreshRoot)
         guard let derivation = DerivationKey(try bytes(root)) else { throw Failure.unreadable(id: root.id) }
+        let links = pageLinks(stored)
+        guard let newest = links.first else { throw Failure.missing(.pageLink) }
+        guard let linkSealer = Sealer(keys: try links.map(bytes)) else { throw Failure.unreadable(id: newest.id) }
         let checkpointKeys = try stored.filter { $0.purpose == .auditCheckpoint && $0.standing != .active }
             .map { try privateKey($0).publicKey }
         let checkpointKey = try privateKey(try active(.auditCheckpoint))
@@ -167,7 +171,7 @@ public final class ServerKeys: Sendable {
                 idTokenKey: try privateKey(try active(.idToken)),
                 announced: try others.map { try privateKey($0).publicKey }),
             refreshTokens: RefreshTokenMint(key: derivation), references: derivation,
-            pageLinkKeys: try pageLinks(stored).map(bytes), checkpointKey: checkpointKey,
+            pageLinks: linkSealer, pageLinkIDs: links.map(\.id), checkpointKey: checkpointKey,
             checkpointKeys: JWKSet([checkpointKey.publicKey] + checkpointKeys))
     }
 

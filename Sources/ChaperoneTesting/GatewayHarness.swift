@@ -48,18 +48,21 @@ public struct GatewayHarness: Sendable {
 
     /// - Parameters:
     ///   - supportedParameters: what the upstream's CapabilityStatement says; nil when it has not been read.
+    ///   - linkKey: every byte of the key under which page links are sealed at that moment.
     ///   - clock: Unix seconds, for what is looked at while a request is under way.
     ///   - revocation: asked at each request, and again while it is under way, whether a grant still holds.
     public init(
         upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]), limits: Enforcer.Limits = .init(),
         supportedParameters: [ResourceType: Set<String>]? = nil,
-        sink: InMemoryAuditSink = InMemoryAuditSink(), clock: @escaping @Sendable () -> Int64 = { GatewayHarness.now },
+        sink: InMemoryAuditSink = InMemoryAuditSink(), linkKey: @escaping @Sendable () -> UInt8 = { 7 },
+        clock: @escaping @Sendable () -> Int64 = { GatewayHarness.now },
         revocation: @escaping @Sendable (GrantedAccess) -> AccessTokenVerifier.RevocationStatus = { _ in .active }
     ) throws {
         let key = try PrivateJWK.generate(.es256, keyID: "harness")
         let keys = JWKSet([key.publicKey])
         let server = try UpstreamFHIRServer(base: Self.upstreamBase)
-        guard let sealer = Sealer(keys: [[UInt8](repeating: 7, count: 32)]) else { throw HarnessError.noSealer }
+        let sealers = (UInt8.min...UInt8.max).compactMap { Sealer(keys: [[UInt8](repeating: $0, count: 32)]) }
+        guard sealers.count == 256 else { throw HarnessError.noSealer }
         self.key = key
         self.upstream = upstream
         self.clock = clock
@@ -72,7 +75,9 @@ public struct GatewayHarness: Sendable {
             verifier: AccessTokenVerifier(
                 expectation: AccessTokenClaims.Expectation(issuer: Self.issuer, audience: Self.publicBase),
                 keys: { keys }, revocation: revocation),
-            panels: panels, pageLinks: PageLinks(sealer: sealer, publicBase: Self.publicBase, server: server),
+            panels: panels,
+            pageLinks: PageLinks(
+                sealer: { sealers[Int(linkKey())] }, publicBase: Self.publicBase, server: server),
             limits: limits)
     }
 

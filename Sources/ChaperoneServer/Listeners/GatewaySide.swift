@@ -40,13 +40,12 @@ struct GatewaySide {
         let settings = installation.configuration
         var limits = Enforcer.Limits()
         limits.answerBytes = settings.fhirServer.answerMegabytes << 20
-        guard let sealer = Sealer(keys: installation.server.keys.pageLinkKeys) else {
-            throw InstallationKey.Unusable(description: "the key of the page links is not a key")
-        }
+        let keys = installation.server.keys
         return Enforcer(
             policy: try settings.serverPolicy(), capabilities: capabilities, verifier: try verifier(installation),
             panels: settings.panelSource,
-            pageLinks: PageLinks(sealer: sealer, publicBase: settings.fhirBase, server: upstream),
+            pageLinks: PageLinks(
+                sealer: { keys.pageLinkSealer }, publicBase: settings.fhirBase, server: upstream),
             random: installation.random, limits: limits,
             facts: RecordFacts(
                 reportingEntity: settings.audit.reportingEntity,

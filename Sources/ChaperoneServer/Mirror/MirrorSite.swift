@@ -44,7 +44,7 @@ public final class MirrorSite: Sendable {
         }
         enforcer = Enforcer(
             policy: try configuration.serverPolicy(), verifier: verifier, panels: configuration.panelSource,
-            pageLinks: PageLinks(sealer: sealer, publicBase: configuration.fhirBase, server: upstream),
+            pageLinks: PageLinks(sealer: { sealer }, publicBase: configuration.fhirBase, server: upstream),
             random: random)
         basePath = configuration.fhirServer.path
         program = configuration.tokenIssuer?.program ?? .general

@@ -9,21 +9,26 @@ public import OAuthCore
 public struct PageLinks: Sendable {
     private static let purpose = "fhir-page"
 
-    let sealer: Sealer
+    private let currentSealer: @Sendable () -> Sealer
     let publicBase: String
     let server: UpstreamFHIRServer
     private let lifetime: Int64
     let random: RandomSource
 
+    /// Seals and opens with the keys of this moment.
+    var sealer: Sealer { currentSealer() }
+
     /// - Parameters:
+    ///   - sealer: asked at each use, so that links under a key that was taken away stop opening at once.
     ///   - publicBase: our FHIR base, without a slash at the end.
     ///   - server: the protected server; links that lead anywhere else are not sealed.
     ///   - lifetime: seconds for which a link can be used.
     public init(
-        sealer: Sealer, publicBase: String, server: UpstreamFHIRServer, lifetime: Int64 = 3600,
+        sealer: @escaping @Sendable () -> Sealer, publicBase: String, server: UpstreamFHIRServer,
+        lifetime: Int64 = 3600,
         random: RandomSource = .system
     ) {
-        self.sealer = sealer
+        currentSealer = sealer
         self.publicBase = publicBase
         self.server = server
         self.lifetime = lifetime

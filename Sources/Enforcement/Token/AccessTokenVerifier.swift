@@ -118,6 +118,7 @@ public struct AccessTokenVerifier: Sendable {
         var place: [UInt8]? = digest
         if case .foreign(let foreign) = issuer { place = foreign.memory(at: now).map { digest + $0 } }
         let found: VerifiedToken
+        let epoch = cache.epoch
         let known = place.flatMap { cache.token(for: $0) }
         if let known {
             found = known
@@ -129,7 +130,7 @@ public struct AccessTokenVerifier: Sendable {
         }
         // INVARIANT: on every hit too, the end of the token's life and its revocation are looked at.
         if let ending = ending(of: found.access, now: now) { return .failure(ending) }
-        if known == nil, let place { cache.remember(found, for: place) }
+        if known == nil, let place { cache.remember(found, for: place, examinedIn: epoch) }
         return .success(found)
     }
 

@@ -17,6 +17,8 @@ final class VerifiedTokenCache: Sendable {
     private struct Tables {
         var newer: [[UInt8]: VerifiedToken] = [:]
         var older: [[UInt8]: VerifiedToken] = [:]
+        /// How often everything was forgotten.
+        var epoch = 0
     }
 
     private let half: Int
@@ -36,9 +38,14 @@ final class VerifiedTokenCache: Sendable {
         }
     }
 
-    func remember(_ token: VerifiedToken, for digest: [UInt8]) {
+    /// Names the time before anything is forgotten the next time; to be taken before a token is examined.
+    var epoch: Int { tables.withLock { $0.epoch } }
+
+    /// Remembers a token that was examined in an epoch. If everything was forgotten since, it was perhaps found good by
+    /// a key that is gone, and is not remembered.
+    func remember(_ token: VerifiedToken, for digest: [UInt8], examinedIn epoch: Int) {
         tables.withLock { tables in
-            guard tables.newer[digest] == nil else { return }
+            guard epoch == tables.epoch, tables.newer[digest] == nil else { return }
             keep(token, for: digest, in: &tables)
         }
     }
@@ -52,5 +59,10 @@ final class VerifiedTokenCache: Sendable {
         tables.newer[digest] = token
     }
 
-    func removeAll() { tables.withLock { $0 = Tables() } }
+    func removeAll() {
+        tables.withLock { tables in
+            let epoch = tables.epoch
+            tables = Tables(epoch: epoch + 1)
+        }
+    }
 }

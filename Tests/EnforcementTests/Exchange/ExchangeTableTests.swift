@@ -116,7 +116,7 @@ private struct ExchangeBench {
                 expectation: .init(issuer: "https://gw.example", audience: "https://gw.example/fhir"),
                 keys: { JWKSet([key.publicKey]) }, revocation: { _ in .active }),
             panels: .table(users: [:]),
-            pageLinks: PageLinks(sealer: sealer, publicBase: "https://gw.example/fhir", server: server),
+            pageLinks: PageLinks(sealer: { sealer }, publicBase: "https://gw.example/fhir", server: server),
             // All zero, so that requests of one moment have one decision's id.
             random: RandomSource { [UInt8](repeating: 0, count: $0) })
         let claims = AccessTokenClaims(

@@ -54,6 +54,24 @@ import Testing
         #expect(!link.contains("upstream") && !link.contains("offset") && !link.contains("?"))
     }
 
+    @Test func `a link whose key was taken away leads nowhere, at once`() async throws {
+        let catalogue = try AttackCatalogue.shared.get()
+        let key = Mutex<UInt8>(7)
+        let harness = try GatewayHarness(
+            upstream: catalogue.store(.obedient).upstream, linkKey: { key.withLock { $0 } })
+        let token = try harness.token(scope: "patient/*.rs", patient: "pA")
+        let link = try await firstPage(harness, token)
+        #expect(await harness.send("GET", link, token: token).status == 200)
+
+        key.withLock { $0 = 8 }
+
+        let answer = await harness.send("GET", link, token: token)
+        #expect(answer.status == 404)
+        #expect(answer.upstream.isEmpty)
+        let renewed = try await firstPage(harness, token)
+        #expect(await harness.send("GET", renewed, token: token).status == 200)
+    }
+
     struct OtherToken: Sendable, CustomTestStringConvertible {
         let testDescription: String
         var patient = "pA"

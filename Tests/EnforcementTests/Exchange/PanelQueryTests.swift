@@ -22,6 +22,22 @@ import Testing
         ]
     }
 
+    private static func team(_ id: String, of patient: String, _ members: [(String, ended: String?)]) -> JSONValue {
+        [
+            "resourceType": "CareTeam", "id": .string(id), "status": "active",
+            "subject": ["reference": .string("Patient/\(patient)")],
+            "participant": .array(
+                members.map { member, ended in
+                    var members = [
+                        JSONMemberValue("member", ["reference": .string("Practitioner/\(member)")]),
+                        JSONMemberValue("role", [["text": "nurse"]]),
+                    ]
+                    if let ended { members.append(JSONMemberValue("period", ["end": .string(ended)])) }
+                    return .object(members)
+                }),
+        ]
+    }
+
     private static func observation(_ id: String, of patient: String) -> JSONValue {
         GatheredAnswerTests.observation(
             id, of: patient, category: "laboratory", code: patient == "pA" ? "x" : "SECRET-B")
@@ -133,6 +149,26 @@ import Testing
         #expect(answer.upstream.map(\.path) == ["/Patient"])
         #expect(answer.records.count == 1)
         try expectNoLeak(answer)
+    }
+
+    @Test(
+        .verifies("attack@ATK-279"),
+        arguments: [("left", []), ("here", ["Observation/obsA"]), ("again", ["Observation/obsA"]), ("other", [])]
+            as [(String, [String])])
+    func `who has left a care team sees nobody through it`(doctor: String, sees: [String]) async throws {
+        let records =
+            Self.records + [
+                Self.team(
+                    "t1", of: "pA",
+                    [("left", "2020-01-01"), ("here", nil), ("again", "2019-06"), ("again", "2999-01-01")])
+            ]
+        let rules = [ResourceType.practitioner: try #require(PanelQuery.Rule(.careTeam, by: "participant"))]
+        let store = ScriptedRecords(records, base: GatewayHarness.upstreamBase, obedience: .lenient)
+        let harness = try GatewayHarness(
+            upstream: store.upstream, panels: PanelSource.table(users: [:]).asking(PanelQuery(rules: rules)))
+        let token = try harness.token(scope: "user/*.rs", fhirUser: "Practitioner/\(doctor)")
+
+        #expect(await harness.send("GET", "/Observation", token: token).keys == sees)
     }
 
     @Test func `other tokens are not looked up`() async throws {

@@ -42,7 +42,7 @@ struct LiveGateway {
             verifier: AccessTokenVerifier(
                 expectation: .init(issuer: "http://gw.test", audience: base), keys: { keys },
                 revocation: { _ in .active }),
-            panels: .table(users: [:]), pageLinks: PageLinks(sealer: sealer, publicBase: base, server: server),
+            panels: .table(users: [:]), pageLinks: PageLinks(sealer: { sealer }, publicBase: base, server: server),
             limits: enforcerLimits)
         let configuration = GatewayConfiguration(
             sites: [

@@ -175,13 +175,27 @@ import Testing
         let used: [UInt8] = [255, 255]
 
         for number in 0..<100 {
-            cache.remember(access, for: used)
-            cache.remember(access, for: [UInt8(number)])
+            cache.remember(access, for: used, examinedIn: cache.epoch)
+            cache.remember(access, for: [UInt8(number)], examinedIn: cache.epoch)
         }
 
         #expect(cache.count <= 10)
         #expect(cache.token(for: used) != nil)
         #expect(cache.token(for: [0]) == nil)
+    }
+
+    @Test func `a token that was examined before everything was forgotten is not remembered`() throws {
+        let cache = VerifiedTokenCache(limit: 10)
+        let access = VerifiedToken(
+            access: try verifier().verify(try token(), now: 1_500).get(), confirmation: nil)
+        let before = cache.epoch
+
+        cache.removeAll()
+        cache.remember(access, for: [1], examinedIn: before)
+        cache.remember(access, for: [2], examinedIn: cache.epoch)
+
+        #expect(cache.token(for: [1]) == nil)
+        #expect(cache.token(for: [2]) != nil)
     }
 }
 

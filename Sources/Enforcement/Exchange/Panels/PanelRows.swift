@@ -19,7 +19,8 @@ struct PanelRows {
         var patients: Set<ResourceID> = []
         for entry in bundle.entries {
             guard let node = entry.resource, let row = try? ResourceView(node) else { return nil }
-            guard row.type == question.rule.type, Self.names(question, row, policy), Self.holds(row, now: now) else {
+            guard row.type == question.rule.type, Self.names(question, row, policy, now: now), Self.holds(row, now: now)
+            else {
                 continue
             }
             patients.formUnion(policy.patients(of: row))
@@ -27,10 +28,13 @@ struct PanelRows {
         self.patients = patients
     }
 
-    private static func names(_ question: PanelQuestion, _ row: ResourceView, _ policy: ServerPolicy) -> Bool {
+    private static func names(
+        _ question: PanelQuestion, _ row: ResourceView, _ policy: ServerPolicy, now: Int64
+    ) -> Bool {
         guard let parameter = question.rule.parameter else { return row.key == question.user }
         return (row.references(parameter) ?? []).contains { value in
-            switch value.literal {
+            guard part(of: row, around: value).allSatisfy({ lasts($0["period"], now: now) }) else { return false }
+            return switch value.literal {
             case .relative(let key, nil): key == question.user
             case .absolute(let base, let key, nil):
                 key == question.user && (base == policy.upstreamBase || base == policy.publicBase)
@@ -47,7 +51,19 @@ struct PanelRows {
         if let status = row.node["status"] {
             guard let code = status.string, holding.contains(code) else { return false }
         }
-        guard let period = row.node["period"] else { return true }
+        return lasts(row.node["period"], now: now)
+    }
+
+    /// The element of a list in which a reference stands, such as one `participant` of a care team, if it stands in one.
+    private static func part(of row: ResourceView, around value: ReferenceValue) -> [JSONNode] {
+        row.node.members.flatMap { $0.value.kind == .array ? $0.value.elements : [] }
+            .filter { $0.kind == .object && $0.range.lowerBound < value.range.lowerBound }
+            .filter { value.range.upperBound < $0.range.upperBound }
+    }
+
+    /// Whether a `Period` has begun and has not ended; none at all lasts.
+    private static func lasts(_ period: JSONNode?, now: Int64) -> Bool {
+        guard let period else { return true }
         let today = CivilDate(unixSeconds: now).text
         // FHIR R4 dateTime: the date is the beginning of the text, perhaps only a part of it.
         if let end = period["end"]?.string, end.prefix(10) < today.prefix(min(10, end.utf8.count)) { return false }
