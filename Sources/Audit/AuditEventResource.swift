@@ -47,7 +47,7 @@ public enum AuditEventResource {
         members.add("who", who)
         members.add("requestor", .bool(requestor))
         members.add("policy", policy.map { [$0] } ?? [])
-        if let address {
+        if let address, !address.isEmpty {
             members.add(
                 "network",
                 .object([
@@ -80,12 +80,11 @@ public enum AuditEventResource {
     ///
     /// BALP has no slot for scopes; this one is outside its slices (its type is none of theirs).
     static func authorization(_ details: [(String, String?)]) -> JSONValue {
-        let list = details.compactMap { type, value in
-            value.map {
-                JSONValue.object([
-                    JSONMemberValue("type", .string(type)), JSONMemberValue("valueString", .string($0)),
-                ])
-            }
+        let list = details.compactMap { type, value -> JSONValue? in
+            guard let value, !value.isEmpty else { return nil }
+            return .object([
+                JSONMemberValue("type", .string(type)), JSONMemberValue("valueString", .string(value)),
+            ])
         }
         return entity(
             .other, role: .securityResource, [("name", .string("authorization")), ("detail", .array(list))])

@@ -77,10 +77,14 @@ struct MemberList {
         if let value { members.append(JSONMemberValue(name, value)) }
     }
 
-    mutating func add(_ name: String, _ text: String?) { add(name, text.map { JSONValue.string($0) }) }
+    /// An empty text says nothing, and FHIR forbids it (R4 datatypes.html#string).
+    mutating func add(_ name: String, _ text: String?) {
+        if let text, !text.isEmpty { add(name, JSONValue.string(text)) }
+    }
 
     mutating func add(_ name: String, _ texts: [String]) {
-        if !texts.isEmpty { add(name, .array(texts.map { .string($0) })) }
+        let said = texts.filter { !$0.isEmpty }
+        if !said.isEmpty { add(name, .array(said.map { .string($0) })) }
     }
 }
 

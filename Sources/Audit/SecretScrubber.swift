@@ -6,8 +6,9 @@ enum SecretScrubber {
 
     /// Names of parameters whose values are never written.
     static let secretNames: Set<String> = [
-        "access_token", "actor_token", "assertion", "client_assertion", "client_secret", "code_verifier", "id_token",
-        "id_token_hint", "launch", "password", "refresh_token", "subject_token", "token",
+        "access_token", "actor_token", "assertion", "authorization", "bearer_token", "client_assertion",
+        "client_secret", "code_verifier", "dpop", "id_token", "id_token_hint", "launch", "password", "refresh_token",
+        "registration_access_token", "subject_token", "token",
     ]
 
     /// A query or form with the values of secret parameters replaced.
@@ -45,19 +46,34 @@ enum SecretScrubber {
             result += token.utf8.count >= 20 ? mark : String(token)
             rest = rest[token.endIndex...]
         }
-        return afterBearer(result + rest)
+        return afterBearer(OwnTokens.removed(from: result + rest))
     }
 
-    /// What follows the word `Bearer` replaced, for tokens that do not look like a JWT.
+    /// What follows the word `Bearer` replaced, for tokens that do not look like a JWT. A blank may stand as in a query;
+    /// the token ends at a real blank or with the parameter.
     private static func afterBearer(_ text: String) -> String {
-        let words = text.split(separator: " ", omittingEmptySubsequences: false)
-        var result: [String] = []
-        var previousIsBearer = false
-        for word in words {
-            result.append(previousIsBearer && !word.isEmpty ? mark : String(word))
-            if !word.isEmpty || !previousIsBearer { previousIsBearer = word.lowercased().hasSuffix("bearer") }
+        let bytes = Array(text.utf8)
+        let blanks = [" ", "\t", "+", "%20", "%09"].map { Array($0.utf8) }
+        func blank(at place: Int) -> Int { blanks.first { bytes[place...].starts(with: $0) }?.count ?? 0 }
+        var result: [UInt8] = []
+        var place = 0
+        while place < bytes.count {
+            guard SecretSigns.isBearer(bytes[place...]) else {
+                result.append(bytes[place])
+                place += 1
+                continue
+            }
+            var end = place + 6
+            while end < bytes.count, blank(at: end) > 0 { end += blank(at: end) }
+            result += bytes[place..<end]
+            let token = bytes[end...].prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "&") }
+            if end > place + 6, !token.isEmpty {
+                result += Array(mark.utf8)
+                end = token.endIndex
+            }
+            place = end
         }
-        return result.joined(separator: " ")
+        return String(decoding: result, as: UTF8.self)
     }
 
     private static func isTokenCharacter(_ character: Character) -> Bool {

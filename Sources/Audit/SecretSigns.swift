@@ -19,13 +19,17 @@ enum SecretSigns {
             case UInt8(ascii: "e"):
                 if text[place + 1] == UInt8(ascii: "y"), text[place + 2] == UInt8(ascii: "J") { return true }
             case UInt8(ascii: "b"), UInt8(ascii: "B"):
-                if equals(UnsafeBufferPointer(rebasing: text[place...].prefix(6)), "bearer".utf8) { return true }
+                if isBearer(text[place...]) { return true }
+            case UInt8(ascii: "."): if OwnTokens.mayEnd(at: place, of: text) { return true }
             default: break
             }
             place += 1
         }
         return false
     }
+
+    /// Whether bytes begin with the word `bearer` in any case.
+    static func isBearer(_ bytes: some Collection<UInt8>) -> Bool { equals(bytes.prefix(6), "bearer".utf8) }
 
     /// Whether a query or form may hold a secret: by a parameter's name, or by the look of a value. A name that is
     /// written with escapes, and a query that is not ASCII, may hold anything.
@@ -54,7 +58,7 @@ enum SecretSigns {
     }
 
     /// Whether bytes are a lower-case text when their ASCII capitals are lowered.
-    private static func equals(_ bytes: UnsafeBufferPointer<UInt8>, _ text: some Collection<UInt8>) -> Bool {
+    private static func equals(_ bytes: some Collection<UInt8>, _ text: some Collection<UInt8>) -> Bool {
         bytes.elementsEqual(text) { byte, wanted in
             ((UInt8(ascii: "A")...UInt8(ascii: "Z")) ~= byte ? byte | 0x20 : byte) == wanted
         }

@@ -33,8 +33,11 @@ extension AuditSQLiteSink: AuditRetentionStore {
         }
     }
 
-    public func remove(_ removal: SignedAuditRemoval, runs: [AuditRemovedRun]) throws {
+    public func remove(
+        _ removal: SignedAuditRemoval, runs: [AuditRemovedRun], judgedUnder holds: [LegalHold]
+    ) throws -> Bool {
         try pool.write { database in
+            guard try Set(Self.holds(in: database)) == Set(holds) else { return false }
             let newest = try Int64.fetchOne(database, sql: "SELECT max(number) FROM audit_removal") ?? 0
             guard removal.removal.number == newest + 1 else {
                 throw AuditFailure.notWritten(detail: "removal \(removal.removal.number) does not follow \(newest)")
@@ -43,6 +46,7 @@ extension AuditSQLiteSink: AuditRetentionStore {
                 sql: "INSERT INTO audit_removal (number, compact) VALUES (?, ?)",
                 arguments: [removal.removal.number, removal.compact])
             for run in runs { try Self.remove(run, by: removal.removal.number, in: database) }
+            return true
         }
     }
 
@@ -69,16 +73,16 @@ extension AuditSQLiteSink: AuditRetentionStore {
         }
     }
 
-    public func holds() throws -> [LegalHold] {
-        try pool.read { database in
-            try Row.fetchAll(
-                database, sql: "SELECT * FROM audit_hold WHERE lifted_at IS NULL ORDER BY placed_at, id"
-            ).map {
-                LegalHold(
-                    id: $0["id"], patient: $0["patient"], client: $0["client"],
-                    reportingEntity: $0["reporting_entity"], reason: $0["reason"], placedBy: $0["placed_by"],
-                    placedAt: $0["placed_at"])
-            }
+    public func holds() throws -> [LegalHold] { try pool.read { try Self.holds(in: $0) } }
+
+    private static func holds(in database: Database) throws -> [LegalHold] {
+        try Row.fetchAll(
+            database, sql: "SELECT * FROM audit_hold WHERE lifted_at IS NULL ORDER BY placed_at, id"
+        ).map {
+            LegalHold(
+                id: $0["id"], patient: $0["patient"], client: $0["client"],
+                reportingEntity: $0["reporting_entity"], reason: $0["reason"], placedBy: $0["placed_by"],
+                placedAt: $0["placed_at"])
         }
     }
 

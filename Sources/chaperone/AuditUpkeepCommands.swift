@@ -93,8 +93,11 @@ struct AuditRetainCommand: AsyncParsableCommand {
         let outcome = try await options.withAdmin {
             try await $0.call(.post, ["audit", "retention"], query: query)
         }
-        Table(columns: [.init("removed", "removed"), .init("runs", "runs"), .init("held", "held")])
-            .print([outcome], as: output.output)
+        Table(columns: [
+            .init("removed", "removed"), .init("runs", "runs"), .init("held", "held"),
+            .init("undelivered", "undelivered"),
+        ])
+        .print([outcome], as: output.output)
     }
 }
 

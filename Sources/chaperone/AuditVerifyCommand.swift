@@ -39,7 +39,8 @@ struct AuditVerifyCommand: AsyncParsableCommand {
         let path = try log ?? options.load(assumingDemo: options.path == nil).auditDatabase.path
         let trusted = try await trustedKeys()
         let anchors = try anchor.flatMap { file in
-            try TextFile.read(file, limit: 1 << 30).split(whereSeparator: \.isNewline).map(String.init)
+            AnchorLines.whole(
+                try TextFile.read(file, limit: 1 << 30).split(whereSeparator: \.isNewline).map(String.init))
         }
         let verification: AuditVerification
         do {

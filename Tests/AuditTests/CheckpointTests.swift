@@ -29,6 +29,13 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (["aa", "ab"], ["aa", "ab"]), (["a", "ab", "abc", "b"], ["abc", "b"]), (["abc", "ab", "abd"], ["abc", "abd"]),
+        (["x", "x"], ["x", "x"]), ([], []),
+    ]) func `what a torn write left of an anchor is none`(lines: [String], whole: [String]) {
+        #expect(AnchorLines.whole(lines) == whole)
+    }
+
     @Test func `a log without entries has no checkpoint`() async throws {
         #expect(try await checkpointer.make() == nil)
     }

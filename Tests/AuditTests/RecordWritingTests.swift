@@ -44,6 +44,27 @@ import Testing
         #expect((300...4700).contains(unsuspected))
     }
 
+    @Test(arguments: [
+        // A reference token and a refresh token of ours, wherever they stand.
+        ("q=NAME.PROOF", "q=<redacted>"), ("NAME.12.PROOF", "<redacted>"), ("a NAME.PROOF b", "a <redacted> b"),
+        ("x=NAME.PROOF&y=NAME.3.PROOF&z=1", "x=<redacted>&y=<redacted>&z=1"),
+        // Not of the shape.
+        ("q=NAME.PROOFx", "q=NAME.PROOFx"), ("q=short.PROOF", "q=short.PROOF"), ("q=NAME.x.PROO", "q=NAME.x.PROO"),
+        // After the word, whatever stands for a blank.
+        ("a=Bearer%20secret", "a=Bearer%20<redacted>"), ("a=BEARER+secret+more", "a=BEARER+<redacted>"),
+        ("a=bearer%20+%20s&b=1", "a=bearer%20+%20<redacted>&b=1"),
+        ("Bearer s-1 was sent", "Bearer <redacted> was sent"),
+        ("a=bearer&b=1", "a=bearer&b=1"), ("authorization=Basic%20abc", "authorization=<redacted>"),
+        ("Authorization:x=1&bearer_token=abc", "Authorization:x=<redacted>&bearer_token=<redacted>"),
+    ]) func `tokens of every kind of ours are taken out`(asked: String, recorded: String) {
+        func filled(_ text: String) -> String {
+            text.replacing("NAME", with: "abcdefghij-_ABCDEFGHIJ").replacing(
+                "PROOF", with: String(repeating: "Aa0", count: 14) + "z"
+            ).replacing("PROO", with: String(repeating: "p", count: 43))
+        }
+        #expect(SecretScrubber.scrub(query: filled(asked)) == filled(recorded))
+    }
+
     private static func statement(_ random: inout SeededRandom) -> AuditStatement {
         func text() -> String { texts[random.below(texts.count)] }
         func maybe() -> String? { random.below(3) == 0 ? nil : text() }

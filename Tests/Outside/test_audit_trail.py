@@ -35,6 +35,10 @@ class Repository:
                 mode = repository.mode
                 if mode == "refuses":
                     return self.answer(503, b"")
+                if mode == "login":
+                    return self.answer(200, b"<html><body>Please sign in</body></html>")
+                if mode == "outcome":
+                    return self.answer(200, b'{"resourceType": "OperationOutcome"}')
                 entries = body["entry"]
                 taken = entries[: len(entries) // 2] if mode == "half" else entries
                 for entry in taken:
@@ -157,6 +161,11 @@ class AuditTrail(unittest.TestCase):
             repository.start(port)
             self.addCleanup(repository.stop)
             self.assertTrue(wait_for(lambda: repository.batches > 0, 120))
+            # A proxy's login page, and a repository that only says something, have taken nothing.
+            for mode in ("login", "outcome"):
+                repository.mode = mode
+                seen = repository.batches
+                self.assertTrue(wait_for(lambda: repository.batches > seen, 120))
             repository.mode = "half"
             self.assertTrue(wait_for(lambda: repository.events, 120))
             repository.mode = "works"

@@ -141,6 +141,49 @@ import Testing
         #expect(try !sink.lift("h", by: "admin", at: 3))
     }
 
+    /// Between judging a page and removing it somebody places a hold: `delivered` is asked in between.
+    @Test func `a hold that comes while a page is judged is kept`() async throws {
+        try await filled(3654)
+        let sink = sink
+        let isPlaced = Mutex(false)
+        let outcome = try await with { recorder in
+            try await AuditRetention(
+                node: "n", store: sink, policy: AuditRetentionPolicy(rules: []), key: key, clock: time.clock,
+                delivered: {
+                    let isFirst = isPlaced.withLock { placed in
+                        defer { placed = true }
+                        return !placed
+                    }
+                    if isFirst {
+                        try sink.place(
+                            LegalHold(id: "h", patient: "p-4", reason: "claim", placedBy: "admin", placedAt: 1))
+                    }
+                    return .max
+                }
+            ) { try await recorder.recordOnce($0) }.run()
+        }
+
+        #expect(outcome.removed == 10 && outcome.held == 1)
+        #expect(try sink.search(AuditQuery(patient: "p-4")).entries.count == 1)
+        #expect(try verify().findings == [])
+    }
+
+    @Test func `what a feed has not delivered stays, however old it is`() async throws {
+        try await filled(3654)
+        try sink.advance("slow", to: 4)
+        let sink = sink
+        let outcome = try await with { recorder in
+            try await AuditRetention(
+                node: "n", store: sink, policy: AuditRetentionPolicy(rules: []), key: key, clock: time.clock,
+                delivered: { try sink.cursor(of: "slow") }
+            ) { try await recorder.recordOnce($0) }.run()
+        }
+
+        #expect(outcome.removed == 4 && outcome.undelivered == 7)
+        #expect(try sink.entries(after: 0, limit: 1).map(\.position) == [5])
+        #expect(try verify().findings == [])
+    }
+
     @Test func `what no checkpoint covers stays`() async throws {
         try await with { recorder in
             _ = try await recorder.record(record("d")).decisionID
@@ -185,7 +228,7 @@ import Testing
         let removal = try SignedAuditRemoval(
             AuditRemoval(number: 1, node: "n", at: 1, rule: "r", runs: [run], previous: .origin), signedWith: key)
 
-        #expect(throws: AuditFailure.self) { try sink.remove(removal, runs: [run]) }
+        #expect(throws: AuditFailure.self) { try sink.remove(removal, runs: [run], judgedUnder: []) }
 
         #expect(try sink.latestRemoval() == nil)
         #expect(try verify().findings == [])

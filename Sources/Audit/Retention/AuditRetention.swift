@@ -4,7 +4,7 @@ public import OAuthCore
 /// Takes entries out of the log when their time is over, and leaves proof: a signed removal with the hashes at both
 /// ends of each run, and an entry in the chain that names it. What is left still verifies.
 ///
-/// It never touches what a legal hold keeps, what is not yet covered by a checkpoint, what is still open, or a closing
+/// It never touches what a legal hold keeps, what a feed has not delivered, what is not yet covered by a checkpoint, what is still open, or a closing
 /// record whose opening stays.
 public struct AuditRetention: Sendable {
     /// What one round did, or would do.
@@ -15,6 +15,8 @@ public struct AuditRetention: Sendable {
         public var runs = 0
         /// Entries whose time is over and that a hold keeps.
         public var held: Int64 = 0
+        /// Entries whose time is over and that a feed has still to deliver.
+        public var undelivered: Int64 = 0
 
         /// Nothing done.
         public init() {}
@@ -25,21 +27,28 @@ public struct AuditRetention: Sendable {
     private let policy: AuditRetentionPolicy
     private let key: PrivateJWK
     private let clock: AuditClock
+    private let delivered: @Sendable () throws -> Int64
     private let record: @Sendable (AuthorizationRecord) async throws -> Void
 
     /// Entries that one transaction takes out, at most: the writer waits meanwhile.
     private static let batch = 1000
 
-    /// Retention by a policy; `record` writes an entry durably, once.
+    /// Retention by a policy.
+    ///
+    /// - Parameters:
+    ///   - delivered: the running number up to which every feed of records has delivered.
+    ///   - record: writes an entry durably, once.
     public init(
         node: String, store: any AuditRetentionStore, policy: AuditRetentionPolicy, key: PrivateJWK,
-        clock: AuditClock = .system, record: @escaping @Sendable (AuthorizationRecord) async throws -> Void
+        clock: AuditClock = .system, delivered: @escaping @Sendable () throws -> Int64 = { .max },
+        record: @escaping @Sendable (AuthorizationRecord) async throws -> Void
     ) {
         self.node = node
         self.store = store
         self.policy = policy
         self.key = key
         self.clock = clock
+        self.delivered = delivered
         self.record = record
     }
 
@@ -55,25 +64,38 @@ public struct AuditRetention: Sendable {
             let page = try store.entries(after: position, limit: Self.batch)
             guard let last = page.last else { return outcome }
             position = last.position
-            var plan = RetentionPlan()
-            // Asked anew for each page: a hold that was placed meanwhile counts.
-            let holds = try store.holds()
-            for stored in page {
-                switch try verdict(stored.entry, holds: holds, fixed: fixed, now: now) {
-                case .keep: break
-                case .held: outcome.held += 1
-                case .remove: try plan.add(stored.entry, in: store)
-                }
-            }
-            if !plan.runs.isEmpty {
-                outcome.removed += plan.runs.reduce(0) { $0 + $1.count }
-                outcome.runs += plan.runs.count
-                if !isRehearsal { try await remove(plan.runs, at: now) }
-            }
+            // INVARIANT: what goes was judged under the holds that are in force when it goes. The store compares them in
+            // the transaction that removes; a page that was judged under others is judged anew.
+            while try await !settle(page, fixed: fixed, at: now, isRehearsal: isRehearsal, &outcome) {}
             // Entries come about in the order of their time: behind a page that is all too young nothing is old.
             let limit = now - Int64(policy.shortest) * 86_400_000
             if page.allSatisfy({ $0.entry.recordedAt > limit + 86_400_000 }) { return outcome }
         }
+    }
+
+    /// Judges a page and removes what is to go; false, with nothing done and counted, when a hold came or went meanwhile.
+    private func settle(
+        _ page: [StoredAuditEntry], fixed: [String: Int64], at now: Int64, isRehearsal: Bool, _ outcome: inout Outcome
+    ) async throws -> Bool {
+        var plan = RetentionPlan()
+        var (held, undelivered): (Int64, Int64) = (0, 0)
+        let (holds, delivered) = (try store.holds(), try delivered())
+        for stored in page {
+            switch try verdict(stored.entry, holds: holds, fixed: fixed, now: now) {
+            case .keep: break
+            case .held: held += 1
+            case .remove where stored.position > delivered: undelivered += 1
+            case .remove: try plan.add(stored.entry, in: store)
+            }
+        }
+        if !plan.runs.isEmpty, !isRehearsal {
+            guard try await remove(plan.runs, judgedUnder: holds, at: now) else { return false }
+        }
+        outcome.removed += plan.runs.reduce(0) { $0 + $1.count }
+        outcome.runs += plan.runs.count
+        outcome.held += held
+        outcome.undelivered += undelivered
+        return true
     }
 
     private enum Verdict { case keep, held, remove }
@@ -89,14 +111,15 @@ public struct AuditRetention: Sendable {
         return .remove
     }
 
-    private func remove(_ runs: [AuditRemovedRun], at now: Int64) async throws {
+    private func remove(_ runs: [AuditRemovedRun], judgedUnder holds: [LegalHold], at now: Int64) async throws -> Bool {
         let before = try store.latestRemoval()
         let removal = try SignedAuditRemoval(
             AuditRemoval(
                 number: (before?.number ?? 0) + 1, node: node, at: now, rule: policy.text, runs: runs,
                 previous: before.map { ChainHash.digest(of: $0.compact) } ?? .origin), signedWith: key)
-        try store.remove(removal, runs: runs)
+        guard try store.remove(removal, runs: runs, judgedUnder: holds) else { return false }
         try await nameLatest()
+        return true
     }
 
     /// Writes the entry that names the newest removal, unless it is there: a crash may have come between.

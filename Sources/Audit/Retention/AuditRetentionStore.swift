@@ -5,8 +5,9 @@ public protocol AuditRetentionStore: AuditCheckpointStore {
     /// The newest removal; nil when nothing was ever removed.
     func latestRemoval() throws -> StoredAuditRemoval?
     /// Stores a removal and takes its entries out, all in one transaction; refuses a number that does not follow and runs
-    /// whose entries are not there.
-    func remove(_ removal: SignedAuditRemoval, runs: [AuditRemovedRun]) throws
+    /// whose entries are not there. False, and nothing done, when the holds in force are not those under which the
+    /// entries were judged.
+    func remove(_ removal: SignedAuditRemoval, runs: [AuditRemovedRun], judgedUnder holds: [LegalHold]) throws -> Bool
     /// Whether an entry is an opening that nothing has closed.
     func isOpen(_ sequence: Int64, of node: String) throws -> Bool
     /// The holds that are in force.

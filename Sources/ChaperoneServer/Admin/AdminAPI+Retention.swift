@@ -60,6 +60,7 @@ extension AdminAPI {
         row.set("removed", Int(outcome.removed))
         row.set("runs", outcome.runs)
         row.set("held", Int(outcome.held))
+        row.set("undelivered", Int(outcome.undelivered))
         row.set("rehearsal", isRehearsal)
         return row.value
     }

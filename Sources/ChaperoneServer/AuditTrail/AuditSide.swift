@@ -32,7 +32,11 @@ struct AuditSide: Sendable {
         self.keys = keys.checkpointKeys
         checkpointer = AuditCheckpointer(node: node, store: store, key: key, clock: auditClock, record: record)
         retention = AuditRetention(
-            node: node, store: store, policy: configuration.audit.policy, key: key, clock: auditClock, record: record)
+            node: node, store: store, policy: configuration.audit.policy, key: key, clock: auditClock,
+            delivered: { [feeds = configuration.audit.feeds] in
+                try feeds.filter { $0.source == .records }.map { try store.cursor(of: $0.name) }.min() ?? .max
+            },
+            record: record)
         exports = AuditExports(key: key, system: system, clock: clock, random: random) { query, content in
             try await NIOThreadPool.singleton.runIfActive { try store.search(query, content: content) }
         }

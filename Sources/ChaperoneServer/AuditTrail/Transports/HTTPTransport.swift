@@ -51,7 +51,9 @@ struct HTTPTransport: Sendable {
     /// took everything or nothing, and said that it took it.
     private static func demandSuccess(_ body: [UInt8], of count: Int) throws {
         guard !body.isEmpty else { return }
-        guard let answer = try? JSONValue(parsing: body), answer["resourceType"]?.string == "Bundle" else { return }
+        guard let answer = try? JSONValue(parsing: body), answer["resourceType"]?.string == "Bundle" else {
+            throw Refused(description: "what answered is no FHIR repository: its answer to a batch is no Bundle")
+        }
         let statuses = (answer["entry"]?.array ?? []).map { $0["response"]?["status"]?.string ?? "" }
         guard statuses.count == count, statuses.allSatisfy({ $0.hasPrefix("2") }) else {
             let first = statuses.first { !$0.hasPrefix("2") }.map { ", the first that failed with `\($0)`" } ?? ""
