@@ -42,7 +42,7 @@ struct AuthorizationEventRendering {
             .code, .token, .tokenRefused, .refresh, .introspect, .revoke:
             .userAuthentication
         case .accountLocked, .codeReplayed, .refreshReplayed, .clientRegistered, .clientChanged, .userChanged,
-            .keyChanged, .policyChanged, .configurationChanged:
+            .keyChanged, .policyChanged, .configurationChanged, .refusalsSummed:
             .securityAlert
         case .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted: .auditLogUsed
         case .started, .stopped: .applicationActivity

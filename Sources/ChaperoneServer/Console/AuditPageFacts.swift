@@ -95,6 +95,7 @@ struct AuditPageFacts: Page {
                 "configuration-changed", "started", "stopped",
             ]
         ),
+        ("refusals", "Sums of refusals", ["refusals-summed"]),
         ("audit", "The trail itself", ["audit-read", "checkpoint", "records-removed", "hold-placed", "hold-lifted"]),
     ]
 

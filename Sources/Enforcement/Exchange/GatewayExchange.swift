@@ -106,11 +106,11 @@ extension GatewayExchange {
         guard case .new = state else { return unexpected() }
         decisionID = incoming.decisionID
         format = incoming.format
-        if case .throttled = incoming.standing {
+        if case .summed(let refusal) = incoming.standing {
             state = .over
             return .answer(
                 GatewayAnswer(
-                    unrecorded: .throttled, of: incoming.decisionID, in: format, crossOrigin: rules.crossOrigin))
+                    unrecorded: refusal, of: incoming.decisionID, in: format, crossOrigin: rules.crossOrigin))
         }
         switch rules.judge(incoming) {
         case .refuse(let refusal, let record):
