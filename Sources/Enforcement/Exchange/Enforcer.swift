@@ -138,6 +138,7 @@ public final class Enforcer: Sendable {
         incoming.traceID = request.values(of: "traceparent").first.flatMap { TraceParent($0) }?.traceID
         incoming.reportingEntity = facts.reportingEntity
         incoming.organization = incoming.access.flatMap { facts.organization($0.clientID) }
+        incoming.purposeOfUse = incoming.access.flatMap { facts.purposes($0.clientID) }
         return incoming
     }
 

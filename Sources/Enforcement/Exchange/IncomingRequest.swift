@@ -33,6 +33,8 @@ public struct IncomingRequest: Sendable {
     var reportingEntity: String?
     /// The organisation for which the client acts.
     var organization: String?
+    /// Why the client asks; nil where it is what its program stands for.
+    var purposeOfUse: [String]?
     /// The user's panel, where it has still to be asked for; until then it is none.
     var panelQuestion: PanelQuestion?
 
