@@ -78,6 +78,9 @@ public struct GatewayExchange: ~Copyable {
     /// Whoever drives the exchange tells `CapabilitySource`.
     private(set) var disobeyed: ResourceType?
 
+    /// Whether the answer was given, or given up: what still comes changes nothing.
+    var isOver: Bool { if case .over = state { true } else { false } }
+
     init(rules: ExchangeRules) {
         self.rules = rules
         buffer = AnswerBuffer(limit: rules.answerBytes)
