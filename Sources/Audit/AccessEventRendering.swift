@@ -14,6 +14,8 @@ struct AccessEventRendering {
         case create = "Create"
         case update = "Update"
         case delete = "Delete"
+        /// What an accounting of disclosures has, seen from the source.
+        case disclosure
         case none
     }
 
@@ -21,9 +23,10 @@ struct AccessEventRendering {
 
     func json(_ entry: AuditEntry) -> JSONValue {
         var members = AuditEventResource.head(entry, profiles: profiles)
-        members.add("type", AuditCode.rest.coding)
-        members.add("subtype", .array([AuditCode.interaction(record.interaction).coding]))
-        members.add("action", record.interaction.action)
+        let subtype = AuditCode.interaction(record.interaction).coding
+        members.add("type", Self.type(record).coding)
+        members.add("subtype", .array(pattern == .disclosure ? [subtype, AuditCode.disclose.coding] : [subtype]))
+        members.add("action", Self.action(record))
         var period = MemberList()
         period.add("start", FHIRTime.instant(record.startedAt))
         period.add("end", record.endedAt.map { FHIRTime.instant($0) })
@@ -38,8 +41,26 @@ struct AccessEventRendering {
         return members.object
     }
 
+    /// Whether the event is one of disclosure rather than of a RESTful interaction: data of one patient went to somebody
+    /// who said why, for other ends than treatment, payment and operations. An accounting of disclosures has more: there
+    /// an end that nobody named counts too.
+    static func isDisclosure(_ record: AccessRecord) -> Bool {
+        record.outcome == .permitted && record.patients.count == 1 && record.clientID != nil
+            && !record.purposeOfUse.isEmpty
+            && record.sourceAddress != nil && record.interaction.isRetrieval && AccessReport.isDisclosure(record)
+    }
+
+    /// The code of type of an access.
+    static func type(_ record: AccessRecord) -> AuditCode { isDisclosure(record) ? .export : .rest }
+
+    /// The action of an access (FHIR R4 audit-event-action).
+    static func action(_ record: AccessRecord) -> String {
+        isDisclosure(record) ? "R" : record.interaction.action
+    }
+
     private var pattern: Pattern {
-        switch record.interaction {
+        if Self.isDisclosure(record) { return .disclosure }
+        return switch record.interaction {
         case .read, .vread: .read
         case .searchType, .searchSystem: .query
         case .create: .create
@@ -68,12 +89,14 @@ struct AccessEventRendering {
 
     /// Whether the token's user is named by the one agent that received the data, or by an agent of its own.
     private var namesUserAsRecipient: Bool {
-        record.subject != nil && (pattern == .read || pattern == .query)
+        record.subject != nil && (pattern == .read || pattern == .query || pattern == .disclosure)
     }
 
     private var profiles: [String] {
         var names: [String] = []
-        if record.outcome == .permitted, pattern != .none, record.clientID != nil, record.sourceAddress != nil {
+        if pattern == .disclosure {
+            names.append("PrivacyDisclosure.Source")
+        } else if record.outcome == .permitted, pattern != .none, record.clientID != nil, record.sourceAddress != nil {
             names.append((record.patients.count == 1 ? "Patient" : "") + pattern.rawValue)
         }
         if record.tokenID != nil, record.clientID != nil {
@@ -90,7 +113,7 @@ struct AccessEventRendering {
         // BALP has the server as source of what is read and as destination of queries and writes.
         let (clientRole, serverRole): (AuditCode, AuditCode) =
             switch pattern {
-            case .read, .none: (.destination, .source)
+            case .read, .disclosure, .none: (.destination, .source)
             case .query, .create, .update: (.source, .destination)
             case .delete: (.application, .custodian)
             }
@@ -106,18 +129,20 @@ struct AccessEventRendering {
             list.append(
                 AuditEventResource.agent(.application, who: client, requestor: false, address: record.sourceAddress))
         }
-        if let subject = record.subject {
-            let who = AuditEventResource.identified(
-                subject.text, system: system.issuer, reference: AuditEventResource.relative(record.fhirUser))
+        // One agent wanted it (FHIR R4 AuditEvent.agent.requestor): the user, by the pattern that fits, or the client.
+        let user = record.subject.map {
+            AuditEventResource.identified(
+                $0.text, system: system.issuer, reference: AuditEventResource.relative(record.fhirUser))
+        }
+        if let token = record.tokenID, !namesUserAsRecipient {
+            let who = user ?? AuditEventResource.identified(record.clientID?.text ?? "unknown")
+            list.append(AuditEventResource.agent(.tokenUser, who: who, requestor: true, policy: token.text))
+        } else if let user {
             let isWrite = pattern == .create || pattern == .update || pattern == .delete
             list.append(
                 AuditEventResource.agent(
-                    isWrite ? .author : .recipient, who: who, requestor: true,
+                    isWrite ? .author : .recipient, who: user, requestor: true,
                     policy: namesUserAsRecipient ? record.tokenID?.text : nil))
-        }
-        if let token = record.tokenID, !namesUserAsRecipient {
-            let who = AuditEventResource.identified(record.subject?.text ?? record.clientID?.text ?? "unknown")
-            list.append(AuditEventResource.agent(.tokenUser, who: who, requestor: true, policy: token.text))
         }
         return list
     }
@@ -126,9 +151,10 @@ struct AccessEventRendering {
 
     private var entities: [JSONValue] {
         var list = record.patients.map { AuditEventResource.patient($0) }
-        // Only in the Query pattern: elsewhere an entity of this type must be the resource itself.
-        if pattern == .query { list.append(query) }
-        if let resource = target, pattern != .query {
+        // Not in the other RESTful patterns: there an entity of this type must be the resource itself.
+        let isQuery = pattern == .query || pattern == .disclosure && record.resourceID == nil
+        if isQuery { list.append(query) }
+        if let resource = target, !isQuery {
             list.append(AuditEventResource.entity(.systemObject, role: .domainResource, [("what", resource)]))
         }
         list.append(AuditEventResource.request(record.traceID ?? record.parent?.text ?? record.decisionID.text))

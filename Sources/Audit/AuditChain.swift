@@ -70,9 +70,11 @@ struct AuditChain {
                 sequences.append(0)
                 continue
             }
-            let entry = entry(submission.body, submission.index, at: now, after: &link)
-            planned.append(Doubt(entry: entry, statement: submission.statement, isArrear: false))
-            sequences.append(entry.sequence)
+            for one in submission.parts + [submission.whole] {
+                let entry = entry(one.body, one.index, at: now, after: &link)
+                planned.append(Doubt(entry: entry, statement: one.statement, isArrear: false))
+            }
+            sequences.append(link.sequence)
         }
         guard !planned.isEmpty else { return sequences }
         do {

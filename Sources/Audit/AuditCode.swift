@@ -25,6 +25,7 @@ struct AuditCode {
     static let rest = AuditCode(
         system: "http://terminology.hl7.org/CodeSystem/audit-event-type", code: "rest", display: "Restful Operation")
     static let applicationActivity = AuditCode(system: dicom, code: "110100", display: "Application Activity")
+    static let export = AuditCode(system: dicom, code: "110106", display: "Export")
     static let auditLogUsed = AuditCode(system: dicom, code: "110101", display: "Audit Log Used")
     static let securityAlert = AuditCode(system: dicom, code: "110113", display: "Security Alert")
     static let userAuthentication = AuditCode(system: dicom, code: "110114", display: "User Authentication")
@@ -66,6 +67,16 @@ struct AuditCode {
         let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
         return .array(codes.map { AuditCode(system: system, code: $0, display: $0).concept })
     }
+
+    // A disclosure, and the request for an access token (IHE BALP, IUA ITI-71).
+    static let disclose = AuditCode(
+        system: "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle", code: "disclose",
+        display: "Disclose (Release) Record Lifecycle Event")
+    static let accessTokenRequest = AuditCode(
+        system: "urn:ihe:event-type-code", code: "ITI-71", display: "Get Access Token")
+    static let tokenService = AuditCode(
+        system: "https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes", code: "AuthzOauthService",
+        display: "OAuth authorization service")
 
     // A decision about consent (IHE BALP, AuthZconsent).
     static let consentDecision = AuditCode(

@@ -139,7 +139,11 @@ struct AuditEventFilter {
     }
 
     private mutating func subtypes(_ value: String) throws(Refusal) {
-        let codes = value.split(separator: ",").map { token(String($0)) }
+        let steps = [AuthorizationRecord.Kind.token, .refresh].map(\.rawValue)
+        let codes = value.split(separator: ",").flatMap { part -> [String] in
+            let code = token(String(part))
+            return code == AuditCode.accessTokenRequest.code ? steps : [code]
+        }
         if codes.allSatisfy({ AccessInteraction(rawValue: $0) != nil }) {
             query.interactions = Set(codes)
         } else if codes.allSatisfy({ AuthorizationRecord.Kind(rawValue: $0) != nil }) {
@@ -152,8 +156,9 @@ struct AuditEventFilter {
     private mutating func type(_ value: String) throws(Refusal) {
         var kinds: Set<String> = []
         for code in values(value).map({ token($0) }) {
-            if code == AuditCode.rest.code {
+            if code == AuditCode.rest.code || code == AuditCode.export.code {
                 kinds.insert(AuditIndex.accessKind)
+                content.accessTypes.insert(code)
                 continue
             }
             let steps = AuthorizationRecord.Kind.allCases.filter {

@@ -80,14 +80,19 @@ public enum AuditEventResource {
     ///
     /// BALP has no slot for scopes; this one is outside its slices (its type is none of theirs).
     static func authorization(_ details: [(String, String?)]) -> JSONValue {
-        let list = details.compactMap { type, value -> JSONValue? in
-            guard let value, !value.isEmpty else { return nil }
-            return .object([
-                JSONMemberValue("type", .string(type)), JSONMemberValue("valueString", .string(value)),
-            ])
-        }
-        return entity(
-            .other, role: .securityResource, [("name", .string("authorization")), ("detail", .array(list))])
+        entity(
+            .other, role: .securityResource, [("name", .string("authorization")), ("detail", self.details(details))])
+    }
+
+    /// Details of an entity; those without a value are left out, and those with an empty one, which FHIR forbids.
+    static func details(_ details: [(String, String?)]) -> JSONValue {
+        .array(
+            details.compactMap { type, value -> JSONValue? in
+                guard let value, !value.isEmpty else { return nil }
+                return .object([
+                    JSONMemberValue("type", .string(type)), JSONMemberValue("valueString", .string(value)),
+                ])
+            })
     }
 
     static func entity(_ type: AuditCode, role: AuditCode?, _ parts: [(String, JSONValue)]) -> JSONValue {

@@ -26,6 +26,9 @@ public struct AuditEventSearch: Hashable, Sendable {
         case accurate
     }
 
+    /// What was asked for, in words for the record of the reading: every term, decoded.
+    public let asked: String
+
     /// The terms as given, for links, without the paging ones.
     private let terms: [FormTerm]
     private let pageSize: Int
@@ -50,6 +53,7 @@ public struct AuditEventSearch: Hashable, Sendable {
         let terms = try FormTerm.parse(raw)
         var filter = AuditEventFilter()
         for term in terms { try filter.take(term) }
+        asked = terms.map { "\($0.name)=\($0.value)" }.sorted().joined(separator: "&")
         query = filter.query
         content = filter.content
         total = filter.total

@@ -21,6 +21,11 @@ public struct OpeningReceipt: ~Copyable, Sendable {
 public struct ClosingReceipt: ~Copyable, Sendable {
     /// The decision that was recorded; the receipt answers no other.
     public let decisionID: DecisionID
+    /// The place of the record in its node's chain; those of its parts stand directly before it.
+    let sequence: Int64
 
-    init(decisionID: DecisionID) { self.decisionID = decisionID }
+    init(decisionID: DecisionID, sequence: Int64) {
+        self.decisionID = decisionID
+        self.sequence = sequence
+    }
 }

@@ -95,6 +95,31 @@ public final class AuditRecorder: Sendable {
         }
     }
 
+    /// Marks as interrupted a record, with its parts, that became durable when its answer could not be given any more.
+    ///
+    /// What cannot be written now is tried again in the background.
+    public func withdraw(_ receipt: consuming ClosingReceipt, _ record: AccessRecord) {
+        guard record.decisionID == receipt.decisionID else { return }
+        let first = receipt.sequence - Int64(record.entries.count)
+        for (offset, one) in (record.entries + [record]).enumerated() {
+            withdraw(one, at: first + Int64(offset), "stored, but the answer was not given")
+        }
+    }
+
+    /// Ends as interrupted an access whose opening record became durable when it was given up already: nothing was
+    /// forwarded.
+    public func withdraw(_ receipt: consuming OpeningReceipt, _ record: AccessRecord) {
+        guard record.decisionID == receipt.decisionID else { return }
+        withdraw(record, at: receipt.sequence, "opened too late, and not forwarded")
+    }
+
+    private func withdraw(_ record: AccessRecord, at sequence: Int64, _ reason: String) {
+        let mark = AuditStatement(event: .access(record.bounded()), phase: .whole)
+            .interrupted(closing: sequence, reason: reason, at: clock.milliseconds())
+        // A failure is the writer's to make up for: it keeps what closes another entry.
+        writer.submit(mark) { _ in }
+    }
+
     /// Writes the record of a step of authorization, or throws.
     public func record(_ record: AuthorizationRecord) async throws(AuditFailure) {
         _ = try await write(AuditStatement(event: .authorization(record.bounded()), phase: .whole)).get()
@@ -121,8 +146,8 @@ public final class AuditRecorder: Sendable {
     /// Writes the whole record of an access.
     public func record(_ record: AccessRecord) async throws(AuditFailure) -> ClosingReceipt {
         let statement = AuditStatement(event: .access(record.bounded()), phase: .whole)
-        _ = try await write(statement, after: record.entries).get()
-        return ClosingReceipt(decisionID: record.decisionID)
+        let sequence = try await write(statement, after: record.entries).get()
+        return ClosingReceipt(decisionID: record.decisionID, sequence: sequence)
     }
 
     /// Writes the opening record of an access.
@@ -141,8 +166,8 @@ public final class AuditRecorder: Sendable {
         guard record.decisionID == decisionID else { throw .receiptOfAnotherDecision }
         let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
         let statement = AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)
-        _ = try await write(statement, after: record.entries).get()
-        return ClosingReceipt(decisionID: decisionID)
+        let last = try await write(statement, after: record.entries).get()
+        return ClosingReceipt(decisionID: decisionID, sequence: last)
     }
 
     /// Closes as interrupted what earlier processes of this node left open, and says how many there were.
@@ -173,20 +198,14 @@ public final class AuditRecorder: Sendable {
         }
     }
 
-    /// Hands a record to the writer when those of its entries are durable: whoever reads the whole finds its parts. If
-    /// one of them cannot be written the whole is not either.
+    /// Hands a record to the writer with those of its entries, which are stored before it in the same transaction:
+    /// whoever reads the whole finds its parts, and no part says that something left when the whole does not.
     private func submit(
         _ statement: AuditStatement, after entries: [AccessRecord], on delivery: AuditDelivery = .immediate,
         then completion: @escaping @Sendable (Result<Int64, AuditFailure>) -> Void
     ) {
-        guard !entries.isEmpty else { return writer.submit(statement, on: delivery, completion: completion) }
         let parts = entries.map { AuditStatement(event: .access($0.bounded()), phase: .whole) }
-        submit(parts, once: false) { [writer] result in
-            switch result {
-            case .success: writer.submit(statement, on: delivery, completion: completion)
-            case .failure(let failure): delivery.run { completion(.failure(failure)) }
-            }
-        }
+        writer.submit(statement, parts: parts, on: delivery, completion: completion)
     }
 
     /// Hands records to the writer together, so that they share its commits; completes with the first failure.
@@ -224,7 +243,7 @@ public final class AuditRecorder: Sendable {
         -> Result<ClosingReceipt, AuditFailure>
     {
         switch result {
-        case .success: .success(ClosingReceipt(decisionID: id))
+        case .success(let sequence): .success(ClosingReceipt(decisionID: id, sequence: sequence))
         case .failure(let failure): .failure(failure)
         }
     }

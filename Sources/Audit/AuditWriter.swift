@@ -8,20 +8,39 @@ internal import Foundation
 final class AuditWriter: @unchecked Sendable {
     typealias Completion = @Sendable (Result<Int64, AuditFailure>) -> Void
 
-    /// A statement that waits, with its bytes and its index made on the caller's thread. A class so that it is moved
-    /// about by one reference; nothing in it changes.
-    final class Submission: Sendable {
+    /// A statement with its bytes and its index.
+    struct Prepared: Sendable {
         let statement: AuditStatement
         let body: [UInt8]
         let index: AuditIndex
+
+        init(_ statement: AuditStatement) {
+            self.statement = statement
+            body = statement.encoded
+            index = AuditIndex(statement)
+        }
+    }
+
+    /// A statement that waits, with its bytes and its index made on the caller's thread, and the statements about its
+    /// parts, which are stored before it in the same transaction. A class so that it is moved about by one reference;
+    /// nothing in it changes.
+    final class Submission: Sendable {
+        let whole: Prepared
+        let parts: [Prepared]
         let once: Bool
         let delivery: AuditDelivery
         let completion: Completion
 
-        init(_ statement: AuditStatement, once: Bool, delivery: AuditDelivery, completion: @escaping Completion) {
-            self.statement = statement
-            body = statement.encoded
-            index = AuditIndex(statement)
+        var statement: AuditStatement { whole.statement }
+        /// Bytes of all bodies.
+        var size: Int { parts.reduce(whole.body.count) { $0 + $1.body.count } }
+
+        init(
+            _ statement: AuditStatement, parts: [AuditStatement], once: Bool, delivery: AuditDelivery,
+            completion: @escaping Completion
+        ) {
+            whole = Prepared(statement)
+            self.parts = parts.map { Prepared($0) }
             self.once = once
             self.delivery = delivery
             self.completion = completion
@@ -61,11 +80,13 @@ final class AuditWriter: @unchecked Sendable {
     }
 
     /// Queues a statement; the completion is called once, through the delivery, when it is durable or will never be.
+    ///
+    /// - Parameter parts: statements that are stored before it, all or none of them with it.
     func submit(
-        _ statement: AuditStatement, once: Bool = false, on delivery: AuditDelivery = .immediate,
-        completion: @escaping Completion
+        _ statement: AuditStatement, parts: [AuditStatement] = [], once: Bool = false,
+        on delivery: AuditDelivery = .immediate, completion: @escaping Completion
     ) {
-        let submission = Submission(statement, once: once, delivery: delivery, completion: completion)
+        let submission = Submission(statement, parts: parts, once: once, delivery: delivery, completion: completion)
         condition.lock()
         let refusal: AuditFailure? =
             if state.stopping {
@@ -77,7 +98,7 @@ final class AuditWriter: @unchecked Sendable {
             }
         if refusal == nil {
             state.waiting.append(submission)
-            state.waitingBytes += submission.body.count
+            state.waitingBytes += submission.size
             condition.broadcast()
         }
         condition.unlock()
@@ -89,7 +110,7 @@ final class AuditWriter: @unchecked Sendable {
     private func isFull(for submission: Submission) -> Bool {
         submission.statement.closes == nil
             && (state.waiting.count + state.inHand >= limits.records
-                || state.waitingBytes + submission.body.count > limits.bytes)
+                || state.waitingBytes + submission.size > limits.bytes)
     }
 
     /// Lets the thread end when everything that waits is answered.
@@ -154,7 +175,7 @@ final class AuditWriter: @unchecked Sendable {
     private func write(_ batch: [Submission]) {
         do throws(AuditFailure) {
             let sequences = try chain.append(batch)
-            finished(batch.count, recorded: sequences.count, failure: nil)
+            finished(batch.count, recorded: batch.reduce(0) { $0 + 1 + $1.parts.count }, failure: nil)
             deliver(batch, sequences.map { .success($0) })
         } catch {
             finished(batch.count, recorded: 0, failure: error)

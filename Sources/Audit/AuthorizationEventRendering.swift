@@ -7,10 +7,9 @@ struct AuthorizationEventRendering {
     let system: AuditSystem
 
     func json(_ entry: AuditEntry) -> JSONValue {
-        var members = AuditEventResource.head(entry, profiles: isConsentDecision ? [Self.consentProfile] : [])
+        var members = AuditEventResource.head(entry, profiles: profiles)
         members.add("type", (isConsentDecision ? AuditCode.securityAlert : Self.type(record.kind)).coding)
-        let step = AuditCode.step(record.kind).coding
-        members.add("subtype", .array(isConsentDecision ? [step, AuditCode.consentDecision.coding] : [step]))
+        members.add("subtype", .array(subtypes))
         members.add("action", "E")
         members.add("recorded", FHIRTime.instant(entry.recordedAt))
         members.add("outcome", outcome)
@@ -21,13 +20,30 @@ struct AuthorizationEventRendering {
         return members.object
     }
 
-    private static let consentProfile =
-        "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.AuthZconsent"
+    private static let published = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/"
+
+    private var profiles: [String] {
+        if isConsentDecision { return [Self.published + "IHE.BasicAudit.AuthZconsent"] }
+        return isTokenIssue ? [Self.published + "IHE.IUA.71"] : []
+    }
+
+    private var subtypes: [JSONValue] {
+        let step = AuditCode.step(record.kind).coding
+        if isConsentDecision { return [step, AuditCode.consentDecision.coding] }
+        // The pattern has room for one; the step is among the details.
+        return isTokenIssue ? [AuditCode.accessTokenRequest.coding] : [step]
+    }
 
     /// Whether the event has everything that BALP asks of a decision about consent.
     private var isConsentDecision: Bool {
         (record.kind == .consent || record.kind == .consentDenied) && record.clientID != nil && record.subject != nil
             && record.patient != nil && record.sourceAddress != nil
+    }
+
+    /// Whether the event has everything that IUA asks of a token that was given out (ITI-71).
+    private var isTokenIssue: Bool {
+        (record.kind == .token || record.kind == .refresh) && record.outcome == .succeeded && record.clientID != nil
+            && record.tokenID != nil && record.sourceAddress != nil && record.actor == nil
     }
 
     /// The codes of type that events of a kind can have.
@@ -42,7 +58,7 @@ struct AuthorizationEventRendering {
             .code, .token, .tokenRefused, .refresh, .introspect, .revoke:
             .userAuthentication
         case .accountLocked, .codeReplayed, .refreshReplayed, .clientRegistered, .clientChanged, .userChanged,
-            .keyChanged, .policyChanged, .configurationChanged:
+            .keyChanged, .policyChanged, .configurationChanged, .refusalsSummed:
             .securityAlert
         case .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted: .auditLogUsed
         case .started, .stopped: .applicationActivity
@@ -60,7 +76,8 @@ struct AuthorizationEventRendering {
     private var agents: [JSONValue] {
         var list = [
             AuditEventResource.agent(
-                .authorizationServer, who: .object([JSONMemberValue("display", .string(system.name))]),
+                isTokenIssue ? .tokenService : .authorizationServer,
+                who: .object([JSONMemberValue("display", .string(system.name))]),
                 requestor: record.clientID == nil && record.subject == nil && record.actor == nil,
                 address: isConsentDecision ? nil : system.issuer, addressType: "5")
         ]
@@ -95,10 +112,25 @@ struct AuthorizationEventRendering {
                 ("event", record.id.text), ("grant", record.grantID?.text), ("token", record.tokenID?.text),
                 ("program", record.program), ("detail", record.detail),
             ]
+        if isTokenIssue { return [issuedToken(details)] }
         let consent = AuditEventResource.entity(
             .consent, role: nil, [("what", AuditEventResource.identified(record.grantID?.text ?? record.id.text))])
         return (record.patient.map { [AuditEventResource.patient($0)] } ?? [])
             + (isConsentDecision ? [consent] : [])
             + [AuditEventResource.request(record.traceID ?? record.id.text), AuditEventResource.authorization(details)]
+    }
+
+    /// The one entity of a token that was given out: patient, step and trace are details of it.
+    private func issuedToken(_ details: [(String, String?)]) -> JSONValue {
+        let more: [(String, String?)] = [
+            ("step", record.kind.rawValue), ("patient", record.patient.map { "Patient/\($0)" }),
+            ("request", record.traceID ?? record.id.text),
+        ]
+        return AuditEventResource.entity(
+            .systemObject, role: .securityResource,
+            [
+                ("what", AuditEventResource.identified(record.tokenID?.text ?? record.id.text)),
+                ("detail", AuditEventResource.details(details + more)),
+            ])
     }
 }

@@ -38,6 +38,8 @@ public struct AuthorizationRecord: Hashable, Sendable {
         /// A legal hold was placed on records, or lifted.
         case holdPlaced = "hold-placed"
         case holdLifted = "hold-lifted"
+        /// Refusals of requests that proved nothing, from one network, that have no records of their own.
+        case refusalsSummed = "refusals-summed"
         case started
         case stopped
     }

@@ -1,3 +1,4 @@
+public import Audit
 public import OAuthCore
 
 /// The authorization server: its endpoints and use-cases by name, nothing more.
@@ -16,6 +17,8 @@ public struct AuthorizationServer: Sendable {
     public let access: AccessRevoker
     public let accounts: AccountRegistry
     public let keys: ServerKeys
+    /// The refusals without an audit record of their own, to be written as sums.
+    public let refusals: RefusalLedger
     public let keyKeeper: KeyKeeper
     /// What the enforcer in this process asks about tokens that are references.
     public let references: ReferenceTokens
@@ -73,6 +76,7 @@ public struct AuthorizationServer: Sendable {
         clients = ClientRegistry(
             stores: parts.stores, audit: parts.audit, clock: parts.clock, random: parts.random)
         keys = parts.keys
+        refusals = parts.budget.refusals
         keyKeeper = KeyKeeper(
             store: parts.stores.keys, keys: parts.keys, audit: parts.audit, clock: parts.clock, random: parts.random,
             lifetimes: parts.configuration.keyLifetimes)

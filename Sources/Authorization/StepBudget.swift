@@ -1,11 +1,12 @@
+public import Audit
 internal import Synchronization
 
 /// How much people and programs that have proved nothing may make this server write (decision 15).
 ///
-/// Two buckets: launches begun by one source, each of which is a row for half an hour, and refusals, each of which is an
-/// audit row for ever. What is beyond is answered as too much, and counted; the count goes into the next recorded
-/// refusal. In memory, because a count in the database would be the very write that is to be saved; a restart fills the
-/// buckets. A class because all endpoints share it; the lock is `state`.
+/// A bucket for launches begun by one source, each of which is a row for half an hour, and a ledger of refusals, each of
+/// which is an audit row for ever. What is beyond is answered as too much, and summed up for a record of its own. In
+/// memory, because a count in the database would be the very write that is to be saved; a restart fills the buckets. A
+/// class because all endpoints share it; the lock is `state`.
 final class StepBudget: Sendable {
     /// What a bucket holds, and how fast it fills.
     struct Bucket: Hashable {
@@ -24,16 +25,7 @@ final class StepBudget: Sendable {
         }
     }
 
-    /// What is to be done with a refusal.
-    enum Verdict: Hashable {
-        /// Record it, with the number of those before it that were not.
-        case recorded(unrecordedBefore: Int)
-        case throttled
-    }
-
     private struct State {
-        var refusals: Bucket?
-        var unrecorded = 0
         var sources: [String: Bucket] = [:]
     }
 
@@ -42,8 +34,13 @@ final class StepBudget: Sendable {
 
     private let limits: BudgetLimits
     private let state = Mutex(State())
+    /// The refusals of requests that proved nothing.
+    let refusals: RefusalLedger
 
-    init(_ limits: BudgetLimits) { self.limits = limits }
+    init(_ limits: BudgetLimits) {
+        self.limits = limits
+        refusals = RefusalLedger(limits.refusals)
+    }
 
     /// Whether a source may begin a launch.
     func mayBegin(from address: String, at now: Int64) -> Bool {
@@ -58,24 +55,6 @@ final class StepBudget: Sendable {
             return state.sources[key, default: Bucket(tokens: limit.burst, filledAt: now)].take(limit, at: now)
         }
     }
-
-    /// Takes one refusal from the budget.
-    func takeRefusal(at now: Int64) -> Verdict {
-        state.withLock { state in
-            var bucket = state.refusals ?? Bucket(tokens: limits.refusals.burst, filledAt: now)
-            let isIn = bucket.take(limits.refusals, at: now)
-            state.refusals = bucket
-            guard isIn else {
-                state.unrecorded += 1
-                return .throttled
-            }
-            defer { state.unrecorded = 0 }
-            return .recorded(unrecordedBefore: state.unrecorded)
-        }
-    }
-
-    /// Counts a refusal that is not recorded for a reason of its own, such as a closed account.
-    func countUnrecorded() { state.withLock { $0.unrecorded += 1 } }
 }
 
 /// The sizes of a budget.
@@ -92,8 +71,9 @@ public struct BudgetLimits: Hashable, Sendable {
 
     /// Launches begun from one network address.
     public var launches = Rate(burst: 300, perSecond: 10)
-    /// Recorded refusals of requests that proved nothing, over all sources.
-    public var refusals = Rate(burst: 500, perSecond: 5)
+    /// Which refusals of requests that proved nothing are recorded one by one. Larger than where FHIR data is asked for:
+    /// a hospital's people mistype their passwords behind one address, and each of that is worth a record.
+    public var refusals = RefusalLedger.Limits(burst: 500, perSecond: 2, perSource: 200)
 
     public init() {}
 }

@@ -46,6 +46,7 @@ public struct Composition: Sendable {
         let sandboxAddress = configuration.listeners.sandbox
         let gateway = try GatewaySide(installation)
 
+        metrics.addRefusals([installation.server.refusals, gateway.enforcer.refusals], installation.auditSide)
         installation.follow(gateway)
 
         // Listeners.
@@ -65,6 +66,7 @@ public struct Composition: Sendable {
                 side: installation.auditSide, seconds: configuration.audit.checkpointInterval, logger: logger),
             DiskWatchService(forecast: installation.auditSide.forecast, clock: installation.clock),
             RetentionService(side: installation.auditSide, logger: logger),
+            installation.refusalSummaries(gateway, logger: logger),
         ]
         services += try FeedServices.make(installation, logger: logger)
         if hasSandbox {

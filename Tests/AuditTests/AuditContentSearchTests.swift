@@ -41,7 +41,8 @@ import Testing
             ("action=R", 15), ("action=E", 16), ("action=C", 0), ("agent=Practitioner/p1", 15), ("purpose=TREAT", 30),
             ("organization=o3", 7), ("reporting-entity=e", 30), ("reporting-entity=f", 0), ("site=n", 31),
             ("site=m", 0),
-            ("entity=Observation/r4", 1), ("type=rest", 30), ("type=110114", 1), ("type=rest,110114", 31),
+            ("entity=Observation/r4", 1), ("type=rest", 30), ("type=110106", 0), ("type=110114", 1),
+            ("type=rest,110114", 31),
             ("subtype=login", 1), ("subtype=read", 15), ("scope=patient/Claim.rs&action=R", 5), ("disclosures=true", 0),
             ("patient=patient-a&policy=t-2", 6), ("patient=nobody&policy=t-2", 0),
         ]) func `a search finds what says so`(text: String, count: Int) async throws
@@ -88,7 +89,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "_sort=date", "_total=maybe", "_summary=text", "agent=nobody", "entity=x", "disclosures=yes", "type=110106",
+        "_sort=date", "_total=maybe", "_summary=text", "agent=nobody", "entity=x", "disclosures=yes", "type=110107",
         "type=110114&subtype=started",
     ]) func `what is not understood is refused`(text: String) {
         #expect(throws: AuditEventSearch.Refusal.self) { try AuditEventSearch(parsing: text) }

@@ -142,7 +142,11 @@ private struct Slices {
     func members(of element: String, _ slice: String, in event: JSONValue) -> [JSONValue] {
         guard let type = types["\(element)[\(slice)]"] else { return [] }
         let all = event[element]?.array ?? []
-        return all.filter { $0["type"].map { BALPConstraints.matches($0, type) } ?? false }
+        let those = all.filter { $0["type"].map { BALPConstraints.matches($0, type) } ?? false }
+        // Where several slices have one type the role tells them apart.
+        let isShared = types.filter { $0.key.hasPrefix("\(element)[") && $0.value == type }.count > 1
+        guard isShared, let role = roles["\(element)[\(slice)]"] else { return those }
+        return those.filter { $0["role"].map { BALPConstraints.matches($0, role) } ?? false }
     }
 
     /// The objects that hold the last name of a path, and that name.

@@ -42,6 +42,33 @@ import Testing
         #expect(sink.entries.map(\.index.eventID.text) == ["d-1.1", "d-1.2", "d-1"])
     }
 
+    @Test(.verifies("audit@one-closed-record")) func `whole and parts are stored together or not at all`() async throws
+    {
+        let recorder = try AuditRecorder(
+            sink: sink, node: "n", clock: stillClock, limits: AuditQueueLimits(records: 8, bytes: 1 << 20, batch: 1))
+
+        _ = try await recorder.record(bundle()).decisionID
+
+        // A batch of one submission, and so one transaction of three entries.
+        #expect(sink.batches == [3])
+    }
+
+    @Test(.verifies("audit@one-closed-record"))
+    func `parts that were stored with a whole that was not answered are marked like it`() async throws {
+        let recorder = try AuditRecorder(sink: sink, node: "n", clock: stillClock)
+        let answers = Answers()
+        sink.behave(.storesButThrows)
+        recorder.record(bundle(), then: answers.closing)
+        _ = answers.wait(for: 1)
+        sink.behave(.works)
+        recorder.shutdown()
+
+        let ends = sink.entries.filter { $0.index.phase == .interrupted }
+        #expect(ends.map(\.index.eventID.text) == ["d-1.1", "d-1.2", "d-1"])
+        #expect(ends.map(\.index.closes) == [1, 2, 3])
+        #expect(try AuditVerifier.verify("n", in: sink).finding == nil)
+    }
+
     @Test func `without its entries' records the whole is not closed`() async throws {
         let recorder = try AuditRecorder(sink: sink, node: "n", clock: stillClock)
         let answers = Answers()

@@ -3,6 +3,7 @@ import Audit
 import ChaperoneTesting
 import FHIRCore
 import Foundation
+import RequirementTraits
 import Testing
 
 let sampleSystem = AuditSystem(
@@ -19,7 +20,7 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
 @Suite struct RenderingTests {
     enum Shape: CaseIterable {
         case read, vread, search, create, update, patch, delete, readNoPatient, searchMany, backendRead, backendSearch
-        case backendDelete
+        case backendDelete, disclosedRead, disclosedSearch, disclosedByBackend
 
         var record: AccessRecord {
             sampleRecord { record in
@@ -34,8 +35,14 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
                 case .patch: (record.interaction, record.method) = (.patch, "PATCH")
                 case .delete, .backendDelete: (record.interaction, record.method) = (.delete, "DELETE")
                 case .readNoPatient: (record.resourceType, record.patients) = ("Organization", [])
-                case .backendRead: break
+                case .backendRead, .disclosedRead, .disclosedByBackend: break
+                case .disclosedSearch:
+                    (record.interaction, record.resourceID, record.queryAsked) = (.searchType, nil, "code=1234")
                 }
+                if [.disclosedRead, .disclosedSearch, .disclosedByBackend].contains(self) {
+                    (record.fhirUser, record.purposeOfUse) = ("Practitioner/p", ["PUBHLTH"])
+                }
+                if self == .disclosedByBackend { (record.subject, record.fhirUser) = (nil, nil) }
                 if self == .searchMany { record.patients = ["patient-a", "patient-b"] }
                 if self == .backendRead || self == .backendSearch || self == .backendDelete {
                     (record.subject, record.fhirUser) = (nil, nil)
@@ -54,18 +61,51 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
             case .readNoPatient: ["Read", "OAUTHaccessTokenUse.Comprehensive"]
             case .backendRead: ["PatientRead", "OAUTHaccessTokenUse.Opaque"]
             case .backendSearch: ["PatientQuery", "OAUTHaccessTokenUse.Opaque"]
+            case .disclosedRead, .disclosedSearch: ["PrivacyDisclosure.Source", "OAUTHaccessTokenUse.Comprehensive"]
+            case .disclosedByBackend: ["PrivacyDisclosure.Source", "OAUTHaccessTokenUse.Opaque"]
             }
         }
     }
 
-    @Test(.enabled(if: BALPConstraints.isThere), arguments: Shape.allCases)
+    @Test(.verifies("audit@balp"), arguments: Shape.allCases)
     func `what succeeded satisfies the profiles that it claims`(_ shape: Shape) async throws {
         let event = try await rendered(shape.record)
         let claimed = event["meta"]?["profile"]?.array?.compactMap(\.string) ?? []
         #expect(
             claimed
                 == shape.profiles.map { "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.\($0)" })
-        #expect(try BALPConstraints().violations(event) == [])
+        #expect(try Self.violations(event) == [])
+    }
+
+    /// By our own reading of the patterns, and by the published list where it is at hand.
+    static func violations(_ event: JSONValue) throws -> [String] {
+        ClaimedPatterns.violations(event)
+            + (BALPConstraints.isThere ? try BALPConstraints().violations(event) : [])
+    }
+
+    @Test func `a disclosure says that it is one, and to whom`() async throws {
+        let event = try await rendered(Shape.disclosedRead.record)
+        #expect(event["type"]?["code"]?.string == "110106")
+        #expect(event["subtype"]?.array?.compactMap { $0["code"]?.string } == ["read", "disclose"])
+        #expect(event["purposeOfEvent"]?.array?.first?["coding"]?.array?.first?["code"]?.string == "PUBHLTH")
+    }
+
+    @Test(arguments: ["TREAT", "HPAYMT", "HOPERAT", "PATRQT"])
+    func `what treatment, payment, operations and the patient take is no disclosure`(purpose: String) async throws {
+        var record = Shape.disclosedRead.record
+        record.purposeOfUse = [purpose]
+        let event = try await rendered(record)
+        #expect(event["type"]?["code"]?.string == "rest")
+    }
+
+    @Test(
+        arguments: [
+            "subtype", "action", "recorded", "outcome", "agent", "source", "entity", "type",
+        ], [Shape.read, .search, .delete, .disclosedRead])
+    func `our own reading finds what is missing`(member: String, shape: Shape) async throws {
+        let event = try await rendered(shape.record)
+        let crippled = JSONValue.object((event.object ?? []).filter { $0.name != member })
+        #expect(ClaimedPatterns.violations(crippled) != [])
     }
 
     @Test(.enabled(if: BALPConstraints.isThere)) func `the check passes the examples of IHE`() throws {
@@ -129,9 +169,7 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
         #expect(event["recorded"]?.string == "2025-10-09T08:53:20.500Z")
     }
 
-    @Test(
-        .enabled(if: BALPConstraints.isThere),
-        arguments: [AuthorizationRecord.Kind.consent, .consentDenied])
+    @Test(.verifies("audit@balp"), arguments: [AuthorizationRecord.Kind.consent, .consentDenied])
     func `a decision about consent satisfies the profile that it claims`(kind: AuthorizationRecord.Kind) async throws {
         let sink = InMemoryAuditSink()
         try await AuditRecorder(sink: sink, node: "n").record(
@@ -141,7 +179,42 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
         let event = try AuditEventResource.json(try #require(sink.entries.first), system: sampleSystem)
         let profile = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.AuthZconsent"
         #expect(event["meta"]?["profile"]?.array?.compactMap(\.string) == [profile])
-        #expect(try BALPConstraints().violations(event) == [])
+        #expect(try Self.violations(event) == [])
+    }
+
+    @Test(
+        .verifies("audit@balp"), arguments: [AuthorizationRecord.Kind.token, .refresh], [SubjectID("s"), nil])
+    func `a token that is given out satisfies the profile of IUA`(kind: AuthorizationRecord.Kind, subject: SubjectID?)
+        async throws
+    {
+        let sink = InMemoryAuditSink()
+        try await AuditRecorder(sink: sink, node: "n").record(
+            AuthorizationRecord(
+                id: DecisionID("e"), kind: kind, clientID: ClientID("c"), subject: subject, patient: "p",
+                grantID: GrantID("g"), tokenID: TokenID("t"), scopes: ["patient/*.rs", "openid"], outcome: .succeeded,
+                sourceAddress: "192.0.2.1", at: 0, traceID: "trace"))
+        let event = try AuditEventResource.json(try #require(sink.entries.first), system: sampleSystem)
+        let profile = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.IUA.71"
+        #expect(event["meta"]?["profile"]?.array?.compactMap(\.string) == [profile])
+        #expect(try Self.violations(event) == [])
+        let details = event["entity"]?.array?.first?["detail"]?.array ?? []
+        let texts = details.compactMap { detail in
+            detail["type"]?.string.flatMap { type in detail["valueString"]?.string.map { "\(type)=\($0)" } }
+        }
+        #expect(
+            Set(texts).isSuperset(of: [
+                "scope=patient/*.rs", "scope=openid", "step=\(kind.rawValue)", "patient=Patient/p", "grant=g",
+                "request=trace",
+            ]))
+    }
+
+    @Test func `a token that was refused claims no profile`() async throws {
+        let sink = InMemoryAuditSink()
+        try await AuditRecorder(sink: sink, node: "n").record(
+            AuthorizationRecord(
+                id: DecisionID("e"), kind: .tokenRefused, clientID: ClientID("c"), tokenID: TokenID("t"),
+                outcome: .refused(reason: "invalid_grant"), sourceAddress: "192.0.2.1", at: 0))
+        #expect(try AuditEventResource.json(try #require(sink.entries.first), system: sampleSystem)["meta"] == nil)
     }
 
     @Test func `a consent without a patient claims no profile`() async throws {

@@ -126,6 +126,29 @@ import Testing
         #expect(try Self.tells(readings, "auditor-a", "patient=patient-a"))
     }
 
+    @Test(.verifies("audit@fhir-search"))
+    func `a span of dates is two dates, and the record of the reading has both`() async throws {
+        let app = TestApp(server: server)
+        _ = try await app.fhir("/Patient/patient-a", try await app.launch())
+
+        let within = try await Browser().get(
+            server.admin + "/audit/fhir/AuditEvent?patient=patient-a&date=ge2020-01-01&date=lt2999-01-01",
+            headers: basic("auditor-a"))
+        let before = try await Browser().get(
+            server.admin + "/audit/fhir/AuditEvent?patient=patient-a&date=ge2019-01-01&date=lt2020-01-01",
+            headers: basic("auditor-a"))
+        let twice = try await Browser().get(
+            server.admin + "/audit/fhir/AuditEvent?patient=patient-a&patient=patient-b", headers: basic("auditor-a"))
+        let readings = try await Browser().get(server.admin + "/admin/v1/audit?limit=200", headers: basic("auditor-a"))
+
+        #expect(within.status == 200)
+        #expect(try within.json()["entry"]?.array?.isEmpty == false)
+        #expect(before.status == 200)
+        #expect(try before.json()["entry"] == nil)
+        #expect(twice.status == 400)
+        #expect(try Self.tells(readings, "auditor-a", "date=ge2020-01-01&date=lt2999-01-01&patient=patient-a"))
+    }
+
     @Test func `every page of the audit trail that somebody reads is recorded`() async throws {
         let first = try await Browser().get(server.admin + "/admin/v1/audit?limit=1", headers: try local())
         let cursor = try #require(try first.json()["next"]?.string)

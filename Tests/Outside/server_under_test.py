@@ -1,4 +1,5 @@
 """Starts the built `chaperone` as its users do, speaks to it over loopback and ends it by its process id."""
+import base64
 import contextlib
 import http.client
 import json
@@ -52,6 +53,11 @@ def request(base, method, path, body=None, headers=None, timeout=30):
         return Answer(answer.status, answer.headers, answer.read())
     finally:
         connection.close()
+
+
+def basic(username, password="demo"):
+    """The header with which people of the demo come to the admin listener."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
 
 
 class ChaperoneUnderTest:

@@ -15,7 +15,7 @@ import time
 import unittest
 
 from requirements_log import verifies
-from server_under_test import ChaperoneUnderTest, free_ports, request
+from server_under_test import ChaperoneUnderTest, basic, free_ports, request
 from smart_client import App
 
 
@@ -183,6 +183,24 @@ class AuditTrail(unittest.TestCase):
             "audit", "verify", "--demo", "--anchor", "anchors.log", "--output", "json"))
         self.assertTrue(verified["whole"], verified)
         self.assertGreater(verified["anchors"], 0)
+
+    @verifies("audit@junk-bounded")
+    def test_a_flood_without_tokens_is_told_what_is_wrong_and_summed_up(self):
+        with ChaperoneUnderTest(self.folder) as server:
+            statuses = [request(server.fhir, "GET", f"/Patient/p{number}").status for number in range(200)]
+            self.assertEqual(set(statuses), {401})
+            metrics = request(server.admin, "GET", "/metrics", headers=basic("auditor-a")).text
+            self.assertIn("chaperone_audit_flood_bytes_per_day", metrics)
+        with contextlib.closing(sqlite3.connect(self.folder / "var/audit.db")) as log:
+            (alone,) = log.execute(
+                "SELECT count(*) FROM audit_entry WHERE kind = 'access' AND outcome = 'refused'").fetchone()
+            sums = [json.loads(body)["authorization"] for (body,) in log.execute(
+                "SELECT body FROM audit_entry WHERE kind = 'refusals-summed'")]
+        # Twenty of one network in one minute.
+        self.assertIn(alone, (20, 40))
+        summed = [int(each["detail"].split(": ")[1].split(" ")[0]) for each in sums]
+        self.assertEqual(alone + sum(summed), 200, sums)
+        self.assertEqual({each["address"] for each in sums}, {"127.0.0.0/24"})
 
     @verifies("audit@verify-command")
     def test_the_command_finds_what_was_changed_without_a_server(self):

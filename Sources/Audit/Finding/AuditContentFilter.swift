@@ -24,6 +24,8 @@ public struct AuditContentFilter: Hashable, Sendable {
     public var resources: Set<String> = []
     /// Actions of AuditEvent: C, R, U, D, E.
     public var actions: Set<String> = []
+    /// Codes of the type of AuditEvent that accesses have: `rest`, and `110106` for a disclosure.
+    public var accessTypes: Set<String> = []
     /// Nodes.
     public var nodes: Set<String> = []
     /// Only what 45 CFR 164.528 has in an accounting of disclosures.
@@ -48,7 +50,8 @@ public struct AuditContentFilter: Hashable, Sendable {
                 && Self.any(reportingEntities, [record.reportingEntity])
                 && Self.any(organizations, [record.organization]) && Self.any(addresses, [record.sourceAddress])
                 && Self.any(users, [record.fhirUser]) && Self.any(resources, [resource])
-                && Self.any(actions, [record.interaction.action])
+                && Self.any(actions, [AccessEventRendering.action(record)])
+                && Self.any(accessTypes, [AccessEventRendering.type(record).code])
                 && (!onlyDisclosures || AccessReport.isDisclosure(record))
         case .authorization(let record):
             return Self.any(scopes, record.scopes) && Self.any(tokens, [record.tokenID?.text])
@@ -65,6 +68,15 @@ public struct AuditContentFilter: Hashable, Sendable {
 }
 
 extension AccessInteraction {
+    /// Whether it gives data away rather than taking it in.
+    var isRetrieval: Bool {
+        switch self {
+        case .read, .vread, .historyInstance, .historyType, .historySystem, .searchType, .searchSystem, .operation:
+            true
+        case .create, .update, .patch, .delete, .transaction, .batch, .capabilities, .unclassified: false
+        }
+    }
+
     /// The action of AuditEvent (FHIR R4 audit-event-action).
     var action: String {
         switch self {

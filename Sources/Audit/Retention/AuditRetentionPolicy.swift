@@ -4,7 +4,7 @@ internal import AccessPolicy
 public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
     /// A request for FHIR data under a token.
     case access
-    /// A request that was refused because it had no valid token.
+    /// A request that was refused because it had no valid token, and sums of such refusals.
     case anonymous
     /// A step of authorization: login, consent, token, revocation.
     case authorization
@@ -21,6 +21,7 @@ public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
                 .authorizationRefused, .code, .codeReplayed, .token, .tokenRefused, .refresh, .refreshReplayed,
                 .introspect, .revoke:
                 self = .authorization
+            case .refusalsSummed: self = .anonymous
             case .clientRegistered, .clientChanged, .userChanged, .keyChanged, .policyChanged, .configurationChanged,
                 .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .started, .stopped:
                 self = .administration

@@ -70,13 +70,16 @@ extension InteractionEndpoint {
 }
 
 extension ServerParts {
-    /// The record of a refusal of somebody who has proved nothing; nil when the budget for such records is used up. It
-    /// tells how many before it were not recorded.
+    /// The record of a refusal of somebody who has proved nothing; nil when it is in a sum instead. It tells how many
+    /// before it have no record of their own.
     func refusal(
         _ kind: AuthorizationRecord.Kind, _ reason: String, client: ClientID? = nil, subject: SubjectID? = nil,
         detail: String? = nil, _ maker: RecordMaker
     ) -> AuthorizationRecord? {
-        guard case .recorded(let unrecorded) = budget.takeRefusal(at: clock.now()) else { return nil }
+        guard
+            case .recorded(let unrecorded) = budget.refusals.enter(
+                "\(kind.rawValue):\(reason)", from: maker.source.address, at: clock.milliseconds())
+        else { return nil }
         let count = unrecorded > 0 ? "\(unrecorded) refusals before this one were not recorded one by one" : nil
         let text = [detail, count].compactMap { $0 }.joined(separator: "; ")
         return maker.record(

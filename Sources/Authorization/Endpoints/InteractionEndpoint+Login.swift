@@ -161,7 +161,7 @@ extension InteractionEndpoint {
         }
         if case .closed(let until) = try await parts.stores.throttle.admit(attempts, at: now) {
             // Counted and not recorded one by one, so that nobody can fill the disk; the attempts before it are.
-            parts.budget.countUnrecorded()
+            parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
             return .failure(.tooManyAttempts(retryAfter: max(until - now, 1)))
         }
         let found = isUsable ? try await parts.stores.users.user(named: username) : nil

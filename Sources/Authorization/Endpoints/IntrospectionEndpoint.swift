@@ -72,7 +72,7 @@ public struct IntrospectionEndpoint: Sendable {
                     detail: found.map { "of `\($0.grant.clientID)`, grant \($0.grant.id)" }))
             return .facts(found?.json ?? ["active": false])
         } catch let guesses as TooManyGuesses {
-            parts.budget.countUnrecorded()
+            parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
             return .tooManyRequests(retryAfter: guesses.retryAfter)
         } catch let error as OAuthError {
             return await refusal(error, maker)

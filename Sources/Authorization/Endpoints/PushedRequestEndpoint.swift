@@ -46,7 +46,7 @@ public struct PushedRequestEndpoint: Sendable {
             let now = parts.clock.now()
             // Each is a row, as a launch that is begun is one.
             guard parts.budget.mayBegin(from: source.address, at: now) else {
-                parts.budget.countUnrecorded()
+                parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
                 return .tooManyRequests(retryAfter: 1)
             }
             let handle = parts.random.secret()
@@ -60,7 +60,7 @@ public struct PushedRequestEndpoint: Sendable {
             ]
             return .kept(body.serialized)
         } catch let guesses as TooManyGuesses {
-            parts.budget.countUnrecorded()
+            parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
             return .tooManyRequests(retryAfter: guesses.retryAfter)
         } catch let error as OAuthError {
             guard

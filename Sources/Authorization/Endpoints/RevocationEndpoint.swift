@@ -32,7 +32,7 @@ public struct RevocationEndpoint: Sendable {
             }
             return .done
         } catch let guesses as TooManyGuesses {
-            parts.budget.countUnrecorded()
+            parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
             return .tooManyRequests(retryAfter: guesses.retryAfter)
         } catch let error as OAuthError {
             return await refusal(error, maker)

@@ -102,12 +102,12 @@ public struct TokenEndpoint: Sendable {
                 let key = ThrottleKey.guessSource(maker.source.address)
                 let verdict = try await parts.stores.throttle.admit([key: parts.configuration.guessThrottle], at: now)
                 if case .closed(let until) = verdict {
-                    parts.budget.countUnrecorded()
+                    parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
                     return .tooManyRequests(retryAfter: max(until - now, 1))
                 }
                 return try await refuse(OAuthError(.invalidGrant, detail: "unknown \(unknown.what)"), client, maker)
             case let guesses as TooManyGuesses:
-                parts.budget.countUnrecorded()
+                parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
                 return .tooManyRequests(retryAfter: guesses.retryAfter)
             case let error as OAuthError:
                 return try await refuse(error, client, maker)

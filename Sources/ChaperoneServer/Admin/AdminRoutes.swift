@@ -40,7 +40,9 @@ struct AdminRoutes: Sendable {
         StaticRoutes.console.add(to: router)
         router.get("/audit/fhir/AuditEvent") { request, context in
             try await guarded(request, context, asFHIR: true) { actor in
-                let asked = try adminRequest(.get, ["AuditEvent"], request, context, actor, body: nil)
+                // A search may name a parameter twice, as a span of dates does; the search itself reads the raw query.
+                let asked = try adminRequest(
+                    .get, ["AuditEvent"], request, context, actor, body: nil, repetition: .noted)
                 return Answers.json(
                     try await auditEvents.search(request.uri.query ?? "", asked), type: "application/fhir+json")
             }
@@ -125,10 +127,10 @@ struct AdminRoutes: Sendable {
 
     private func adminRequest(
         _ method: AdminRequest.Method, _ path: [String], _ request: Request, _ context: SideContext,
-        _ actor: AdminActor, body: JSONValue?
+        _ actor: AdminActor, body: JSONValue?, repetition: FormParameters.Repetition = .refused
     ) throws -> AdminRequest {
         let form: FormParameters
-        do { form = try FormParameters(parsing: request.uri.query ?? "", repetition: .refused) } catch {
+        do { form = try FormParameters(parsing: request.uri.query ?? "", repetition: repetition) } catch {
             throw Problem(400, "the parameters cannot be read")
         }
         var query: [String: String] = [:]

@@ -44,4 +44,16 @@ extension Metrics {
             side.watch.problems.map { ($0.work, 1) }
         }
     }
+
+    /// Adds what requests without valid credentials come to in the log, and the most that they can.
+    func addRefusals(_ ledgers: [RefusalLedger], _ side: AuditSide) {
+        gauge(
+            "chaperone_audit_refusals_summed",
+            help: "Refusals of requests without valid credentials that are in sums, since the start."
+        ) { Double(ledgers.reduce(0) { $0 + $1.total }) }
+        gauge(
+            "chaperone_audit_flood_bytes_per_day",
+            help: "The most by which requests without valid credentials can make the audit log grow in a day."
+        ) { ledgers.reduce(0) { $0 + $1.limits.recordsPerDay } * side.bytesPerRecord }
+    }
 }

@@ -65,6 +65,14 @@ struct AuditSide: Sendable {
         }
     }
 
+    /// How large a record is on the disk, indexes and all: 1,000 bytes before there are enough to tell.
+    var bytesPerRecord: Double {
+        guard let used = forecast.latest?.used, let newest = try? store.newestPosition(), newest >= 1000 else {
+            return 1000
+        }
+        return Double(used) / Double(newest)
+    }
+
     /// How far a feed has come.
     struct Lag: Sendable {
         let name: String

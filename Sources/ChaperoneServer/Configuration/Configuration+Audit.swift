@@ -11,6 +11,8 @@ extension Configuration {
         public var reportingEntity: String?
         /// The organisations for which clients act, by client id.
         public var organizations: [String: String]
+        /// Why clients ask, by client id, as HL7 v3 ActReason codes, where it is not what their program stands for.
+        public var purposes: [String: [String]] = [:]
         /// For how long records are kept, beside the ten years of everything else.
         public var retention: [RetentionSettings]
         /// Where records and checkpoints are sent.
@@ -80,6 +82,14 @@ extension Configuration {
         var organizations = map.map("organizations")
         for client in organizations.keys { settings.organizations[client] = organizations.text(client) }
         organizations.finish()
+        var purposes = map.map("purposes")
+        for client in purposes.keys {
+            settings.purposes[client] = purposes.texts(client)
+            for code in settings.purposes[client] ?? [] where !isPurpose(code) {
+                purposes.fail(client, "must be codes of HL7 v3 ActReason such as `PUBHLTH`, not `\(code)`")
+            }
+        }
+        purposes.finish()
         settings.retention = map.maps("retention").map(retention)
         settings.feeds = map.maps("feeds").map(feed)
         if Set(settings.feeds.map(\.name)).count != settings.feeds.count {
@@ -147,6 +157,10 @@ extension Configuration {
         guard text.hasPrefix("http://") else { return false }
         let authority = text.dropFirst(7).prefix { $0 != "/" }
         return ListenAddress.split(String(authority)).map { ListenAddress.isLoopback($0.host) } ?? false
+    }
+
+    private static func isPurpose(_ code: String) -> Bool {
+        (2...16).contains(code.utf8.count) && code.utf8.allSatisfy { (0x41...0x5A).contains($0) }
     }
 
     private static func isNodeByte(_ byte: UInt8) -> Bool {

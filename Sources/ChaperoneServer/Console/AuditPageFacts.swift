@@ -95,6 +95,7 @@ struct AuditPageFacts: Page {
                 "configuration-changed", "started", "stopped",
             ]
         ),
+        ("refusals", "Sums of refusals", ["refusals-summed"]),
         ("audit", "The trail itself", ["audit-read", "checkpoint", "records-removed", "hold-placed", "hold-lifted"]),
     ]
 
@@ -173,7 +174,7 @@ extension AuditPageFacts.Entry {
         tone = AuditTimeline.isGood(result) ? "good" : "bad"
         outcome = result
         what = text("request") ?? (text("kind") ?? "").split(separator: "-").joined(separator: " ")
-        by = [text("user"), text("client")].compactMap { $0 }.joined(separator: " · ")
+        by = [text("by"), text("user"), text("client")].compactMap { $0 }.joined(separator: " · ")
         patients = list("patients")
         let known: [(String, String?)] = [
             ("Reason", text("reason")), ("Scopes", list("scopes")), ("Interaction", text("interaction")),

@@ -41,8 +41,9 @@ struct AuditTimeline {
                 goodY: Self.height - goodHeight, goodHeight: goodHeight,
                 badY: Self.height - goodHeight - badHeight, badHeight: badHeight)
         }
-        first = Self.minute(oldest)
-        last = Self.minute(newest)
+        let isShort = newest - oldest < 3_600_000
+        first = Self.moment(oldest, withSeconds: isShort)
+        last = Self.moment(newest, withSeconds: isShort)
         let refused = points.filter { !$0.isGood }.count
         text = "\(points.count) entries from \(first) to \(last), \(refused) of them refused, failed or interrupted"
     }
@@ -55,8 +56,9 @@ struct AuditTimeline {
         count == 0 ? 0 : max(2, count * (height - 4) / highest)
     }
 
-    private static func minute(_ milliseconds: Int64) -> String {
+    /// To the second where the whole span is short.
+    private static func moment(_ milliseconds: Int64, withSeconds: Bool) -> String {
         let text = Timestamp.text(milliseconds: milliseconds)
-        return "\(text.prefix(10)) \(text.dropFirst(11).prefix(5)) UTC"
+        return "\(text.prefix(10)) \(text.dropFirst(11).prefix(withSeconds ? 8 : 5)) UTC"
     }
 }

@@ -49,7 +49,8 @@ struct GatewaySide {
             random: installation.random, limits: limits,
             facts: RecordFacts(
                 reportingEntity: settings.audit.reportingEntity,
-                organization: { [organizations = settings.audit.organizations] in organizations[$0.text] }))
+                organization: { [organizations = settings.audit.organizations] in organizations[$0.text] },
+                purposes: { [purposes = settings.audit.purposes] in purposes[$0.text] }))
     }
 
     private static func verifier(_ installation: Installation) throws -> AccessTokenVerifier {

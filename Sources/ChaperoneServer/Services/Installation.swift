@@ -122,6 +122,8 @@ public struct Installation: Sendable {
         lines += configuration.panels.sorted { $0.key < $1.key }.map { "panel \($0.key): \($0.value.sorted())" }
         lines +=
             configuration.audit.retention.map { "retention \($0)" } + configuration.audit.feeds.map { "feed \($0)" }
+        lines += configuration.audit.organizations.sorted { $0.key < $1.key }.map { "organization \($0)" }
+        lines += configuration.audit.purposes.sorted { $0.key < $1.key }.map { "purposes \($0)" }
         let digest = ChainHash.digest(of: lines.joined(separator: "\n"))
         let reader = auditReader
         let last = try await NIOThreadPool.singleton.runIfActive {

@@ -39,7 +39,7 @@ extension Enforcer {
         let incoming = receive(request)
         let draft = RecordDraft(incoming)
         switch incoming.standing {
-        case .throttled: return nil
+        case .summed: return nil
         case .refused(let refusal, _): return .refused(refusal, draft)
         case .verified(let access, let userPanel, let systemPanel):
             let asker = Asker(

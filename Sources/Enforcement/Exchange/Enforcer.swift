@@ -1,5 +1,5 @@
 public import AccessPolicy
-internal import Audit
+public import Audit
 public import FHIRCore
 public import OAuthCore
 internal import Synchronization
@@ -13,10 +13,12 @@ public final class Enforcer: Sendable {
     public struct Limits: Sendable, Hashable {
         /// Largest answer of the protected server that is judged whole (decision 11).
         public var answerBytes = 8 << 20
-        /// Refusals without a valid token that are recorded one by one, per second and in a burst.
-        public var anonymousRecordsPerSecond = 50.0
+        /// Which refusals without a valid token are recorded one by one; the others are summed up.
+        public var anonymousRecords = RefusalLedger.Limits()
+        /// Refusals that are summed up and still answered with what is wrong, per second; beyond it is 429.
+        public var anonymousAnswersPerSecond = 50.0
         /// How many of them may come at once.
-        public var anonymousRecordsBurst = 200.0
+        public var anonymousAnswersBurst = 200.0
 
         /// The house's defaults.
         public init() {}
@@ -31,6 +33,8 @@ public final class Enforcer: Sendable {
     private let rules: Mutex<ExchangeRules>
     private let random: RandomSource
     private let anonymous: AnonymousBudget
+    /// The refusals without a record of their own, to be written as sums.
+    public let refusals: RefusalLedger
     private let facts: RecordFacts
 
     /// An enforcer of these rules; the site's server and audit recorder join it in `GatewaySite`.
@@ -49,8 +53,10 @@ public final class Enforcer: Sendable {
                 policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin))
         self.random = random
         self.facts = facts
+        refusals = RefusalLedger(limits.anonymousRecords)
         anonymous = AnonymousBudget(
-            perSecond: limits.anonymousRecordsPerSecond, burst: limits.anonymousRecordsBurst)
+            ledger: refusals, answersPerSecond: limits.anonymousAnswersPerSecond,
+            answersBurst: limits.anonymousAnswersBurst)
     }
 
     /// A new exchange under this base's rules.
@@ -112,10 +118,12 @@ public final class Enforcer: Sendable {
         let now = request.receivedAt / 1000
         var standing = refusal.map { .refused(GatewayRefusal($0), nil) } ?? standing(of: request, now: now)
         var unrecorded = 0
-        if case .refused(_, nil) = standing {
-            switch anonymous.take(at: request.receivedAt) {
+        if case .refused(let refusal, nil) = standing {
+            let reason = refusal.outcome.reason ?? refusal.outcome.code
+            switch anonymous.take(reason, from: request.sourceAddress, at: request.receivedAt) {
             case .recorded(let before): unrecorded = before
-            case .throttled: standing = .throttled
+            case .summed: standing = .summed(refusal)
+            case .throttled: standing = .summed(.throttled)
             }
         }
         var asked = request.fhirRequest
@@ -130,6 +138,7 @@ public final class Enforcer: Sendable {
         incoming.traceID = request.values(of: "traceparent").first.flatMap { TraceParent($0) }?.traceID
         incoming.reportingEntity = facts.reportingEntity
         incoming.organization = incoming.access.flatMap { facts.organization($0.clientID) }
+        incoming.purposeOfUse = incoming.access.flatMap { facts.purposes($0.clientID) }
         return incoming
     }
 

@@ -50,7 +50,7 @@ extension ExchangeRules {
     func judge(_ incoming: IncomingRequest) -> Judgement {
         let record = RecordDraft(incoming)
         switch incoming.standing {
-        case .throttled: return .refuse(.throttled, record)
+        case .summed(let refusal): return .refuse(refusal, record)
         case .refused(let refusal, _): return .refuse(refusal, record)
         case .verified(let access, let userPanel, let systemPanel):
             if let question = incoming.panelQuestion {

@@ -78,6 +78,9 @@ public struct GatewayExchange: ~Copyable {
     /// Whoever drives the exchange tells `CapabilitySource`.
     private(set) var disobeyed: ResourceType?
 
+    /// Whether the answer was given, or given up: what still comes changes nothing.
+    var isOver: Bool { if case .over = state { true } else { false } }
+
     init(rules: ExchangeRules) {
         self.rules = rules
         buffer = AnswerBuffer(limit: rules.answerBytes)
@@ -106,11 +109,11 @@ extension GatewayExchange {
         guard case .new = state else { return unexpected() }
         decisionID = incoming.decisionID
         format = incoming.format
-        if case .throttled = incoming.standing {
+        if case .summed(let refusal) = incoming.standing {
             state = .over
             return .answer(
                 GatewayAnswer(
-                    unrecorded: .throttled, of: incoming.decisionID, in: format, crossOrigin: rules.crossOrigin))
+                    unrecorded: refusal, of: incoming.decisionID, in: format, crossOrigin: rules.crossOrigin))
         }
         switch rules.judge(incoming) {
         case .refuse(let refusal, let record):

@@ -10,8 +10,8 @@ public struct IncomingRequest: Sendable {
         case verified(GrantedAccess, userPanel: PatientPanel, systemPanel: PatientPanel)
         /// Refused before policy was asked; the token, if one was valid.
         case refused(GatewayRefusal, GrantedAccess?)
-        /// One of too many without a valid token: counted by whoever made this value, not recorded one by one.
-        case throttled
+        /// One of many without a valid token: summed up by whoever made this value, not recorded one by one.
+        case summed(GatewayRefusal)
     }
 
     /// In JSON, whatever format it came in.
@@ -33,6 +33,8 @@ public struct IncomingRequest: Sendable {
     var reportingEntity: String?
     /// The organisation for which the client acts.
     var organization: String?
+    /// Why the client asks; nil where it is what its program stands for.
+    var purposeOfUse: [String]?
     /// The user's panel, where it has still to be asked for; until then it is none.
     var panelQuestion: PanelQuestion?
 
@@ -50,7 +52,7 @@ public struct IncomingRequest: Sendable {
         switch standing {
         case .verified(let access, _, _): access
         case .refused(_, let access): access
-        case .throttled: nil
+        case .summed: nil
         }
     }
 }

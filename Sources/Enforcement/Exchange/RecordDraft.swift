@@ -21,7 +21,7 @@ struct RecordDraft: Sendable {
             queryAsked: incoming.request.query,
             outcome: .pending, startedAt: incoming.startedAt, traceID: incoming.traceID,
             organization: incoming.organization,
-            purposeOfUse: access.map { RecordFacts.purposeOfUse($0.program) } ?? [],
+            purposeOfUse: access.map { incoming.purposeOfUse ?? RecordFacts.purposeOfUse($0.program) } ?? [],
             legalBasis: access.map { RecordFacts.legalBasis($0.program) },
             reportingEntity: incoming.reportingEntity)
         if incoming.unrecordedRefusals > 0 {

@@ -8,12 +8,17 @@ public struct RecordFacts: Sendable {
     /// The organisation for which a client acts.
     public var organization: @Sendable (ClientID) -> String?
 
+    /// Why a client asks, as HL7 v3 ActReason codes; nil where it is what its program stands for.
+    public var purposes: @Sendable (ClientID) -> [String]?
+
     /// Facts about one protected server.
     public init(
-        reportingEntity: String? = nil, organization: @escaping @Sendable (ClientID) -> String? = { _ in nil }
+        reportingEntity: String? = nil, organization: @escaping @Sendable (ClientID) -> String? = { _ in nil },
+        purposes: @escaping @Sendable (ClientID) -> [String]? = { _ in nil }
     ) {
         self.reportingEntity = reportingEntity
         self.organization = organization
+        self.purposes = purposes
     }
 
     /// The rule of law that an access under a program rests on (CMS-0057-F; HIPAA where no program binds).

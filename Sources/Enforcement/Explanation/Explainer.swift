@@ -10,7 +10,7 @@ struct Explainer {
 
     func explain(_ incoming: IncomingRequest) -> Explanation {
         switch incoming.standing {
-        case .throttled: return refused(.throttled)
+        case .summed(let refusal): return refused(refusal)
         case .refused(let refusal, let access):
             if isOpen(incoming.request) { return Explanation(.permitted) }
             var explanation = refused(refusal)

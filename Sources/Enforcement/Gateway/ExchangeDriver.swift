@@ -94,15 +94,15 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         case .open(let record):
             abandonCall()
             let itself = awaitRecord()
-            site.audit.open(record, on: pool.delivery) { itself.value.opened($0) }
+            site.audit.open(record, on: pool.delivery) { itself.value.opened($0, record) }
         case .record(let record):
             abandonCall()
             let itself = awaitRecord()
-            site.audit.record(record, on: pool.delivery) { itself.value.closed($0) }
+            site.audit.record(record, on: pool.delivery) { itself.value.closed($0, record) }
         case .close(let receipt, let record):
             abandonCall()
             let itself = awaitRecord()
-            site.audit.close(receipt, record, on: pool.delivery) { itself.value.closed($0) }
+            site.audit.close(receipt, record, on: pool.delivery) { itself.value.closed($0, record) }
         case .answer(let answer):
             abandonCall()
             finish(WireAnswer(answer))
@@ -130,18 +130,23 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         call = nil
     }
 
-    private func opened(_ result: consuming Result<OpeningReceipt, AuditFailure>) {
+    private func opened(_ result: consuming Result<OpeningReceipt, AuditFailure>, _ record: AccessRecord) {
         pool.watch.remove(self)
         switch consume result {
-        case .success(let receipt): handle(.opened(receipt, standing))
+        case .success(let receipt):
+            guard !exchange.isOver else { return site.audit.withdraw(receipt, record) }
+            handle(.opened(receipt, standing))
         case .failure(let failure): handle(.auditFailed(failure))
         }
     }
 
-    private func closed(_ result: consuming Result<ClosingReceipt, AuditFailure>) {
+    private func closed(_ result: consuming Result<ClosingReceipt, AuditFailure>, _ record: AccessRecord) {
         pool.watch.remove(self)
         switch consume result {
-        case .success(let receipt): handle(.closed(receipt))
+        case .success(let receipt):
+            // The deadline had passed, and 503 was answered: the record must not say that something left.
+            guard !exchange.isOver else { return site.audit.withdraw(receipt, record) }
+            handle(.closed(receipt))
         case .failure(let failure): handle(.auditFailed(failure))
         }
     }

@@ -119,7 +119,7 @@ import Testing
     @Test(.verifies("house@gateway-decision-recorded"))
     func `a flood without tokens gets no verdicts, and so no records`() throws {
         var limits = Enforcer.Limits()
-        limits.anonymousRecordsBurst = 2
+        limits.anonymousRecords = RefusalLedger.Limits(burst: 2)
         let flooded = try GatewayHarness(
             upstream: ScriptedRecords([], base: GatewayHarness.upstreamBase).upstream, limits: limits)
 

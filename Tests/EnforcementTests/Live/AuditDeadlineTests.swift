@@ -76,6 +76,31 @@ import Testing
         }
     }
 
+    @Test(
+        .verifies("audit@one-closed-record", "audit@deadline"),
+        arguments: [("GET", AuditPhase.whole), ("PUT", .opening)])
+    func `a record that becomes durable late is marked as interrupted`(method: String, phase: AuditPhase) async throws {
+        try await withStuckLog { gateway, upstream, stuck in
+            let body = method == "PUT" ? Self.observation : ""
+            let answers = try await gateway.send(
+                gateway.request(
+                    method, "/Observation/o", method == "PUT" ? ["Content-Type: application/fhir+json"] : [], body: body
+                ))
+            #expect(answers[0].status == 503)
+
+            // The late record and the mark that ends it: one append each.
+            stuck.signal()
+            stuck.signal()
+            while gateway.sink.entries.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
+
+            let entries = gateway.sink.entries
+            #expect(entries.map(\.index.phase) == [phase, .interrupted])
+            #expect(entries[1].index.closes == 1)
+            #expect(entries[1].index.outcome == "interrupted")
+            #expect(upstream.seen.allSatisfy { $0.method == "GET" })
+        }
+    }
+
     // MARK: - 101
 
     private static let switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"

@@ -483,8 +483,8 @@ private func occurrences(of word: String, in text: String) -> Int {
 
     @Test func `what is too much without a token still has a request id`() async throws {
         var limits = Enforcer.Limits()
-        limits.anonymousRecordsBurst = 1
-        limits.anonymousRecordsPerSecond = 0
+        limits.anonymousRecords = RefusalLedger.Limits(burst: 1, perSecond: 0)
+        (limits.anonymousAnswersBurst, limits.anonymousAnswersPerSecond) = (0, 0)
         try await withGateway(enforcerLimits: limits) { gateway, _ in
             let connection = try await gateway.connect()
             var answers: [RawAnswer] = []

@@ -276,18 +276,19 @@ import Testing
         }
     }
 
-    @Test func `junk without a token does not fill the log`() async throws {
+    @Test(.verifies("audit@junk-bounded")) func `junk without a token does not fill the log`() async throws {
         let catalogue = try AttackCatalogue.shared.get()
         var limits = Enforcer.Limits()
-        limits.anonymousRecordsBurst = 3
-        limits.anonymousRecordsPerSecond = 1
+        limits.anonymousRecords = RefusalLedger.Limits(burst: 3, perSecond: 1)
+        (limits.anonymousAnswersBurst, limits.anonymousAnswersPerSecond) = (2, 0)
         let harness = try GatewayHarness(upstream: catalogue.store(.obedient).upstream, limits: limits)
 
         var statuses: [Int] = []
         for _ in 0..<10 { statuses.append(await harness.send("GET", "/Patient/pA", token: nil).status) }
         let later = await harness.send("GET", "/Patient/pA", token: nil, at: GatewayHarness.now + 10)
 
-        #expect(statuses == [401, 401, 401] + [Int](repeating: 429, count: 7))
+        // Three with records of their own, two more that are told what is wrong, then no more answers.
+        #expect(statuses == [401, 401, 401, 401, 401] + [Int](repeating: 429, count: 5))
         #expect(later.status == 401)
         #expect(harness.sink.entries.count == 4)
         let statement = try #require(later.records.first).statement()
