@@ -71,6 +71,38 @@ class Repository:
         self.server.server_close()
 
 
+class LineReceiver:
+    """Takes lines over HTTP, and refuses the first two times."""
+
+    def __init__(self):
+        self.lines, self.requests = [], 0
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                receiver.requests += 1
+                taken = receiver.requests > 2
+                if taken:
+                    receiver.lines += body.splitlines()
+                self.send_response(204 if taken else 500)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class SyslogReceiver:
     """Takes framed syslog messages over TLS (RFC 5425)."""
 
@@ -138,13 +170,19 @@ class AuditTrail(unittest.TestCase):
     @verifies("audit@feeds")
     def test_receivers_get_everything_however_often_they_are_away(self):
         repository, syslog = Repository(), SyslogReceiver(self.folder)
-        self.addCleanup(syslog.stop)
+        lines, copies = LineReceiver(), LineReceiver()
+        for each in (syslog, lines, copies):
+            self.addCleanup(each.stop)
         (port,) = free_ports(1)
         (self.folder / "chaperone.yaml").write_text(json.dumps({"audit": {"checkpoint-interval": 1, "feeds": [
             {"name": "repository", "fhir": f"http://127.0.0.1:{port}", "batch": 10},
             {"name": "syslog", "syslog": f"localhost:{syslog.port}", "ca-file": str(syslog.certificate)},
             {"name": "file", "file": str(self.folder / "records.ndjson")},
+            {"name": "lines", "http": lines.url, "batch": 7},
             {"name": "anchors", "carries": "checkpoints", "file": str(self.folder / "anchors.log")},
+            {"name": "copies", "carries": "checkpoints", "http": copies.url},
+            {"name": "syslog-copies", "carries": "checkpoints", "syslog": f"localhost:{syslog.port}",
+             "ca-file": str(syslog.certificate)},
         ]}}))
         with ChaperoneUnderTest(self.folder) as server:
             app = self.reader(server)
@@ -174,15 +212,21 @@ class AuditTrail(unittest.TestCase):
             written = self.events_in_log()
             self.assertTrue(wait_for(lambda: set(written) <= set(repository.events), 180))
             self.assertTrue(wait_for(lambda: all(any(each in m for m in syslog.messages) for each in written)))
-            lines = (self.folder / "records.ndjson").read_text()
-            self.assertTrue(all(each in lines for each in written))
+            file = (self.folder / "records.ndjson").read_text()
+            self.assertTrue(all(each in file for each in written))
+            self.assertTrue(wait_for(lambda: all(any(each in line for line in lines.lines) for each in written)))
+            anchors = (self.folder / "anchors.log").read_text().splitlines()
+            self.assertTrue(wait_for(lambda: set(anchors) <= set(copies.lines)))
+            self.assertTrue(wait_for(lambda: all(any(m.endswith(each) for m in syslog.messages) for each in anchors)))
         self.assertTrue(all(message.startswith(("<108>1 ", "<109>1 ")) for message in syslog.messages))
-        # What the file of anchors has, verification takes.
-        server = ChaperoneUnderTest(self.folder)
-        verified = json.loads(server.command(
-            "audit", "verify", "--demo", "--anchor", "anchors.log", "--output", "json"))
-        self.assertTrue(verified["whole"], verified)
-        self.assertGreater(verified["anchors"], 0)
+        # What the file of anchors has, and what was sent over HTTP, verification takes.
+        (self.folder / "copies.log").write_text("".join(f"{each}\n" for each in copies.lines))
+        for anchors in ("anchors.log", "copies.log"):
+            server = ChaperoneUnderTest(self.folder)
+            verified = json.loads(server.command(
+                "audit", "verify", "--demo", "--anchor", anchors, "--output", "json"))
+            self.assertTrue(verified["whole"], verified)
+            self.assertGreater(verified["anchors"], 0)
 
     @verifies("audit@junk-bounded")
     def test_a_flood_without_tokens_is_told_what_is_wrong_and_summed_up(self):
