@@ -19,7 +19,9 @@ struct PanelRows {
         var patients: Set<ResourceID> = []
         for entry in bundle.entries {
             guard let node = entry.resource, let row = try? ResourceView(node) else { return nil }
-            guard row.type == question.rule.type, Self.names(question, row, policy), Self.holds(row, now: now) else {
+            guard row.type == question.rule.type, Self.names(question, row, policy) || mutated(.panelRowsBelieved),
+                Self.holds(row, now: now) || mutated(.endedPanelRows)
+            else {
                 continue
             }
             patients.formUnion(policy.patients(of: row))
