@@ -45,7 +45,7 @@ struct GatewaySide {
         }
         return Enforcer(
             policy: try settings.serverPolicy(), capabilities: capabilities, verifier: try verifier(installation),
-            panels: settings.panelSource,
+            panels: try settings.panelSource(),
             pageLinks: PageLinks(sealer: sealer, publicBase: settings.fhirBase, server: upstream),
             random: installation.random, limits: limits,
             facts: RecordFacts(
