@@ -11,6 +11,9 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// The rules that a run may break on purpose exist in debug builds only (ADR 0050).
+let withMutants = strict + [.define("POLICY_MUTANTS", .when(configuration: .debug))]
+
 // Third-party products by short name, so that a target's dependencies read as a list of words.
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -35,11 +38,13 @@ let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", packa
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func library(
+    _ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = strict
+) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies + ["RequirementTraits"], swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = strict) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["RequirementTraits"], swiftSettings: settings)
 }
 
 let package = Package(
@@ -94,7 +99,7 @@ let package = Package(
         // 0: what FHIR is.
         library("FHIRCore"),
         // 1: what may be done.
-        library("AccessPolicy", ["FHIRCore"]),
+        library("AccessPolicy", ["FHIRCore"], settings: withMutants),
         // 1: the other format of resources, at the door.
         library("FHIRXML", ["FHIRCore", "CXML2"]),
         // 2: the messages of OAuth, OpenID Connect and SMART; JOSE.
@@ -108,7 +113,7 @@ let package = Package(
             [
                 "FHIRCore", "FHIRXML", "AccessPolicy", "OAuthCore", "Audit", "CZlib",
                 logging, nioCore, nioHTTP1, nioPosix, nioSSL,
-            ]),
+            ], settings: withMutants),
         // 5: engines.
         library(
             "Persistence",
@@ -143,13 +148,20 @@ let package = Package(
             name: "ParserProperties", dependencies: ["FHIRCore", "FHIRXML", "AccessPolicy"],
             path: "Tests/ParserProperties",
             swiftSettings: strict),
+        // The slow reading of the rules, and what runs it at length.
+        .target(
+            name: "ReferencePolicy", dependencies: ["FHIRCore", "AccessPolicy"], path: "Tests/ReferencePolicy",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "differential", dependencies: ["ReferencePolicy"], path: "Tests/Differential",
+            swiftSettings: strict),
 
         tests("FHIRCoreTests", ["FHIRCore", "ParserProperties"]),
         tests("ParserPropertyTests", ["ParserProperties", "FHIRCore"]),
         .testTarget(
             name: "FHIRXMLTests", dependencies: ["FHIRXML", "FHIRCore", "SyntheticRecords", "RequirementTraits"],
             exclude: ["peer.py"], swiftSettings: strict),
-        tests("AccessPolicyTests", ["AccessPolicy", "FHIRCore"]),
+        tests("AccessPolicyTests", ["AccessPolicy", "FHIRCore", "ReferencePolicy"], settings: withMutants),
         tests("OAuthCoreTests", ["OAuthCore", "AccessPolicy", "FHIRCore", crypto, cryptoExtras, jwtKit]),
         tests("AuditTests", ["Audit", "OAuthCore", "AccessPolicy", "FHIRCore", "ChaperoneTesting"]),
         tests(
@@ -160,7 +172,7 @@ let package = Package(
             [
                 "Enforcement", "Audit", "OAuthCore", "AccessPolicy", "FHIRXML", "FHIRCore", "ChaperoneTesting",
                 "SandboxFHIR", "SyntheticRecords", logging, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioSSL,
-            ]),
+            ], settings: withMutants),
         tests(
             "PersistenceTests",
             [

@@ -7,6 +7,8 @@ public enum UpstreamHostility: String, Sendable, CaseIterable {
     case foreignEntries
     /// Adds resources of a type that nobody asked for.
     case wrongTypes
+    /// Turns the entries of every Bundle round, so that what is told by its place is told of another.
+    case wrongOrder
     /// Answers a read with another patient's record of the same type.
     case swappedResource
     /// Answers a read with a Bundle around the resource.
@@ -53,6 +55,7 @@ private struct Hostile {
         switch hostility {
         case .foreignEntries: .answer(head, bundle { $0 + foreign.map { entry($0, mode: "match") } })
         case .wrongTypes: .answer(head, bundle { $0 + foreign.map { entry($0, mode: "include") } })
+        case .wrongOrder: .answer(head, bundle { $0.reversed() })
         case .swappedResource: .answer(head, swapped)
         case .wrappedInBundle: .answer(head, isBundle ? body : wrapped)
         case .duplicateMember: .answer(head, doubled)

@@ -16,6 +16,8 @@ public enum ParserProperty: String, CaseIterable, Sendable {
     case scope
     /// Resources in XML or JSON, against their own way back.
     case xml
+    /// A JSON Patch and, behind a record separator, what it is applied to, against a second reading of RFC 6902.
+    case patch
 
     /// Inputs above this are not looked at: the slow readers are slow.
     public static let longestInput = 4_096
@@ -29,6 +31,7 @@ public enum ParserProperty: String, CaseIterable, Sendable {
         case .query: return String(validating: input, as: UTF8.self).flatMap(queryViolation)
         case .scope: return String(validating: input, as: UTF8.self).flatMap(scopeViolation)
         case .xml: return FormatReading.violation(by: input)
+        case .patch: return patchViolation(input)
         }
     }
 
@@ -43,6 +46,36 @@ public enum ParserProperty: String, CaseIterable, Sendable {
             return "what is written is not read again as the same"
         }
         return nil
+    }
+
+    // MARK: - patches
+
+    /// What copies of copies may grow to here; what grows beyond it is not compared.
+    private static let patchLimits = JSONLimits(maxDepth: 64, maxBytes: 64 << 10)
+
+    private func patchViolation(_ input: [UInt8]) -> String? {
+        let parts = input.split(separator: 0x1E, maxSplits: 1, omittingEmptySubsequences: false).map(Array.init)
+        guard let text = SlowJSONReader.value(of: parts[0]) else {
+            return (try? JSONDocument(parts[0])) == nil ? nil : "the scanner and the slow reader disagree"
+        }
+        guard let document = try? JSONDocument(parts[0]) else { return "the scanner and the slow reader disagree" }
+        let slow = SlowPatchReader(text)
+        guard let patch = try? JSONPatch(document.root) else {
+            return slow == nil ? nil : "a patch is refused that the slow reader reads"
+        }
+        guard let slow else { return "a patch is read that the slow reader refuses" }
+        guard patch.readsDocument == slow.tells else { return "they disagree on whether it tells what is stored" }
+        guard parts.count == 2, let target = SlowJSONReader.value(of: parts[1]) else { return nil }
+        do throws(JSONPatchError) {
+            let made = try patch.applied(to: target, limits: Self.patchLimits)
+            guard case .document(let expected) = slow.outcome(on: target) else {
+                return "it is applied where the slow reader fails"
+            }
+            return made.serialized == expected.serialized ? nil : "it makes something else than by the slow reader"
+        } catch {
+            if case .tooLarge = error { return nil }
+            return slow.outcome(on: target) == .fails ? nil : "it fails where the slow reader applies it"
+        }
     }
 
     // MARK: - requests

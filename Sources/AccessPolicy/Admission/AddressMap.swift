@@ -27,7 +27,9 @@ struct AddressMap: Hashable, Sendable {
     /// The policy's map, if this text may name the upstream; one with escapes may spell it in another way.
     init?(_ policy: ServerPolicy, for document: JSONDocument) {
         let map = policy.addresses
-        guard map.upstreamBase != map.publicBase, map.mayName(in: document, document.bytes.indices) else { return nil }
+        guard map.upstreamBase != map.publicBase, !mutated(.upstreamNamesShown),
+            map.mayName(in: document, document.bytes.indices)
+        else { return nil }
         self = map
     }
 

@@ -84,6 +84,13 @@ struct GatheringProgress: Sendable {
         isOver = true
     }
 
+    /// Goes on to a later part, when there is nothing more to learn from those before it.
+    mutating func leap(toPart part: Int) {
+        guard part > position.part else { return }
+        position = GatheringPosition(part: part - 1, page: nil, skip: 0)
+        advance(to: nil, parts: part + 1)
+    }
+
     /// Goes on to the upstream's next page, or to the next part.
     ///
     /// - Parameter next: the upstream's address of its next page.

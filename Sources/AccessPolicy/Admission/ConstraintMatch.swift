@@ -5,7 +5,8 @@ extension SearchConstraint {
     ///
     /// A term that cannot be evaluated is not satisfied.
     func matches(_ resource: ResourceView) -> Bool {
-        guard isEnforceable(on: resource.type) else { return false }
+        guard isEnforceable(on: resource.type) else { return mutated(.unevaluableIgnored) }
+        if mutated(.constraintNotHeld) { return true }
         return terms.allSatisfy { term in
             guard let parameter = R4.searchParameter(term.name, for: resource.type), let wanted = term.tokens,
                 let found = resource.tokens(parameter)

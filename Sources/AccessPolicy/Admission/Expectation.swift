@@ -14,11 +14,11 @@ struct Expectation {
         }
         switch permit.request.interaction {
         case .read(let key), .instanceHistory(let key), .update(let key), .patch(let key), .delete(let key):
-            return resource.key == key
+            return resource.key == key || mutated(.anyInstanceTaken)
         case .vread(let key, let version):
             guard resource.key == key else { return false }
             // A version that does not say which it is cannot be told from another.
-            return role == .stored || resource.versionID == version
+            return role == .stored || resource.versionID == version || mutated(.anyVersionTaken)
         case .search(let type), .searchCompartment(_, _, let type?):
             return resource.type == type && resource.id != nil
         case .create(let type):
@@ -47,14 +47,17 @@ struct Replacement {
 
     /// Whether the body names the same people as the stored version; true where nothing is replaced.
     func keepsIdentity(of stored: ResourceView) -> Bool {
-        guard let body else { return true }
+        guard let body, !mutated(.recordsMoved) else { return true }
         // One and the same grant for every patient has to admit both sides.
         let isUnlimited = rule.deciding.contains { grant in
             grant.isEveryone && (grant.scope.constraint.map { $0.matches(stored) && $0.matches(body) } ?? true)
         }
         if isUnlimited { return true }
         // A file that the stored version does not point at is not opened by pointing at it.
-        guard body.pointedBinaries(rule.forms).isSubset(of: stored.pointedBinaries(rule.forms)) else { return false }
+        guard
+            body.pointedBinaries(rule.forms).isSubset(of: stored.pointedBinaries(rule.forms))
+                || mutated(.filesOpenedByPointing)
+        else { return false }
         if stored.type == .patient {
             // A changed link or identifier could make the record be taken for somebody else's.
             return ["link", "identifier"].allSatisfy {

@@ -23,7 +23,7 @@ struct HistoryAnswer {
                 if let members = deletion(entry) { entries.append((nil, members)) }
                 continue
             }
-            guard let view = try? ResourceView(node), view.key == key else {
+            guard let view = try? ResourceView(node), view.key == key || mutated(.historiesMixed) else {
                 builder.withhold(.unexpected)
                 builder.note("an entry of a history is of another resource")
                 continue

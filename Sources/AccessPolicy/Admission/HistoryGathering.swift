@@ -86,7 +86,8 @@ struct HistoryGathering: AnswerGathering {
             }
             return Row(
                 key: key, resource: view, redaction: redaction, scopes: scopes,
-                members: HistoryEntry.version(view, key, entry), hangsOnCurrent: !isFree)
+                members: HistoryEntry.version(view, key, entry),
+                hangsOnCurrent: !isFree && !mutated(.historyWithoutCurrent))
         }
     }
 
@@ -99,7 +100,7 @@ struct HistoryGathering: AnswerGathering {
             $0.isEveryone && $0.scope.constraint == nil
                 && $0.grants(.search, on: key.type, types: part.rule.policy.types)
         }
-        guard isFree else {
+        guard isFree || mutated(.deletionsShown) else {
             hidesRows = true
             return nil
         }

@@ -57,6 +57,7 @@ struct IncludeSearch {
         connection = IncludeConnection(rule, candidates: candidates)
         self.candidates = candidates
         released = Set(matches.map(\.key))
+        if mutated(.includesUnconnected) { for place in candidates.indices { judgeOnce(place) } }
         for entry in matches {
             for place in connection.reached(from: entry, isMatch: true) { judgeOnce(place) }
         }
@@ -80,7 +81,7 @@ struct IncludeSearch {
             released.insert(candidates[place].key)
             queue.append(candidates[place])
         case .fails(let reason):
-            verdicts[place] = .some(reason)
+            verdicts[place] = .some(mutated(.includesNotJudged) ? nil : reason)
         }
     }
 

@@ -68,9 +68,12 @@ struct TypeJudge: Sendable {
         rule = policy.types[type]
         forms = judge.forms
         let applying = judge.grants.filter { $0.grants(letters, on: type, types: judge.policy.types) }
+            .prefix(mutated(.onlyFirstScope) ? 1 : .max)
         grants = applying.map { ($0.boundary, $0.scope.constraint) }
         held = applying.map(\.held)
-        countsFormalMembers = rule.countsFormalMembers && letters.isDisjoint(with: [.create, .update, .delete])
+        countsFormalMembers =
+            (rule.countsFormalMembers || mutated(.formalMembersCount))
+            && letters.isDisjoint(with: [.create, .update, .delete])
     }
 
     /// Reads the subject element of a resource of the type.
@@ -118,7 +121,9 @@ struct TypeJudge: Sendable {
         switch rule.typeClass {
         // It is nobody's; what it contains may still be somebody's.
         case .shared, .conformance: return others(in: resource, panel, .allow)
-        case .restricted: return .failure(Judge.Failure(reason: .outsideBoundary))
+        case .restricted where !mutated(.restrictedReached):
+            return .failure(Judge.Failure(reason: .outsideBoundary))
+        case .restricted: return .success(.none)
         case .compartment: break
         }
         // Member(R, p), strict: the subject element names a patient of the panel.
@@ -128,7 +133,8 @@ struct TypeJudge: Sendable {
             } else {
                 subject.names(aPatientOf: panel)
             }
-        guard isMember || (countsFormalMembers && isFormalMember(resource, of: panel)) else {
+        guard isMember || (countsFormalMembers && isFormalMember(resource, of: panel)) || mutated(.boundaryNotHeld)
+        else {
             return .failure(Judge.Failure(reason: .outsideBoundary))
         }
         return others(in: resource, panel, rule.multiPatient)
@@ -166,6 +172,7 @@ struct TypeJudge: Sendable {
         let keys = targets.compactMap { forms.read($0.literal) }
         guard keys.count == targets.count else { return false }
         let patients = keys.filter { $0.type == .patient }
+        if mutated(.provenanceOfAnyTarget) { return patients.contains { panel.contains($0.id) } }
         guard patients.allSatisfy({ panel.contains($0.id) }) else { return false }
         let clinical = keys.filter {
             $0.type != .patient && ![.shared, .conformance].contains(policy.types[$0.type].typeClass)

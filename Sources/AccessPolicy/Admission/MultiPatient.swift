@@ -21,7 +21,10 @@ struct MultiPatient {
         case .allow:
             return .success(masked(references: [], contained: foreignContained))
         case .mask:
+            if mutated(.maskIgnored) { return .success(masked(references: [], contained: foreignContained)) }
             return .success(masked(references: others(in: resource, contained), contained: foreignContained))
+        case .deny where mutated(.denyIgnored):
+            return .success(masked(references: [], contained: foreignContained))
         case .deny:
             guard foreignContained.isEmpty, others(in: resource, contained).isEmpty else {
                 return .failure(Judge.Failure(reason: .otherPatients))
@@ -74,6 +77,7 @@ struct MultiPatient {
     ///
     /// It has no identity outside its container, so a contained Patient can be anybody, whatever its local id.
     func isForeign(_ contained: ResourceView) -> Bool {
+        if mutated(.containedIsOwn) { return false }
         let rule = policy.types[contained.type]
         switch rule.typeClass {
         case .shared, .conformance: return false

@@ -24,7 +24,7 @@ public func patched(
     let isFree = permit.rule.deciding.contains(where: \.isEveryone)
     let keepsLabels = ["security", "profile"].allSatisfy { name in
         let (old, new) = (before["meta"]?[name] ?? JSONValue.null, after["meta"]?[name] ?? JSONValue.null)
-        return old.isEqual(to: new)
+        return old.isEqual(to: new) || mutated(.patchChangesLabels)
     }
     guard isFree || keepsLabels else { return .refuse(Denial(.bodyOutsideBoundary)) }
     return .body(after.serialized)

@@ -11,7 +11,8 @@ struct ReferenceForms: Sendable {
     func read(_ literal: LiteralReference?) -> InstanceKey? {
         switch literal {
         case .relative(let key, _): key
-        case .absolute(let base, let key, _): base == publicBase || base == upstreamBase ? key : nil
+        case .absolute(let base, let key, _):
+            base == publicBase || base == upstreamBase || mutated(.anyServersPatient) ? key : nil
         case .urn(let text): entries[text]
         case .fragment, .conditional, .other, nil: nil
         }

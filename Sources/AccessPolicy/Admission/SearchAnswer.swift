@@ -46,7 +46,7 @@ struct SearchAnswer {
         let included = include()
         let next = NextPage(of: bundle, permit.rule)
         // b.6: pages with gaps would tell how many rows are hidden; the first gap ends them, and the answer says so.
-        let isCut = next.exists && hasHiddenMatches
+        let isCut = next.exists && hasHiddenMatches && !mutated(.gapsInPages)
         guard let nextLink = isCut ? [] : next.linked(pageLink) else { return .refuse(Denial(.upstreamUnverifiable)) }
         var envelope = BundleEnvelope(
             type: "searchset", total: total(next), links: [selfLink] + nextLink,
@@ -118,6 +118,7 @@ struct SearchAnswer {
         case .passes(let redaction, let scopes):
             matches.append(
                 Entry(key: key, resource: resource, subject: subject, redaction: redaction, scopes: scopes))
+        case .fails where mutated(.matchesNotJudged): matches.append(Entry(key: key, resource: resource))
         case .fails(let reason):
             isClean = false
             hasHiddenMatches = true
@@ -187,6 +188,7 @@ struct SearchAnswer {
     /// The upstream's total, where it counts what may be seen: because the upstream knows what limits it, or because
     /// all that it counts stands here.
     private func total(_ next: NextPage) -> Int? {
+        if mutated(.totalsPassedOn) { return bundle.total }
         guard isClean, let total = bundle.total else { return nil }
         if permit.rule.isCountable { return total >= matches.count ? total : nil }
         return !next.exists && permit.continuation == nil && total == matches.count ? total : nil

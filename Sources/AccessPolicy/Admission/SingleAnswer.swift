@@ -10,6 +10,9 @@ struct SingleAnswer {
         guard let view = resource(of: answer), Expectation(permit).allows(view, as: role) else {
             return .refuse(Denial(.upstreamUnverifiable))
         }
+        if mutated(.conditionsBeforeJudgement), isUnchanged(view, answer) {
+            return .release(ReleaseBuilder(permit, document: nil).answer(status: 304, bytes: []))
+        }
         switch permit.judgement(of: view, as: role) {
         case .fails(let reason):
             return .refuse(permit.denial(for: reason, as: role))

@@ -42,9 +42,13 @@ struct SubmittedBody {
         if let failure = subjectFailure(body, rule, panel) { return failure }
         // What would be hidden on its way out does not come in.
         let multiPatient = MultiPatient(panel: panel, policy: policy, forms: forms)
-        guard !contained.contains(where: multiPatient.isForeign) else { return .outsideBoundary }
+        guard !contained.contains(where: multiPatient.isForeign) || mutated(.foreignContainedWritten) else {
+            return .outsideBoundary
+        }
         // Whoever points at a file opens it for themselves: nobody may point at one that is not known to be theirs.
-        guard replacesStored || body.pointedBinaries(forms).isSubset(of: visible) else { return .referenceNotVisible }
+        guard
+            replacesStored || body.pointedBinaries(forms).isSubset(of: visible) || mutated(.filesOpenedByPointing)
+        else { return .referenceNotVisible }
         let ids = Set(contained.compactMap { $0.id?.text })
         let references = ([body] + contained).flatMap { $0.allReferences() }
         let failures = references.compactMap { referenceFailure($0, panel, ids) }
@@ -55,6 +59,7 @@ struct SubmittedBody {
     private func subjectFailure(
         _ body: ResourceView, _ rule: TypeRule, _ panel: Set<ResourceID>
     ) -> WithholdReason? {
+        if mutated(.subjectNotLookedAt) { return nil }
         let subjects: [ReferenceValue]
         switch rule.subject {
         case .ownID: return body.id.map(panel.contains) == true ? nil : .outsideBoundary
@@ -78,7 +83,9 @@ struct SubmittedBody {
         guard names else { return subjects.contains(where: isOddlyNamed) ? .referenceForm : .outsideBoundary }
         // A literal beside a logical reference may be resolved either way; a logical one alone, to anybody.
         let membership = rule.membership.compactMap { body.references($0) }.flatMap { $0 }
-        guard !(subjects + membership).contains(where: \.hasIdentifier) else { return .outsideBoundary }
+        guard !(subjects + membership).contains(where: \.hasIdentifier) || mutated(.identifiersBesideSubjects) else {
+            return .outsideBoundary
+        }
         return nil
     }
 
@@ -105,20 +112,20 @@ struct SubmittedBody {
         case .urn(let name):
             return siblings[name].map(siblingFailure) ?? .referenceForm
         case .conditional, .other:
-            return .referenceForm
+            return mutated(.conditionalReferences) ? nil : .referenceForm
         case .relative(let key, _), .absolute(_, let key, _):
             if key.type == .patient {
                 guard let own = forms.written(value.literal) else {
                     return isOddlyNamed(value) ? .referenceForm : .outsideBoundary
                 }
-                return panel.contains(own.id) ? nil : .outsideBoundary
+                return panel.contains(own.id) || mutated(.otherPeopleInBodies) ? nil : .outsideBoundary
             }
             switch policy.types[key.type].typeClass {
             case .shared, .conformance: return nil
             case .restricted: return .referenceNotVisible
             case .compartment:
                 guard let own = forms.written(value.literal) else { return .referenceForm }
-                return visible.contains(own) ? nil : .referenceNotVisible
+                return visible.contains(own) || mutated(.referencesUnproven) ? nil : .referenceNotVisible
             }
         }
     }
@@ -126,7 +133,7 @@ struct SubmittedBody {
     /// Why a body may not refer to something that the same transaction creates, which is admitted on its own or not at
     /// all; nil when it may. A patient that is made there is another one than those of the boundary.
     private func siblingFailure(_ type: ResourceType) -> WithholdReason? {
-        guard type != .patient else { return .outsideBoundary }
+        guard type != .patient || mutated(.siblingPatients) else { return .outsideBoundary }
         return policy.types[type].typeClass == .restricted ? .referenceNotVisible : nil
     }
 

@@ -54,7 +54,9 @@ struct WriteAnswer {
                 return Place(text: "\(base)/\(key)")
             }
             let literal = LiteralReference(header)
-            guard let key = permit.rule.forms.read(literal), key.type == type else { return nil }
+            guard let key = permit.rule.forms.read(literal), key.type == type else {
+                return mutated(.placesPassedOn) ? Place(text: header) : nil
+            }
             return Place(text: "\(base)/\(key)" + version(literal))
         default:
             return Place(text: nil)

@@ -47,6 +47,7 @@ extension Permit {
         of resource: ResourceView, as role: ResourceRole, visible: Set<InstanceKey> = [],
         siblings: [String: ResourceType] = [:]
     ) -> Judgement {
+        if skipsJudgement(as: role) { return .passes(.none, by: determining) }
         let judge = rule.judge(for: role)
         guard role == .submitted else { return judge.judge(resource, letters: letters(for: role)) }
         var body = SubmittedBody(judge: judge, visible: visible, siblings: siblings)
@@ -59,6 +60,19 @@ extension Permit {
         let isFree = rule.deciding.contains { $0.isEveryone && ($0.scope.constraint?.matches(body) ?? true) }
         guard !isFree else { return [] }
         return SubmittedBody(judge: rule.judge(for: .submitted), visible: [], siblings: [:]).referencesToProve(body)
+    }
+
+    /// Whether this run does without the judgement of a role, to show that a test would see it.
+    @inline(__always)
+    private func skipsJudgement(as role: ResourceRole) -> Bool {
+        switch role {
+        case .match: mutated(.readsNotJudged)
+        case .version: mutated(.versionsNotJudged)
+        case .stored: mutated(.storedNotJudged)
+        case .submitted: mutated(.bodiesNotJudged)
+        case .answer: mutated(.echoesNotJudged)
+        case .include: false
+        }
     }
 
     /// The letters, any one of which admits a resource in a role.

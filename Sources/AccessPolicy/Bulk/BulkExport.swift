@@ -44,7 +44,7 @@ extension FHIRInteraction {
 extension Decider {
     func bulkPermit() throws(Refused) -> BulkPermit {
         // Whoever may not export at all learns nothing else.
-        let system = grants.filter { $0.scope.level == .system }
+        let system = grants.filter { $0.scope.level == .system || mutated(.exportForPatients) }
         guard request.interaction.isBulkExport, !system.isEmpty, grants.count == system.count,
             case .operation(_, let level) = request.interaction, case .none = request.body
         else { throw Refused(.operationNotSupported) }

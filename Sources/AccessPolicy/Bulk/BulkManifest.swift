@@ -83,6 +83,7 @@ public struct BulkLines: Sendable {
                     && $0.grants(.search, on: type, types: permit.rule.policy.types)
             }, policy: permit.rule.policy)
         switch judge.judge(view, letters: [.read, .search]) {
+        case .fails where mutated(.exportLinesUnjudged): bytes += Array(view.node.bytes) + [0x0A]
         case .fails(let reason): builder.withhold(reason)
         case .passes(let redaction, let scopes):
             builder.turn(to: document)

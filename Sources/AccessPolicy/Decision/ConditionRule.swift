@@ -25,7 +25,8 @@ struct ConditionRule {
 
     /// Whether a resource satisfies every term that can be evaluated here.
     func holds(_ query: SearchQuery, for resource: ResourceView) -> Bool {
-        query.terms.allSatisfy { !isEvaluable($0, on: resource.type) || holds($0, for: resource) }
+        mutated(.conditionsNotEvaluated)
+            || query.terms.allSatisfy { !isEvaluable($0, on: resource.type) || holds($0, for: resource) }
     }
 
     private func isEvaluable(_ term: SearchTerm, on type: ResourceType) -> Bool {

@@ -12,7 +12,7 @@ extension Decider {
         let searching = try covering(kind, id, try granting(.search, on: type))
         let key = InstanceKey(type: kind.resourceType, id: id)
         try checkOptions()
-        let proof = kind == .encounter ? try readPermit(key) : nil
+        let proof = kind == .encounter && !mutated(.encounterUnproven) ? try readPermit(key) : nil
         var parts: [Permit] = []
         let parameters = associations(kind, type)
         let terms = try unsorted(request.query, searches: parameters.count)
@@ -32,7 +32,7 @@ extension Decider {
     private func covering(
         _ kind: CompartmentKind, _ id: ResourceID, _ searching: [EffectiveGrant]
     ) throws(Refused) -> [EffectiveGrant] {
-        guard kind != .encounter else { return searching }
+        guard kind != .encounter, !mutated(.associationsOpen) else { return searching }
         let own = access.launch.fhirUser == InstanceKey(type: kind.resourceType, id: id)
         let covering = searching.filter { grant in
             grant.isEveryone || (grant.scope.level == .user && own)
@@ -141,7 +141,8 @@ extension Decider {
 
     /// Row 4: versions of everything of a type, each judged on its own.
     func typeHistoryPermit(_ type: ResourceType) throws(Refused) -> Permit {
-        let found = try granting(.search, on: type).filter { $0.scope.level != .patient }
+        let found = try granting(.search, on: type)
+            .filter { $0.scope.level != .patient || mutated(.typeHistoryForPatients) }
         guard !found.isEmpty else { throw Refused(.contextRefused) }
         return try historyPermit(found, path: "/\(type.rawValue)/_history")
     }

@@ -5,7 +5,7 @@ extension Decider {
     func searchPermit(_ type: ResourceType, compartment: ResourceID? = nil) throws(Refused) -> Permit {
         let searching = try granting(.search, on: type)
         if let compartment {
-            guard grants.contains(where: { $0.boundary.contains(compartment) }) else {
+            guard grants.contains(where: { $0.boundary.contains(compartment) }) || mutated(.compartmentOfAnybody) else {
                 throw Refused(.otherPatientNamed)
             }
         }
@@ -37,7 +37,7 @@ extension Decider {
             guard isLenient else { throw Refused(.parameterNotSupported, parameter: "_sort") }
             plan.sort = nil
         }
-        if plan.isCount, narrowings.count > 1 || !narrowings[0].isCountable {
+        if plan.isCount, narrowings.count > 1 || !narrowings[0].isCountable, !mutated(.countsBelieved) {
             // b.5: a count over rows that are not surely the visible ones would count hidden rows.
             throw Refused(.parameterNotSupported, parameter: "_summary")
         }
@@ -57,7 +57,7 @@ extension Decider {
         guard rule.typeClass == .compartment, let name = rule.narrowingParameter else {
             throw Refused(.operationNotSupported)
         }
-        guard searching.contains(where: { $0.boundary.contains(patient) }) else {
+        guard searching.contains(where: { $0.boundary.contains(patient) }) || mutated(.compartmentOfAnybody) else {
             throw Refused(.otherPatientNamed)
         }
         if rule.countsFormalMembers {
@@ -99,11 +99,12 @@ extension Decider {
         limit.association = plan.association
         var rule = ReleaseRule(
             grants: grants, deciding: usable, policy: policy, includes: plan.includes,
-            publicQuery: SearchQuery(shown), isCount: plan.isCount, isCountable: narrowing.isCountable)
+            publicQuery: SearchQuery(shown), isCount: plan.isCount,
+            isCountable: narrowing.isCountable || mutated(.countsBelieved))
         rule.limit = limit
         rule.clientQuery = clientQuery(type, plan)
         rule.pageSize = plan.count
-        rule.hidesRows = narrowing.hidesRows
+        rule.hidesRows = narrowing.hidesRows && !mutated(.hiddenRowsForgotten)
         return Permit(
             request: request, access: access, determining: narrowing.determining.map(\.held),
             upstreamInteraction: .search(type), upstreamQuery: SearchQuery(terms),

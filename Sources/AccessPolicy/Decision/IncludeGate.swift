@@ -64,7 +64,10 @@ struct IncludeGate {
         guard isGranted(source) else { return }
         // Whatever points at a resource that is nobody's is everybody's, and nothing narrows it upstream.
         let startsAt = iterates ? parameter.targets : [type]
-        guard startsAt.allSatisfy({ policy.types[$0].typeClass == .compartment }) || isGrantedForEveryone(source) else {
+        guard
+            startsAt.allSatisfy({ policy.types[$0].typeClass == .compartment }) || isGrantedForEveryone(source)
+                || mutated(.reverseIncludesFromShared)
+        else {
             throw notSupported(term)
         }
         plan.includes.append(
@@ -75,7 +78,8 @@ struct IncludeGate {
 
     /// b.5: the type that comes along needs a grant of its own, to read or to search.
     private func isGranted(_ type: ResourceType) -> Bool {
-        grants.contains { $0.grants([.read, .search], on: type, types: policy.types) }
+        mutated(.includesUngranted)
+            || grants.contains { $0.grants([.read, .search], on: type, types: policy.types) }
     }
 
     private func isGrantedForEveryone(_ type: ResourceType) -> Bool {

@@ -56,7 +56,8 @@ struct ParameterGate {
         case "_has":
             try addReverseChain(term, to: &plan)
         case let name where ParameterGate.refusedNames.contains(name):
-            throw notSupported(term)
+            guard mutated(.controlParametersForwarded) else { throw notSupported(term) }
+            plan.terms.append(term)
         default:
             try addParameter(term, to: &plan)
         }
@@ -90,6 +91,10 @@ struct ParameterGate {
             let parameter = policy.searchParameter(term.name, for: type)
                 ?? (isMembership ? R4.searchParameter(term.name, for: type) : nil)
         else {
+            if mutated(.unknownParametersForwarded) {
+                plan.terms.append(term)
+                return
+            }
             // Prefer: handling=lenient drops what nobody knows; it is then absent from the self link too.
             if isLenient { return }
             throw notSupported(term)
@@ -151,7 +156,10 @@ struct ParameterGate {
         if rule.subject == .ownID {
             guard term.modifier == nil else { throw notSupported(term) }
         } else {
-            guard parameter.kind == .reference, term.modifier == nil || term.modifier == "Patient" else {
+            guard
+                parameter.kind == .reference,
+                term.modifier == nil || term.modifier == "Patient" || mutated(.membershipModifiers)
+            else {
                 throw notSupported(term)
             }
         }
@@ -173,9 +181,10 @@ struct ParameterGate {
             key = try namedResource(value, term)
         }
         guard let key else { throw invalid(term) }
-        guard key.type == .patient, searching.contains(where: { $0.boundary.contains(key.id) }) else {
-            throw Refused(.otherPatientNamed, parameter: term.fullName)
-        }
+        guard
+            key.type == .patient,
+            searching.contains(where: { $0.boundary.contains(key.id) }) || mutated(.otherPatientNamed)
+        else { throw Refused(.otherPatientNamed, parameter: term.fullName) }
         return key.id
     }
 
@@ -193,7 +202,7 @@ struct ParameterGate {
     /// A reference parameter that does not say whose the rows are may still name people: only those inside.
     private func checkPatients(_ term: SearchTerm, _ parameter: SearchParameter) throws(Refused) {
         guard term.modifier != "missing", term.modifier != "identifier", parameter.targets.contains(.patient),
-            !searching.allSatisfy(\.isEveryone)
+            !searching.allSatisfy(\.isEveryone), !mutated(.peopleInReferences)
         else { return }
         for value in term.values {
             let key: InstanceKey?
@@ -224,10 +233,12 @@ struct ParameterGate {
         let targets = named.map { [$0] } ?? parameter.targets
         guard targets.allSatisfy(parameter.targets.contains), !targets.isEmpty else { throw notSupported(term) }
         for target in targets {
-            guard isGrantedWhole(target) else {
+            guard isGrantedWhole(target) || mutated(.chainsUngranted) else {
                 throw Refused(Denial(.typeNotGranted, parameter: term.fullName))
             }
-            guard policy.types[target].typeClass == .shared else { throw notSupported(term) }
+            guard policy.types[target].typeClass == .shared || mutated(.chainsIntoCompartments) else {
+                throw notSupported(term)
+            }
             guard let end = policy.searchParameter(code, for: target) else { throw notSupported(term) }
             try checkModifier(SearchTerm(name: code, modifier: term.modifier, rawValue: term.rawValue), end)
         }
@@ -241,16 +252,18 @@ struct ParameterGate {
             case .reverse(let source, let reference, let code) = term.chain[0]
         else { throw refusalOfReverseChain(term) }
         let rule = policy.types[source]
-        guard isGrantedWhole(source), rule.typeClass == .compartment, rule.narrowingParameter == reference,
+        guard isGrantedWhole(source) || mutated(.reverseChainsUngranted), rule.typeClass == .compartment,
+            rule.narrowingParameter == reference,
             // Rows that are withheld although they are the patient's own must not answer either.
             rule.multiPatient != .deny, source != .provenance, !rule.membershipParameters.contains(code),
             let end = policy.searchParameter(code, for: source), end.kind != .reference, end.kind != .special,
             !term.rawValue.isEmpty,
             searching.allSatisfy({ own in
-                grants.contains {
-                    $0.scope.constraint == nil && $0.grants(.search, on: source, types: policy.types)
-                        && $0.boundary.includes(own.boundary)
-                }
+                mutated(.reverseChainsUngranted)
+                    || grants.contains {
+                        $0.scope.constraint == nil && $0.grants(.search, on: source, types: policy.types)
+                            && $0.boundary.includes(own.boundary)
+                    }
             })
         else { throw refusalOfReverseChain(term) }
         try checkModifier(SearchTerm(name: code, modifier: term.modifier, rawValue: term.rawValue), end)

@@ -44,6 +44,7 @@ struct ReleaseRule: Sendable {
     ///
     /// The base alone is none: it names the whole server and no page.
     func isUpstreamAddress(_ url: String) -> Bool {
+        if mutated(.pagesElsewhere) { return true }
         guard let server = policy.upstreamAddress, let target = server.requestTarget(ofLink: url) else { return false }
         return target != server.path && target != server.path + "/"
     }

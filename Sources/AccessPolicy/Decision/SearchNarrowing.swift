@@ -66,7 +66,9 @@ struct SearchNarrowing: Hashable, Sendable {
         }
         constraintTerms = terms
         limit.constraints = terms.isEmpty ? nil : needed.compactMap(\.constraint)
-        if !boundaries.contains(.everyone) { limitPatients(needed, plan, rule, policy, member) }
+        if !boundaries.contains(.everyone), !mutated(.patientsNotAdded) {
+            limitPatients(needed, plan, rule, policy, member)
+        }
         dropImplied(on: type)
         // What a server does with two terms of one name is not the same everywhere, and a parameter that it does not
         // know it may pass over.
@@ -169,6 +171,7 @@ struct SearchNarrowing: Hashable, Sendable {
         if sets.count == 1, !all.isEmpty { sets = [all] }
         if sets.isEmpty {
             guard all.count <= policy.maxPatientsInQuery else {
+                if mutated(.largePanelNotAdded) { return }
                 obstacle = .patientRequired
                 isExact = false
                 return
@@ -187,7 +190,7 @@ struct SearchNarrowing: Hashable, Sendable {
     /// Nil when no terms of one query can say them.
     private static func terms(saying constraints: [SearchConstraint?]) -> [SearchTerm]? {
         let limits = constraints.compactMap { $0 }
-        guard !limits.isEmpty else { return [] }
+        guard !limits.isEmpty, !mutated(.constraintsNotAdded) else { return [] }
         guard limits.count == constraints.count else { return nil }
         if Set(limits.map(\.canonical)).count == 1 {
             return limits[0].terms.map { SearchTerm(name: $0.name, rawValue: $0.alternatives.joined(separator: ",")) }

@@ -52,9 +52,11 @@ struct Decider {
         case .read(let key):
             return key.type == .binary ? try binaryPermit(key) : try instancePermit(key, letter: .read)
         case .vread(let key, _):
-            return try instancePermit(key, letter: .read, precondition: .currentVersion(key))
+            return try instancePermit(
+                key, letter: .read, precondition: mutated(.vreadWithoutCurrent) ? nil : .currentVersion(key))
         case .instanceHistory(let key):
-            return try instancePermit(key, letter: .read, precondition: .currentVersion(key))
+            return try instancePermit(
+                key, letter: .read, precondition: mutated(.historyWithoutCurrent) ? nil : .currentVersion(key))
         case .search(let type):
             return try searchPermit(type)
         case .searchCompartment(.patient, let id, let type?):
@@ -117,7 +119,7 @@ struct Decider {
     /// The grants that give a letter on a type, or the refusal that says which of the conditions is missing.
     func granting(_ letter: Permissions, on type: ResourceType) throws(Refused) -> [EffectiveGrant] {
         let found = grants.filter { $0.grants(letter, on: type, types: policy.types) }
-        guard found.isEmpty else { return found }
+        guard found.isEmpty, !mutated(.typeGateDropped) else { return found }
         throw Refused(Denial(reasonForNone(letter, on: type), sufficientScopes: sufficientScopes(letter, on: type)))
     }
 
@@ -168,7 +170,7 @@ struct Decider {
     ///
     /// Any instance URL of a Patient outside every boundary is answered like an id that never existed (b.3).
     func reachable(_ key: InstanceKey, _ found: [EffectiveGrant]) throws(Refused) -> [EffectiveGrant] {
-        guard key.type == .patient else { return found }
+        guard key.type == .patient, !mutated(.foreignPatientAsked) else { return found }
         let holding = found.filter { $0.boundary.contains(key.id) }
         guard !holding.isEmpty else { throw Refused(.notFound) }
         return holding
@@ -224,7 +226,7 @@ struct Decider {
     /// Row 12: within a boundary of patients a new patient is nobody's.
     func creating(_ type: ResourceType) throws(Refused) -> [EffectiveGrant] {
         let found = try granting(.create, on: type)
-        let usable = type == .patient ? found.filter(\.isEveryone) : found
+        let usable = type == .patient && !mutated(.patientMakesPatients) ? found.filter(\.isEveryone) : found
         guard !usable.isEmpty else { throw Refused(.contextRefused) }
         return usable
     }
@@ -243,7 +245,8 @@ struct Decider {
 
     /// Row 19: the patient's own context does not destroy the root of its compartment.
     func deleting(_ type: ResourceType, _ found: [EffectiveGrant]) throws(Refused) -> [EffectiveGrant] {
-        let usable = type == .patient ? found.filter { $0.scope.level != .patient } : found
+        let isRoot = type == .patient && !mutated(.patientDeletesItself)
+        let usable = isRoot ? found.filter { $0.scope.level != .patient } : found
         guard !usable.isEmpty else { throw Refused(.contextRefused) }
         return usable
     }

@@ -12,18 +12,21 @@ struct EffectiveGrant: Hashable, Sendable {
     static func all(
         of access: GrantedAccess, userPanel: PatientPanel, systemPanel: PatientPanel
     ) -> [EffectiveGrant] {
-        let patient = access.launch.patient.map { PatientPanel.patients([$0]) } ?? .none
+        let patient =
+            access.launch.patient.map { PatientPanel.patients([$0]) }
+            ?? (mutated(.missingPatientIsEveryone) ? .everyone : .none)
         // A missing fhirUser must not switch the filter off (enforcer digest finding 8).
-        let user = access.launch.fhirUser == nil ? .none : userPanel
+        let user = access.launch.fhirUser == nil && !mutated(.missingUserIgnored) ? .none : userPanel
         var grants: [EffectiveGrant] = []
         grants.reserveCapacity(access.scopes.count)
         for held in access.scopes {
-            let boundary =
+            var boundary =
                 switch held.scope.level {
-                case .patient: patient
+                case .patient: mutated(.boundariesMerged) && user != .none ? user : patient
                 case .user: user
                 case .system: systemPanel
                 }
+            if mutated(.emptyPanelIsEveryone), boundary == .patients([]) { boundary = .everyone }
             if case .none = boundary { continue }
             grants.append(EffectiveGrant(held: held, boundary: boundary))
         }
@@ -32,25 +35,30 @@ struct EffectiveGrant: Hashable, Sendable {
 
     /// Whether this grant says anything about a letter on a type: named, inside the boundary's reach, enforceable.
     func grants(_ letter: Permissions, on type: ResourceType, types: TypeTable) -> Bool {
-        scope.target.includes(type) && !scope.permissions.isDisjoint(with: letter)
+        var letter = letter
+        if mutated(.readAndSearchSwapped), letter == .read || letter == .search {
+            letter.formSymmetricDifference([.read, .search])
+        }
+        return (scope.target.includes(type) || mutated(.typeIgnored))
+            && (!scope.permissions.isDisjoint(with: letter) || mutated(.letterIgnored))
             && reaches(type, letter: letter, types: types)
-            && (scope.constraint?.isEnforceable(on: type) ?? true)
+            && (scope.constraint?.isEnforceable(on: type) ?? true || mutated(.unevaluableIgnored))
     }
 
     /// Whether the boundary can hold any resource of a type at all, for reading or writing.
     private func reaches(_ type: ResourceType, letter: Permissions, types: TypeTable) -> Bool {
         let rule = types[type]
         // What it holds is not looked into, so nobody could say what passes with it, whatever the boundary.
-        guard !rule.wrapsOthers else { return false }
+        guard !rule.wrapsOthers || mutated(.wrappersReached) else { return false }
         let isWrite = letter.isDisjoint(with: [.read, .search])
         // Row 30: what decides about access is written by a client's own authority or not at all.
-        if isWrite, rule.bearsPolicy {
+        if isWrite, rule.bearsPolicy, !mutated(.policyWritten) {
             return rule.typeClass != .conformance && scope.level == .system && isEveryone
         }
         switch rule.typeClass {
         case .compartment: return true
-        case .shared, .conformance: return !isWrite || isEveryone
-        case .restricted: return isEveryone
+        case .shared, .conformance: return !isWrite || isEveryone || mutated(.sharedWritten)
+        case .restricted: return isEveryone || mutated(.restrictedReached)
         }
     }
 

@@ -25,9 +25,11 @@ extension Permit {
 extension Decider {
     func operationPermit(_ name: String, _ level: OperationLevel) throws(Refused) -> Permit {
         guard let descriptor = policy.operations.descriptor(name, level),
-            !(descriptor.changesState && request.method == .get)
+            !(descriptor.changesState && request.method == .get && !mutated(.changingByGET))
         else { throw Refused(.operationNotSupported) }
-        let inContext = grants.filter { descriptor.contexts.contains($0.scope.level) }
+        let inContext = grants.filter {
+            descriptor.contexts.contains($0.scope.level) || mutated(.operationContextsIgnored)
+        }
         guard !inContext.isEmpty || grants.isEmpty else { throw Refused(.operationNotSupported) }
         let found = try meeting(descriptor, inContext)
         try checkOptions()
@@ -143,13 +145,15 @@ extension Decider {
                     && $0.boundary.contains(patient)
             }
         }
-        guard isMet else { throw Refused(.operationNotSupported) }
+        guard isMet || mutated(.operationParameterUnbound) else { throw Refused(.operationNotSupported) }
     }
 
     private func patientLevel(_ level: OperationLevel, _ found: [EffectiveGrant]) throws(Refused) -> OperationLevel {
         switch level {
         case .instance(let key):
-            guard found.contains(where: { $0.boundary.contains(key.id) }) else { throw Refused(.notFound) }
+            guard found.contains(where: { $0.boundary.contains(key.id) }) || mutated(.operationsOnAnybody) else {
+                throw Refused(.notFound)
+            }
             return level
         case .type:
             if found.contains(where: \.isEveryone) { return level }
@@ -188,7 +192,7 @@ extension Decider {
             key = ResourceID(text).map { InstanceKey(type: .patient, id: $0) }
         }
         guard let key, key.type == .patient else { throw Refused(.parameterInvalid, parameter: name) }
-        guard found.contains(where: { $0.boundary.contains(key.id) }) else {
+        guard found.contains(where: { $0.boundary.contains(key.id) }) || mutated(.operationParameterUnbound) else {
             throw Refused(.otherPatientNamed, parameter: name)
         }
         let canonical = ResourceID(text) == nil ? key.description : key.id.text
@@ -214,7 +218,7 @@ extension Decider {
         let isInside = found.contains { grant in
             input.resources.allSatisfy { SubmittedRecords(policy: policy, boundary: grant.boundary).holds($0) }
         }
-        guard isInside else { throw Refused(.bodyOutsideBoundary) }
+        guard isInside || mutated(.submittedRecordsUnjudged) else { throw Refused(.bodyOutsideBoundary) }
     }
 
     // MARK: - the permit

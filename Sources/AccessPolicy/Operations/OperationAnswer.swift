@@ -76,6 +76,8 @@ struct Rebuilding {
     /// A single resource; nil when it may not pass.
     mutating func resource(_ view: ResourceView, released: Set<InstanceKey>) -> [UInt8]? {
         switch judge.judge(view, letters: [.read, .search], released: released) {
+        case .fails where mutated(.operationAnswersUnjudged):
+            return builder.release(view, .none, by: [], isProjected: false)
         case .fails(let reason):
             builder.withhold(reason)
             return nil
@@ -179,7 +181,7 @@ struct Rebuilding {
     private func plain(_ node: JSONNode) -> [UInt8]? {
         let names = names(in: node)
         let isFree = judge.grants.contains(where: \.isEveryone)
-        guard isFree || names.allSatisfy(isInside) else { return nil }
+        guard isFree || names.allSatisfy(isInside) || mutated(.operationValuesUnjudged) else { return nil }
         guard let addresses else { return Array(node.bytes) }
         return rewritten(JSONValue(node), addresses).serialized
     }

@@ -33,7 +33,7 @@ public struct OperationTable: Hashable, Sendable {
 
     /// The descriptor of a call; nil when it is not let through.
     func descriptor(_ name: String, _ level: OperationLevel) -> OperationDescriptor? {
-        list.first { $0.describes(name, level) }
+        list.first { $0.describes(name, level) } ?? (mutated(.undescribedOperations) ? list.first : nil)
     }
 
     /// The names and places that are let through, for the CapabilityStatement.

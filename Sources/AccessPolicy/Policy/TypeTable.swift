@@ -30,7 +30,8 @@ public struct TypeTable: Hashable, Sendable {
     /// The rule of a type.
     public subscript(_ type: ResourceType) -> TypeRule {
         // INVARIANT: `init` has seen exactly one rule for each type, and ordinals count from 0 without a gap.
-        rules[type.ordinal]
+        if mutated(.compartmentTypeForgotten), type == .careTeam { return rules[ResourceType.organization.ordinal] }
+        return rules[type.ordinal]
     }
 
     /// The same table with the site's own choices: whose types count formal members, and what becomes of resources that

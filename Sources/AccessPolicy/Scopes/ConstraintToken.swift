@@ -47,7 +47,8 @@ public struct ConstraintToken: Hashable, Sendable {
         switch system {
         case .any: break
         case .absent: guard found == nil || found == "" else { return false }
-        case .exactly(let wanted): guard found.map({ ScopeText.areSame($0, wanted) }) ?? false else { return false }
+        case .exactly(let wanted):
+            guard found.map({ ScopeText.areSame($0, wanted) }) ?? false || mutated(.systemIgnored) else { return false }
         }
         guard let code else { return true }
         return foundCode.map { ScopeText.areSame($0, code) } ?? false

@@ -32,7 +32,8 @@ public struct Permissions: OptionSet, Hashable, Sendable {
         var result: Permissions = []
         var next = 0
         for byte in text.utf8 {
-            guard let found = Permissions.letters[next...].firstIndex(where: { $0.letter == byte }) else { return nil }
+            let start = mutated(.outOfOrderLetters) ? 0 : next
+            guard let found = Permissions.letters[start...].firstIndex(where: { $0.letter == byte }) else { return nil }
             result.insert(Permissions.letters[found].permission)
             next = found + 1
         }

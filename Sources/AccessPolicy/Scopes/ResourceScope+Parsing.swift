@@ -12,7 +12,8 @@ extension ResourceScope {
         let question = rest.firstIndex(of: "?")
         let head = rest[..<(question ?? rest.endIndex)]
         guard let dot = head.firstIndex(of: "."), let target = ScopeTarget(parsing: head[..<dot]) else { return nil }
-        let verbs = head[head.index(after: dot)...]
+        var verbs = head[head.index(after: dot)...]
+        if mutated(.scopePrefix) { verbs = verbs.prefix { "cruds".contains($0) } }
 
         if let permissions = Permissions(version1Word: verbs) {
             // A version 1 verb with a constraint has no defined meaning (SMART digest §6.3).

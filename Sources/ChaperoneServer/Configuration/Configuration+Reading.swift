@@ -155,6 +155,8 @@ extension Configuration {
         if oauth != nil, headers.contains(where: { $0.name.lowercased() == "authorization" }) {
             map.fail("headers", "`Authorization` is set by `oauth` already")
         }
+        let practitionerPatients = Self.practitionerPatients(&map)
+        let asksRelatedPersons = map.flag("related-persons", default: false)
         let server = FHIRServer(
             upstream: upstream.hasSuffix("/") ? String(upstream.dropLast()) : upstream, path: path,
             certificateAuthorityFile: map.text("ca-file"), connectTo: connectTo, clientCertificateFile: certificate,
@@ -167,8 +169,10 @@ extension Configuration {
             answerMegabytes: map.integer("answer-megabytes", default: 8, in: 1...256),
             isRegulated: map.flag("regulated", default: true), operationsFile: map.text("operations-file"),
             allowsReverseChaining: map.flag("reverse-chaining", default: false), formalMembers: formalMembers,
-            otherPatients: otherPatients, practitionerPatients: Self.practitionerPatients(&map),
-            asksRelatedPersons: map.flag("related-persons", default: false),
+            otherPatients: otherPatients, practitionerPatients: practitionerPatients,
+            asksRelatedPersons: asksRelatedPersons,
+            panelService: Self.panelService(
+                &map, besides: practitionerPatients, relatedPersons: asksRelatedPersons),
             panelSeconds: map.integer("panel-cache", default: 60, in: 1...3600))
         map.finish()
         return server

@@ -107,6 +107,8 @@ public struct Configuration: Hashable, Sendable {
         public var practitionerPatients: String?
         /// Whether a related person may see the patient whom its own resource names.
         public var asksRelatedPersons: Bool
+        /// A service of the site's that is asked who a user's patients are.
+        public var panelService: PanelServiceSource?
         /// How long a panel that was asked for is believed.
         public var panelSeconds: Int
     }

@@ -20,6 +20,8 @@ public struct ConfigurationSource: Sendable {
         "fhir-server.oauth.client-id", "fhir-server.oauth.client-secret-file", "fhir-server.oauth.scope",
         "fhir-server.regulated", "fhir-server.operations-file", "fhir-server.reverse-chaining",
         "fhir-server.practitioner-patients", "fhir-server.related-persons", "fhir-server.panel-cache",
+        "fhir-server.panel-service.url", "fhir-server.panel-service.token-file", "fhir-server.panel-service.ca-file",
+        "fhir-server.panel-service.timeout",
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
         "log.level",
     ]

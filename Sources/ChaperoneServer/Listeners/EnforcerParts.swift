@@ -39,9 +39,4 @@ extension Configuration {
         policy.allowsReverseChaining = fhirServer.allowsReverseChaining
         return policy
     }
-
-    var panelSource: PanelSource {
-        let listed = PanelSource.table(users: userPanels, clients: clientPanels)
-        return panelQuery.map(listed.asking) ?? listed
-    }
 }

@@ -43,7 +43,7 @@ struct GatewaySide {
         let keys = installation.server.keys
         return Enforcer(
             policy: try settings.serverPolicy(), capabilities: capabilities, verifier: try verifier(installation),
-            panels: settings.panelSource,
+            panels: try settings.panelSource(),
             pageLinks: PageLinks(
                 sealer: { keys.pageLinkSealer }, publicBase: settings.fhirBase, server: upstream),
             random: installation.random, limits: limits,

@@ -43,7 +43,7 @@ public final class MirrorSite: Sendable {
             throw InstallationKey.Unusable(description: "no key for page links could be made")
         }
         enforcer = Enforcer(
-            policy: try configuration.serverPolicy(), verifier: verifier, panels: configuration.panelSource,
+            policy: try configuration.serverPolicy(), verifier: verifier, panels: try configuration.panelSource(),
             pageLinks: PageLinks(sealer: { sealer }, publicBase: configuration.fhirBase, server: upstream),
             random: random)
         basePath = configuration.fhirServer.path
@@ -66,6 +66,7 @@ public final class MirrorSite: Sendable {
         guard let line = AccessLogLine(line) else { return ledger.withLock { $0.noteUnreadable() } }
         guard var request = clientRequest(line.method, line.target, at: line.time) else { return }
         if let access = line.access(program: program) {
+            await enforcer.prepare(for: access, at: request.receivedAt)
             return note(enforcer.explain(request, by: access), line.method, status: line.status, line.time)
         }
         if let credential = line.fields["authorization"] { request.headers.append(("authorization", credential)) }

@@ -71,15 +71,31 @@ public final class Enforcer: Sendable {
         }
     }
 
-    /// Whether something has to be fetched before a request's token can be verified: only where tokens are somebody
-    /// else's.
+    /// Whether something has to be fetched before a request can be judged: where tokens are somebody else's, and where the
+    /// user's panel is a service's to tell.
     public func needsPreparation(_ request: ClientRequest) -> Bool {
-        verifier.asksOthers && verifier.needsPreparation(request.credential, now: request.receivedAt / 1000)
+        let now = request.receivedAt / 1000
+        if verifier.asksOthers, verifier.needsPreparation(request.credential, now: now) { return true }
+        return unknownUser(of: request, now: now) != nil
     }
 
-    /// Fetches it. What cannot be had makes the request's token count for nothing.
+    /// Fetches it. What cannot be had makes the request's token count for nothing, or leaves the user without a panel.
     public func prepare(_ request: ClientRequest) async {
-        await verifier.prepare(request.credential, now: request.receivedAt / 1000)
+        let now = request.receivedAt / 1000
+        await verifier.prepare(request.credential, now: now)
+        if let (service, user) = unknownUser(of: request, now: now) { await service.learn(user, at: now) }
+    }
+
+    /// The same for a request as somebody whom the caller has proved.
+    public func prepare(for access: GrantedAccess, at now: Int64) async {
+        if let (service, user) = panels.unknownUser(for: access, now: now / 1000) {
+            await service.learn(user, at: now / 1000)
+        }
+    }
+
+    private func unknownUser(of request: ClientRequest, now: Int64) -> (PanelService, InstanceKey)? {
+        guard panels.asksService, let access = verifier.claimed(by: request.credential, now: now) else { return nil }
+        return panels.unknownUser(for: access, now: now)
     }
 
     /// What would become of a request at its moment, and why. Nothing is asked of the protected server and nothing is

@@ -14,7 +14,7 @@ extension ExchangeRules {
         // Absent, deleted, foreign and unreadable have one face.
         guard head.status < 500 else { return .refuse(.uncheckable("reference-status-\(head.status)")) }
         guard head.status == 200, let resource = Self.resource(body), resource.key == read.key,
-            admit(resource, as: .match, under: read.permit).released != nil
+            admit(resource, as: .match, under: read.permit).released != nil || mutated(.referenceReadsUnjudged)
         else { return .refuse(invisible) }
         var proven = permitted
         proven.unproven.removeFirst()
@@ -51,7 +51,9 @@ extension ExchangeRules {
         guard let version = stored.versionID ?? head.etag.flatMap(EntityTag.version) else {
             return .refuse(.uncheckable("stored-without-version"))
         }
-        if let wanted = permitted.permit.request.ifMatch, wanted != version { return .refuse(.versionConflict) }
+        if let wanted = permitted.permit.request.ifMatch, wanted != version, !mutated(.staleIfMatchTaken) {
+            return .refuse(.versionConflict)
+        }
         judged.judged = JudgedVersion(key: key, version: version)
         judged.record.add(policy.patients(of: stored))
         if let body = permitted.body {
@@ -120,7 +122,8 @@ extension ExchangeRules {
     /// What cannot be judged may be anybody's: inside a boundary it looks like what is not there (decision 5), and
     /// only the record says why.
     private func hidingStored(_ refusal: GatewayRefusal, for permitted: PermittedRequest) -> GatewayRefusal {
-        permitted.isBounded ? GatewayRefusal(Denial(.notFound)).recorded(as: refusal.outcome) : refusal
+        permitted.isBounded && !mutated(.uncheckableShown)
+            ? GatewayRefusal(Denial(.notFound)).recorded(as: refusal.outcome) : refusal
     }
 }
 

@@ -117,7 +117,10 @@ extension ExchangeRules {
         var permit = permit
         if let page {
             // The page belongs to the query that was asked then; under narrower rights it would be another answer.
-            guard page.origin.narrowed == PageOrigin.digest(of: permit.upstreamQuery?.encoded ?? ""), page.place == nil,
+            guard
+                page.origin.narrowed == PageOrigin.digest(of: permit.upstreamQuery?.encoded ?? "")
+                    || mutated(.pageLinksOfOtherQueries),
+                page.place == nil,
                 let continued = permit.continuing(at: pageLinks.server.origin + page.target)
             else { return .refuse(.notFound("page-link"), record) }
             permit = continued

@@ -28,11 +28,13 @@ public struct SiteReader: Sendable {
     public func get(
         _ path: String, query: String? = nil, as access: GrantedAccess
     ) async throws -> (status: Int, body: [UInt8]) {
+        let receivedAt = configuration.clock()
+        await site.enforcer.prepare(for: access, at: receivedAt)
         let eventLoop = group.next()
         let promise = eventLoop.makePromise(of: (status: Int, body: [UInt8]).self)
         let request = ClientRequest(
             method: "GET", path: path, query: query, headers: [("accept", "application/fhir+json")],
-            receivedAt: configuration.clock())
+            receivedAt: receivedAt)
         eventLoop.execute {
             let keeper = Keeper()
             let driver = ExchangeDriver(site: site, configuration: configuration, eventLoop: eventLoop) { answer in

@@ -105,6 +105,15 @@ public struct AccessTokenVerifier: Sendable {
         }
     }
 
+    /// The facts of a credential's token, whose proof of possession is not looked at: a proof counts once, and nothing may
+    /// come of these facts but what has to be known before the request is verified.
+    func claimed(by credential: BearerCredential, now: Int64) -> GrantedAccess? {
+        switch credential {
+        case .token(let token), .bound(let token, _): try? find(token, now: now).get().access
+        case .none, .ambiguous, .malformed: nil
+        }
+    }
+
     /// The facts of a bearer token at a moment (Unix seconds). One that is bound to a key is none (RFC 9449 §7.2).
     public func verify(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
         switch find(token, now: now) {
@@ -147,10 +156,10 @@ public struct AccessTokenVerifier: Sendable {
 
     /// Why a token that was verified does not count any more, or nil if it does.
     func ending(of access: GrantedAccess, now: Int64) -> TokenRefusal? {
-        guard now < access.expiresAt else { return .expired }
+        guard now < access.expiresAt || mutated(.expiryIgnored) else { return .expired }
         switch revocation(access) {
         case .active: return nil
-        case .revoked: return .revoked
+        case .revoked: return mutated(.revocationIgnored) ? nil : .revoked
         case .unknown: return .revocationUnknown
         }
     }

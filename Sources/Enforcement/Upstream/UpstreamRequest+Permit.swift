@@ -34,7 +34,8 @@ extension UpstreamRequest {
                 prefer: Self.representation, body: submitted?.bytes ?? [])
         case .update, .conditionalUpdate, .patch, .conditionalPatch:
             self.init(
-                method: .put, path: path, contentType: Self.fhirJSON, ifMatch: judged?.entityTag,
+                method: .put, path: path, contentType: Self.fhirJSON,
+                ifMatch: mutated(.writesUntied) ? nil : judged?.entityTag,
                 prefer: Self.representation, body: submitted?.bytes ?? [])
         case .delete, .conditionalDelete:
             self.init(method: .delete, path: path, ifMatch: judged?.entityTag)

@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// Which calls of operations are let through, and in what form (enforcer digest b.9).
-@Suite struct OperationDecisionTests {
+@Suite(.underMutation) struct OperationDecisionTests {
     static let claims = Token.system("system/Claim.cruds system/ClaimResponse.rs system/Patient.rs system/Coverage.rs")
 
     static let refused: [(line: String, token: Token, status: Int)] = [

@@ -3,7 +3,7 @@ import FHIRCore
 import Testing
 
 /// Theorems about decide and admit (house rules, test pyramid).
-@Suite struct DecisionProperties {
+@Suite(.underMutation) struct DecisionProperties {
     static let seeds: [UInt64] = [11, 12, 13, 14]
 
     static func decision(_ request: CanonicalRequest, _ token: Token) -> AccessDecision {

@@ -4,7 +4,7 @@ import Testing
 @testable import AccessPolicy
 
 /// The quick search for the upstream's name against a look at every place.
-@Suite struct HostFinderProperties {
+@Suite(.underMutation) struct HostFinderProperties {
     @Test(arguments: 0..<4)
     func `a host or an escape is found wherever a slow reader finds it`(block: Int) {
         var random = SeededGenerator(seed: 0xAD0 + UInt64(block))

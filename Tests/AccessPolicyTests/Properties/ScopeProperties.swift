@@ -3,7 +3,7 @@ import FHIRCore
 import Testing
 
 /// Theorems about scopes and sets of them.
-@Suite struct ScopeProperties {
+@Suite(.underMutation) struct ScopeProperties {
     static let seeds: [UInt64] = [1, 2, 3, 4]
 
     @Test(arguments: seeds) func `printing a scope and parsing it gives the same scope`(seed: UInt64) {

@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// What passes and what does not, resource by resource.
-@Suite struct AdmissionTests {
+@Suite(.underMutation) struct AdmissionTests {
     static func admission(_ json: String, _ line: String, _ token: Token, as role: ResourceRole = .match) throws
         -> String
     {

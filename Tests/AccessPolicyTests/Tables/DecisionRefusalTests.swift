@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// What is refused before anything is asked of the upstream.
-@Suite struct DecisionRefusalTests {
+@Suite(.underMutation) struct DecisionRefusalTests {
     @Test(.verifies("attack@ATK-001"), arguments: ["pB", "pA2", "PA", "nobody-at-all"])
     func `every other patient's address is answered like an id that never existed`(id: String) throws {
         let denial = try Exchange.denial("GET /Patient/\(id)", .p)

@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// Searches over several types, through compartments and under limits that no one query says; histories of many.
-@Suite struct GatheringDecisionTests {
+@Suite(.underMutation) struct GatheringDecisionTests {
     struct Row: Sendable, CustomTestStringConvertible {
         let line: String
         let token: Token
@@ -204,7 +204,7 @@ import Testing
 }
 
 /// Joins that test rows which are not in the answer (enforcer digest b.5).
-@Suite struct ReverseChainTests {
+@Suite(.underMutation) struct ReverseChainTests {
     static func policy() throws -> ServerPolicy {
         var policy = ServerPolicy(
             publicBase: Exchange.publicBase, upstreamBase: Exchange.upstreamBase, types: try TypeTable.r4())

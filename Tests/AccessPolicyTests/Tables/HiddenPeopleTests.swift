@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// Other people inside a resource of the patient's own: contained, referred to, or spelt so that they look like nobody.
-@Suite struct HiddenPeopleTests {
+@Suite(.underMutation) struct HiddenPeopleTests {
     static func released(_ json: String, _ line: String, _ token: Token = .p) throws -> String? {
         let admission = admit(try Exchange.view(json), as: .match, under: try Exchange.permit(line, token))
         return admission.released.map { String(decoding: $0.bytes, as: UTF8.self) }

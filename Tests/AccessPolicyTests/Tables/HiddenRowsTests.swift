@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// Rows that are withheld must not show in what is answered: not in pages, not in counts, not in what is missing.
-@Suite struct HiddenRowsTests {
+@Suite(.underMutation) struct HiddenRowsTests {
     static let next = ("next", "http://upstream.internal:9090/r4?_getpages=1")
     static let twoParameters = Token.patient("patient/Observation.rs?category=a patient/Observation.rs?code=b")
 

@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// Answers about one resource: read, version, history, write.
-@Suite struct InstanceAnswerTests {
+@Suite(.underMutation) struct InstanceAnswerTests {
     @Test(
         .verifies("attack@ATK-003", "attack@ATK-004", "attack@ATK-012"),
         arguments: [

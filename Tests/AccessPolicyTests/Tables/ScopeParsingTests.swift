@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// The parser vectors of the SMART digest §25 and what the enforcer digest (d)1 adds.
-@Suite struct ScopeParsingTests {
+@Suite(.underMutation) struct ScopeParsingTests {
     static let refused = [
         "patient/Observation.sr", "patient/Observation.dus", "patient/Observation.rr", "patient/Observation.",
         "patient/Observation", "patient/Observation.reads", "patient/Observation.RS", "patient/observation.rs",

@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// Union, intersection with a ceiling, subsumption and canonical text.
-@Suite struct ScopeSetAlgebraTests {
+@Suite(.underMutation) struct ScopeSetAlgebraTests {
     @Test(arguments: [
         ("patient/Observation.rs?category=x", "patient/Observation.rs"),
         ("patient/Observation.rs?category=x", "patient/Observation.rs?status=final"),

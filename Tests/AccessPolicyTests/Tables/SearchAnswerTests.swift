@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// What is left of an upstream's searchset.
-@Suite struct SearchAnswerTests {
+@Suite(.underMutation) struct SearchAnswerTests {
     typealias Entry = Records.Entry
 
     @Test(arguments: [

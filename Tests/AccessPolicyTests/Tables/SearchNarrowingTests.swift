@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// What a permitted search is turned into.
-@Suite struct SearchNarrowingTests {
+@Suite(.underMutation) struct SearchNarrowingTests {
     struct Row: Sendable, CustomTestStringConvertible {
         let line: String
         let token: Token

@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// Bodies of writes: what may enter.
-@Suite struct SubmittedBodyTests {
+@Suite(.underMutation) struct SubmittedBodyTests {
     static func status(_ json: String, _ token: Token, visible: Set<InstanceKey> = []) throws -> Int {
         let permit = try Exchange.permit("POST /Observation", token, body: json)
         switch admit(try Exchange.view(json), as: .submitted, under: permit, visible: visible) {

@@ -4,7 +4,7 @@ import RequirementTraits
 import Testing
 
 /// Conditional writes, patches and Bundles before anything is asked.
-@Suite struct WriteDecisionTests {
+@Suite(.underMutation) struct WriteDecisionTests {
     struct Row: Sendable, CustomTestStringConvertible {
         let line: String
         let body: String?

@@ -4,7 +4,7 @@ import Testing
 // Rows of the catalogue beyond what a single search or read can try; see `AttackTests` for how each is run.
 
 /// Joins as an oracle or a bypass.
-@Suite struct JoinsAttackTests {
+@Suite(.underMutation) struct JoinsAttackTests {
     @Test(.verifies("attack@ATK-064"))
     func `a reverse chain over a type that is not granted is refused unasked`() async throws {
         try await AttackTests.attack("ATK-064")
@@ -62,7 +62,7 @@ import Testing
 }
 
 /// Counts, totals, projection, paging.
-@Suite struct CountsAttackTests {
+@Suite(.underMutation) struct CountsAttackTests {
     @Test(.verifies("attack@ATK-076"))
     func `a total never counts what was filtered`() async throws {
         try await AttackTests.attack("ATK-076")
@@ -105,7 +105,7 @@ import Testing
 }
 
 /// System level, compartment and history.
-@Suite struct CompartmentsAttackTests {
+@Suite(.underMutation) struct CompartmentsAttackTests {
     @Test(.verifies("attack@ATK-091"))
     func `a search of the whole server by id finds nobody else`() async throws {
         try await AttackTests.attack("ATK-091")
@@ -163,7 +163,7 @@ import Testing
 }
 
 /// Operations.
-@Suite struct OperationsAttackTests {
+@Suite(.underMutation) struct OperationsAttackTests {
     @Test(.verifies("attack@ATK-232"))
     func `everything of another patient is not there`() async throws {
         try await AttackTests.attack("ATK-232")
@@ -251,7 +251,7 @@ import Testing
 }
 
 /// Attachments, documents, bundles.
-@Suite struct DocumentsAttackTests {
+@Suite(.underMutation) struct DocumentsAttackTests {
     @Test(.verifies("attack@ATK-213"))
     func `an attachment of the own document can be read`() async throws {
         try await AttackTests.attack("ATK-213")
@@ -319,7 +319,7 @@ import Testing
 }
 
 /// Scopes and tokens.
-@Suite struct ScopesAttackTests {
+@Suite(.underMutation) struct ScopesAttackTests {
     @Test(.verifies("attack@ATK-264"))
     func `letters out of order grant nothing`() async throws {
         try await AttackTests.attack("ATK-264")

@@ -6,7 +6,7 @@ import Testing
 
 /// The attack catalogue run through the whole gateway without sockets, against a server that obeys and one that ignores
 /// every search parameter. The rows are in `fixtures/attacks/attacks.json`.
-@Suite struct AttackTests {
+@Suite(.underMutation) struct AttackTests {
     /// Runs every row of an id.
     static func attack(_ id: String) async throws {
         let catalogue = try AttackCatalogue.shared.get()

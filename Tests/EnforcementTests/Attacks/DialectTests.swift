@@ -5,7 +5,7 @@ import RequirementTraits
 import Testing
 
 /// The same questions behind servers of different habits.
-@Suite struct DialectTests {
+@Suite(.underMutation) struct DialectTests {
     private func harness(
         _ dialect: UpstreamDialect, _ obedience: ScriptedRecords.Obedience = .obedient
     ) throws -> GatewayHarness {

@@ -8,7 +8,7 @@ import Testing
 
 /// A protected server that is wrong, broken or captured: nothing of another patient leaves, and every request is
 /// recorded once.
-@Suite struct HostileUpstreamTests {
+@Suite(.underMutation) struct HostileUpstreamTests {
     static let targets = [
         "/Observation/obsA", "/Observation", "/Patient/pA", "/Observation/obsA/_history",
         "/Observation/obsA/_history/1", "/Coverage?_include=Coverage:subscriber",

@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 
 /// What requests in odd forms reach, and what answers tell beside the data: links, tags, outcomes, texts.
-@Suite struct MetadataAttackTests {
+@Suite(.underMutation) struct MetadataAttackTests {
     private static let form = [(name: "Content-Type", value: "application/x-www-form-urlencoded")]
 
     private func harness(_ change: (ScriptedUpstream) -> ScriptedUpstream = { $0 }) throws -> GatewayHarness {

@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// Attacks of the catalogue that need more than one request, or a server that misbehaves in one way.
-@Suite struct ReadingAttackTests {
+@Suite(.underMutation) struct ReadingAttackTests {
     private func harness(
         _ change: (ScriptedUpstream) -> ScriptedUpstream = { $0 },
         revocation: @escaping @Sendable (GrantedAccess) -> AccessTokenVerifier.RevocationStatus = { _ in .active }

@@ -17,7 +17,7 @@ struct SandboxUpstream {
             path: nil, now: { 1_700_000_000_000 + Int64(counter.next()) }, newIdentifier: { "new-\(counter.next())" })
         for record in records { try store.update(record.serialized) }
         service = FHIRService(
-            store: store, configuration: SandboxConfiguration(databasePath: nil, port: 0), background: nil)
+            store: store, configuration: SandboxConfiguration(databasePath: nil, port: 0), background: { $0() })
         types = Set(records.compactMap { $0["resourceType"]?.string })
         for key in deleted {
             _ = service.respond(
@@ -47,7 +47,8 @@ struct SandboxUpstream {
         return .answer(
             UpstreamHead(
                 status: response.status, contentType: response.mediaType ?? response.body.mediaType,
-                etag: response.etag, location: response.location), bytes)
+                etag: response.etag, location: response.location,
+                contentLocation: response.headers.first { $0.name.lowercased() == "content-location" }?.value), bytes)
     }
 
     /// The current content of everything that is there, of the types of the records.

@@ -7,7 +7,7 @@ import Testing
 
 /// A set of records with one trap each, read and searched whole. It stands in a folder that is not part of this one and
 /// is skipped where that is not there.
-@Suite struct TrapSetTests {
+@Suite(.underMutation) struct TrapSetTests {
     private static let folder: URL? = {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent()
@@ -16,6 +16,25 @@ import Testing
             path: "enforcer")
         return FileManager.default.fileExists(atPath: folder.path) ? folder : nil
     }()
+
+    /// The server that holds the set.
+    enum Server: CaseIterable {
+        case sandbox, obedient, lenient
+        /// Adds what is never visible to every search.
+        case hostile
+
+        func upstream(_ records: [JSONValue], foreign: [JSONValue]) throws -> ScriptedUpstream {
+            let base = GatewayHarness.upstreamBase
+            switch self {
+            case .sandbox: return try SandboxUpstream(records, deleted: []).upstream
+            case .obedient: return ScriptedRecords(records, base: base, obedience: .obedient).upstream
+            case .lenient: return ScriptedRecords(records, base: base, obedience: .lenient).upstream
+            case .hostile:
+                return ScriptedRecords(records, base: base, obedience: .lenient).upstream
+                    .hostile(.foreignEntries, foreign: foreign)
+            }
+        }
+    }
 
     private struct Traps {
         let records: [JSONValue]
@@ -37,9 +56,9 @@ import Testing
                 formal.subtracting(undecided))
         }
 
-        func harness(_ obedience: ScriptedRecords.Obedience) throws -> (GatewayHarness, String) {
-            let store = ScriptedRecords(records, base: GatewayHarness.upstreamBase, obedience: obedience)
-            let harness = try GatewayHarness(upstream: store.upstream)
+        func harness(_ server: Server) throws -> (GatewayHarness, String) {
+            let foreign = records.filter { never.contains($0["id"]?.string ?? "") }
+            let harness = try GatewayHarness(upstream: try server.upstream(records, foreign: foreign))
             return (harness, try harness.token(scope: "patient/*.rs", patient: "pA"))
         }
 
@@ -55,12 +74,12 @@ import Testing
 
     @Test(
         .enabled(if: folder != nil), .verifies("attack@ATK-003", "attack@ATK-223", "attack@ATK-231"),
-        arguments: [ScriptedRecords.Obedience.obedient, .lenient])
+        arguments: Server.allCases)
     func `each record of the set is read by whom it belongs to and by nobody else`(
-        obedience: ScriptedRecords.Obedience
+        server: Server
     ) async throws {
         let traps = try Traps()
-        let (harness, token) = try traps.harness(obedience)
+        let (harness, token) = try traps.harness(server)
         #expect(traps.keys.count > 40)
 
         for key in traps.keys {
@@ -77,10 +96,10 @@ import Testing
 
     @Test(
         .enabled(if: folder != nil), .verifies("attack@ATK-015", "attack@ATK-229", "attack@ATK-234"),
-        arguments: [ScriptedRecords.Obedience.obedient, .lenient])
-    func `no search and no operation finds what is never visible`(obedience: ScriptedRecords.Obedience) async throws {
+        arguments: Server.allCases)
+    func `no search and no operation finds what is never visible`(server: Server) async throws {
         let traps = try Traps()
-        let (harness, token) = try traps.harness(obedience)
+        let (harness, token) = try traps.harness(server)
         let types = Set(traps.keys.compactMap { $0.split(separator: "/").first.map(String.init) }).sorted()
         var found: Set<String> = []
         let targets =
@@ -95,12 +114,15 @@ import Testing
 
         for target in targets {
             let answer = await harness.send("GET", target, token: token)
-            #expect([200, 403].contains(answer.status), "\(target) \(answer.status) \(answer.text)")
+            // The embedded server does not know every parameter and says so.
+            let isOffered = answer.status != 400 || server != .sandbox
+            #expect([200, 403].contains(answer.status) || !isOffered, "\(target) \(answer.status) \(answer.text)")
             let ids = Set(answer.keys.map(Self.id))
             #expect(ids.isDisjoint(with: traps.never), "\(target): \(ids.intersection(traps.never))")
             found.formUnion(ids)
         }
 
-        #expect(traps.visible.subtracting(found).isSubset(of: ["binA"]), "\(traps.visible.subtracting(found))")
+        let unfound: Set<String> = server == .sandbox ? ["binA", "obsA-abs"] : ["binA"]
+        #expect(traps.visible.subtracting(found).isSubset(of: unfound), "\(traps.visible.subtracting(found))")
     }
 }

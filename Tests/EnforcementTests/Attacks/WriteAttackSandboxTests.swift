@@ -5,7 +5,7 @@ import RequirementTraits
 import Testing
 
 /// The same attacks against the embedded server, which resolves names, conditions and versions by itself.
-@Suite struct WriteAttackSandboxTests {
+@Suite(.underMutation) struct WriteAttackSandboxTests {
     static let rows = (try? WriteAttackCatalogue.shared.get().attacks) ?? []
 
     @Test func `there are rows`() { #expect(Self.rows.count > 100) }

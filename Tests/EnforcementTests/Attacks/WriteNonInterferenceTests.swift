@@ -5,7 +5,7 @@ import RequirementTraits
 import Testing
 
 /// What the token cannot see makes no difference to a write: not to its answer, not to what the server is asked.
-@Suite struct WriteNonInterferenceTests {
+@Suite(.underMutation) struct WriteNonInterferenceTests {
     enum Change: CaseIterable {
         /// Everything foreign says something else.
         case content

@@ -8,7 +8,7 @@ import Testing
 @testable import Enforcement
 
 /// What a gateway that shows us no answer may forward.
-@Suite struct `Decisions for foreign gateways` {
+@Suite(.underMutation) struct `Decisions for foreign gateways` {
     private let harness: GatewayHarness
 
     init() throws {

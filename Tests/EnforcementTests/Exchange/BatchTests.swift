@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 
 /// Batches: every entry on its own, one record of the whole and one of each entry.
-@Suite struct BatchTests {
+@Suite(.underMutation) struct BatchTests {
     private func setUp(
         _ change: (ScriptedUpstream) -> ScriptedUpstream = { $0 },
         revocation: @escaping @Sendable (GrantedAccess) -> AccessTokenVerifier.RevocationStatus = { _ in .active }

@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// Conditional writes: what is asked, what is bound, and how a race ends.
-@Suite struct ConditionalWriteTests {
+@Suite(.underMutation) struct ConditionalWriteTests {
     static let json = [(name: "Content-Type", value: "application/fhir+json")]
 
     static func observation(_ id: String? = nil, code: String = "new-1") -> [UInt8] {

@@ -9,7 +9,7 @@ import Synchronization
 import Testing
 
 /// Every event in every state of a `GatewayExchange`.
-@Suite struct ExchangeTableTests {
+@Suite(.underMutation) struct ExchangeTableTests {
     enum Situation: CaseIterable {
         case new, readingStored, proving, opening, forwardingRead, forwardingWrite, closing, over
     }

@@ -7,7 +7,7 @@ import RequirementTraits
 import Testing
 
 /// XML at the door: what is refused there, and what comes out.
-@Suite struct FormatTests {
+@Suite(.underMutation) struct FormatTests {
     private static let body =
         "<Observation xmlns=\"http://hl7.org/fhir\"><status value=\"final\"/><code><text value=\"a\"/></code>"
         + "<subject><reference value=\"Patient/pA\"/></subject></Observation>"

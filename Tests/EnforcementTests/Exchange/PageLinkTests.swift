@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// Page links are bookmarks, not rights (enforcer.md b.4 row 27).
-@Suite struct PageLinkTests {
+@Suite(.underMutation) struct PageLinkTests {
     private func harness(revoked: Set<String> = []) throws -> GatewayHarness {
         let catalogue = try AttackCatalogue.shared.get()
         return try GatewayHarness(upstream: catalogue.store(.obedient).upstream)
@@ -112,6 +112,20 @@ import Testing
         let answer = await harness.send("GET", link, token: token)
 
         #expect(answer.status == 401)
+        #expect(answer.upstream.isEmpty)
+    }
+
+    @Test(.verifies("attack@ATK-087"))
+    func `a link leads nowhere once the same grant is limited otherwise`() async throws {
+        let harness = try harness()
+        let link = try await firstPage(harness, try harness.token(scope: "patient/*.rs", patient: "pA"))
+        let category = "http://terminology.hl7.org/CodeSystem/observation-category"
+        let narrower = try harness.token(
+            scope: "patient/Observation.rs?category=\(category)|laboratory", patient: "pA")
+
+        let answer = await harness.send("GET", link, token: narrower)
+
+        #expect(answer.status == 404)
         #expect(answer.upstream.isEmpty)
     }
 

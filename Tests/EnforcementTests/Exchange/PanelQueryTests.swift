@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// Whom a user may see, asked of the protected server (enforcer.md b.1, boundary of `user/`; finding 8).
-@Suite struct PanelQueryTests {
+@Suite(.underMutation) struct PanelQueryTests {
     private static let records: [JSONValue] = [
         patient("pA", of: "dr1"), patient("pB", of: "dr2"), patient("pC", of: "dr1", active: false),
         observation("obsA", of: "pA"), observation("obsB", of: "pB"), observation("obsC", of: "pC"),

@@ -6,7 +6,7 @@ import RequirementTraits
 import Testing
 
 /// Patches are computed here and judged by what they make.
-@Suite struct PatchTests {
+@Suite(.underMutation) struct PatchTests {
     private static let patch = [(name: "Content-Type", value: "application/json-patch+json")]
 
     private func setUp(

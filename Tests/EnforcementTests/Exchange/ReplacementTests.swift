@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 
 /// Updates are judged against what they replace, and bodies against what they refer to.
-@Suite struct ReplacementTests {
+@Suite(.underMutation) struct ReplacementTests {
     private static let json = [(name: "Content-Type", value: "application/fhir+json")]
 
     private func setUp(_ change: (ScriptedUpstream) -> ScriptedUpstream = { $0 }) throws -> (
@@ -142,7 +142,7 @@ import Testing
 }
 
 /// A grant that ends while its request is under way.
-@Suite struct EndingTokenTests {
+@Suite(.underMutation) struct EndingTokenTests {
     private func send(_ method: String, _ target: String, revokedAfter count: Int) async throws -> GatewayHarness.Answer
     {
         let catalogue = try AttackCatalogue.shared.get()
@@ -196,7 +196,7 @@ import Testing
 }
 
 /// Whose records a write touched, for tokens that name no patient.
-@Suite struct WriteRecordTests {
+@Suite(.underMutation) struct WriteRecordTests {
     private func backend() throws -> (GatewayHarness, String) {
         let catalogue = try AttackCatalogue.shared.get()
         let harness = try GatewayHarness(

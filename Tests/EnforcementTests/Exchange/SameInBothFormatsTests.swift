@@ -7,7 +7,7 @@ import SyntheticRecords
 import Testing
 
 /// What a client sees does not depend on the format that it speaks: there is one judge, and it reads JSON (decision 4).
-@Suite struct SameInBothFormatsTests {
+@Suite(.underMutation) struct SameInBothFormatsTests {
     @Test(.verifies("house@xml-same-content"), arguments: [ScriptedRecords.Obedience.obedient, .lenient])
     func `every row of the attack catalogue`(obedience: ScriptedRecords.Obedience) async throws {
         let catalogue = try AttackCatalogue.shared.get()

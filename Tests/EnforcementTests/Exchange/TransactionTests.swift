@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 
 /// Transactions: all or nothing, sent once, made of judged entries.
-@Suite struct TransactionTests {
+@Suite(.underMutation) struct TransactionTests {
     private func setUp(
         token: String = "Pw", _ change: (ScriptedUpstream) -> ScriptedUpstream = { $0 }
     ) throws -> (ScriptedRecords, GatewayHarness, String?) {

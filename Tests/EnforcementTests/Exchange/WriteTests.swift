@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// Writes: what is looked at first, what they are tied to, and what the record says.
-@Suite struct WriteTests {
+@Suite(.underMutation) struct WriteTests {
     private static let json = [(name: "Content-Type", value: "application/fhir+json")]
 
     private static func observation(_ id: String?, subject: String) -> [UInt8] {
@@ -171,7 +171,7 @@ import Testing
 }
 
 /// What happens when the log cannot be written.
-@Suite struct AuditFailureTests {
+@Suite(.underMutation) struct AuditFailureTests {
     private func send(_ method: String, failingAppend: Int) async throws -> GatewayHarness.Answer {
         let catalogue = try AttackCatalogue.shared.get()
         let count = Mutex(0)

@@ -7,7 +7,7 @@ import RequirementTraits
 import Testing
 
 /// Bulk export through the whole gateway without sockets, against a server that exports whatever it has.
-@Suite struct BulkExportTests {
+@Suite(.underMutation) struct BulkExportTests {
     private static let base = GatewayHarness.upstreamBase
     private static let lines =
         #"{"resourceType":"Observation","id":"o1","category":[{"coding":[{"system":"\#(GatheredAnswerTests.system)","code":"laboratory"}]}],"subject":{"reference":"\#(base)/Patient/pA"}}"#

@@ -6,7 +6,7 @@ import RequirementTraits
 import Testing
 
 /// Answers that are put together from several upstream answers, through the whole gateway without sockets.
-@Suite struct GatheredAnswerTests {
+@Suite(.underMutation) struct GatheredAnswerTests {
     static let system = "http://terminology.hl7.org/CodeSystem/observation-category"
 
     static func observation(_ id: String, of patient: String, category: String, code: String) -> JSONValue {

@@ -12,7 +12,7 @@ import Testing
 /// Random stores that agree in what is visible to the token, random requests, a protected server that obeys. What a
 /// server is asked may differ in one way that is allowed by the record of decision 30: how many pages it takes to fill a
 /// page of a list whose rows are not all visible.
-@Suite struct NonInterferenceTests {
+@Suite(.underMutation) struct NonInterferenceTests {
     private static let worlds = ProcessInfo.processInfo.environment["CHAPERONE_NIGHTLY"] == nil ? 24 : 2_000
 
     private struct World {

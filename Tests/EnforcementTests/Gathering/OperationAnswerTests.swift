@@ -7,7 +7,7 @@ import RequirementTraits
 import Testing
 
 /// What operations answer, through the whole gateway without sockets.
-@Suite struct OperationAnswerTests {
+@Suite(.underMutation) struct OperationAnswerTests {
     private func harness(_ upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:])) throws
         -> GatewayHarness
     {

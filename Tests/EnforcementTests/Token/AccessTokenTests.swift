@@ -10,7 +10,7 @@ import Testing
 @testable import Enforcement
 
 /// Where a token may stand in a request, and what one looks like.
-@Suite struct BearerCredentialTests {
+@Suite(.underMutation) struct BearerCredentialTests {
     @Test(
         .verifies("attack@ATK-192"),
         arguments: [
@@ -51,7 +51,7 @@ import Testing
 }
 
 /// Which tokens give access, and how long that is remembered.
-@Suite struct AccessTokenVerifierTests {
+@Suite(.underMutation) struct AccessTokenVerifierTests {
     private static let issuer = "https://gw.example"
     private static let base = "https://gw.example/fhir"
 
@@ -200,7 +200,7 @@ import Testing
 }
 
 /// What a client without access is told.
-@Suite struct TokenFaceTests {
+@Suite(.underMutation) struct TokenFaceTests {
     private func harness(_ status: AccessTokenVerifier.RevocationStatus = .active) throws -> GatewayHarness {
         let catalogue = try AttackCatalogue.shared.get()
         return try GatewayHarness(upstream: catalogue.store(.obedient).upstream, revocation: { _ in status })

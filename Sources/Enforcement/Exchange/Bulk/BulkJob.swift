@@ -89,7 +89,8 @@ extension PageLinks {
     /// The job under a name, if this client started it and it still holds.
     func job(_ name: String, for client: ClientID, now: Int64) -> BulkJob? {
         guard name.utf8.count <= Self.longestName, let bytes = sealer.open(name, context: Self.jobPurpose),
-            let json = try? JSONValue(parsing: bytes), let job = BulkJob(json), job.client == client.text,
+            let json = try? JSONValue(parsing: bytes), let job = BulkJob(json),
+            job.client == client.text || mutated(.jobsUnbound),
             now < job.expiresAt, server.requestTarget(ofLink: server.origin + job.target) == job.target
         else { return nil }
         return job
@@ -110,7 +111,8 @@ extension PageLinks {
     /// The file of a job under a name.
     func file(_ name: String, inJob job: String) -> (type: ResourceType, target: String)? {
         guard let bytes = sealer.open(name, context: Self.filePurpose), let json = try? JSONValue(parsing: bytes),
-            json["job"]?.string == PageOrigin.digest(of: job), let target = json["target"]?.string,
+            json["job"]?.string == PageOrigin.digest(of: job) || mutated(.filesOfOtherJobs),
+            let target = json["target"]?.string,
             let type = json["type"]?.string.flatMap(ResourceType.init(rawValue:)),
             server.requestTarget(ofLink: server.origin + target) == target
         else { return nil }

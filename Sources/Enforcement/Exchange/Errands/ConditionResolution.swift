@@ -13,7 +13,7 @@ enum ConditionResolution: Sendable {
 
     /// - Parameter matches: the resources that the token sees and the condition selects; nobody else's count.
     init(_ request: CanonicalRequest, _ matches: [ConditionMatch]) {
-        guard matches.count <= 1 else {
+        guard matches.count <= 1 || mutated(.firstOfSeveralTaken) else {
             self = .refuse(GatewayRefusal(Denial(.multipleMatches)))
             return
         }

@@ -52,10 +52,12 @@ struct GatheringErrand: Errand {
         guard answer.status < 500 else {
             return .conclude(.refusal(.uncheckable("proof-status-\(answer.status)")))
         }
-        guard case .release = admitAnswer(answer, under: proof, pageLink: { _ in nil }) else {
+        var isProven = mutated(.proofsUnjudged)
+        if case .release = admitAnswer(answer, under: proof, pageLink: { _ in nil }) { isProven = true }
+        guard isProven else {
             return .conclude(.refusal(.notFound("proof-withheld")))
         }
-        isProven = true
+        self.isProven = true
         return advance()
     }
 

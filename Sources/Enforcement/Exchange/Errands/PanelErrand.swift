@@ -36,10 +36,13 @@ struct PanelErrand: Errand {
         guard case .answer(let head, let body) = reply,
             let rows = PanelRows(
                 UpstreamAnswer(head, body), to: question, policy: rules.policy, now: incoming.now)
-        else { return .conclude(.refusal(.panelUnavailable)) }
+        else {
+            if mutated(.failedPanelIsEveryone) { return begin(.everyone) }
+            return .conclude(.refusal(.panelUnavailable))
+        }
         patients.formUnion(rows.patients)
         pages += 1
-        guard let next = rows.next else { return begin() }
+        guard let next = rows.next else { return begin(.patients(patients)) }
         guard pages < Self.maxPages, patients.count <= Self.maxPatients,
             let target = rules.pageLinks.server.requestTarget(ofLink: next)
         else { return .conclude(.refusal(.panelUnavailable)) }
@@ -51,8 +54,7 @@ struct PanelErrand: Errand {
     }
 
     /// The request itself, now that it is known whom the user may see.
-    private mutating func begin() -> ErrandStep {
-        let panel = PatientPanel.patients(patients)
+    private mutating func begin(_ panel: PatientPanel) -> ErrandStep {
         question.remember(panel, now: incoming.now)
         switch rules.judge(incoming.knowing(panel)) {
         case .refuse(let refusal, let record):

@@ -74,7 +74,7 @@ struct PatchErrand: Errand {
         }
         // What it tells of the stored version has to be what the token may read of it: all of it, for the patch is
         // applied to the whole and not to what a redaction would leave.
-        if let reading {
+        if let reading, !mutated(.patchTestsUnread) {
             guard case .release = admit(stored, as: .match, under: reading) else {
                 return .conclude(.refusal(.notFound("stored-unreadable-for-token")))
             }

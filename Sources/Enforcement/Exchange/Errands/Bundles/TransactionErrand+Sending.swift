@@ -70,7 +70,9 @@ extension TransactionErrand {
         }
         let names = TransactionNames(publicBase: rules.policy.publicBase, upstreamBase: rules.policy.upstreamBase)
         for (order, place) in sent.enumerated() {
-            guard let request = entries[place].request, response.fits(request.interaction, at: order, names) else {
+            guard let request = entries[place].request,
+                response.fits(request.interaction, at: order, names) || mutated(.transactionAnswersMixed)
+            else {
                 return refuse(.uncheckable("transaction-response-mixed").afterWrite(status: 200))
             }
             // A match that the server claims may be somebody else's, and it can no longer be asked again.

@@ -131,7 +131,9 @@ extension TransactionErrand {
                 entries[place].request = resolved
                 entries[place].judge(
                     rules, setting: WriteSetting(condition: condition(of: place), siblings: references.created))
-                if case .refusal(let refusal) = entries[place].conclusion { return refuse(refusal, at: place) }
+                if case .refusal(let refusal) = entries[place].conclusion, !mutated(.transactionsInPart) {
+                    return refuse(refusal, at: place)
+                }
             }
         } catch {
             return refuse(GatewayRefusal(error))
@@ -157,7 +159,7 @@ extension TransactionErrand {
             } else if let request = entry.request {
                 try references.add(entry.fullURL, for: request)
                 guard entry.isWrite, let key = request.interaction.instance else { continue }
-                if found.contains(key) || !written.insert(key).inserted {
+                if found.contains(key) || !written.insert(key).inserted, !mutated(.instancesWrittenTwice) {
                     throw RequestRefusal(
                         status: 400, issueCode: "invalid",
                         diagnostics: "two entries of the transaction write one instance")

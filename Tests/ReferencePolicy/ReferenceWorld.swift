@@ -1,4 +1,4 @@
-import Foundation
+internal import Foundation
 
 /// Random stores, tokens and requests, the same for the same seed.
 struct ReferenceWorld {

@@ -1,4 +1,4 @@
-import Foundation
+internal import Foundation
 
 // The slow reading of the rules for writes: what may be made, what may replace what, what a patch and a condition come
 // to. Like the rest of the model it shares no parser, table or evaluator with the code under test.
@@ -104,6 +104,37 @@ extension ReferenceModel {
 
     private static func people(_ value: Any?) -> Set<String> {
         Set(references(in: [value].compactMap(\.self)).compactMap { patient(named: $0) })
+    }
+}
+
+extension ReferenceModel {
+    /// Whether a patch may be made: it can be applied to what a client sees, and what it makes may replace what is stored.
+    static func mayPatch(_ stored: ReferenceResource, _ patch: ReferencePatch, _ token: ReferenceToken) -> Bool {
+        guard let body = patch.applied(to: shown(stored.body) as? [String: Any] ?? [:]) else { return false }
+        let isReadable = !patch.reads || visible("r", [stored], token).contains(stored.key)
+        return isReadable && mayUpdate(stored, ReferenceResource(body), token)
+    }
+
+    /// What a client sees of a body: the server's addresses are ours.
+    private static func shown(_ value: Any) -> Any {
+        switch value {
+        case let text as String:
+            text.hasPrefix(upstreamBase) ? publicBase + text.dropFirst(upstreamBase.count) : text
+        case let list as [Any]: list.map(shown)
+        case let object as [String: Any]: object.mapValues(shown)
+        default: value
+        }
+    }
+
+    /// Whether some scope has the letter for deletes of a type, in a context that lets it stand.
+    static func mayDeleteSome(_ type: String, _ token: ReferenceToken) -> Bool {
+        token.scopes.compactMap(ReferenceScope.init).contains { scope in
+            guard scope.letters.contains("d"), names(scope, type), hasContext(scope, token),
+                let limit = boundary(scope, token)
+            else { return false }
+            return (subjectElement[type] != nil || limit == nil || type == "Patient")
+                && !(type == "Patient" && scope.level == "patient")
+        }
     }
 }
 

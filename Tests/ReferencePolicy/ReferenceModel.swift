@@ -1,4 +1,4 @@
-import Foundation
+internal import Foundation
 
 // A slow reading of the rules as set comprehensions. It shares no parser, table or evaluator with the code under test:
 // scopes are split by hand, resources are plain dictionaries from Foundation, membership is a table written from the

@@ -1,0 +1,28 @@
+import Foundation
+import Testing
+
+@testable import AccessPolicy
+
+/// Runs the tests of a suite with the rule broken that `CHAPERONE_MUTANT` names, for `Tests/Mutants/run.py`.
+///
+/// Without the variable, and where the name is that of no rule of this module, nothing is broken.
+struct UnderMutation: TestTrait, SuiteTrait, TestScoping {
+    var isRecursive: Bool { true }
+
+    @concurrent func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
+    ) async throws {
+        #if POLICY_MUTANTS
+            let name = ProcessInfo.processInfo.environment["CHAPERONE_MUTANT"]
+            guard let rule = name.flatMap(PolicyMutation.init(rawValue:)) else { return try await function() }
+            try await PolicyMutation.$active.withValue(rule) { try await function() }
+        #else
+            try await function()
+        #endif
+    }
+}
+
+extension Trait where Self == UnderMutation {
+    /// The suite is one of those that must see a broken rule.
+    static var underMutation: UnderMutation { UnderMutation() }
+}

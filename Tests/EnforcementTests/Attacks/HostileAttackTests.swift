@@ -1,0 +1,58 @@
+import ChaperoneTesting
+import Enforcement
+import FHIRCore
+import RequirementTraits
+import Testing
+
+/// The whole attack catalogue behind a server that ignores narrowing and is wrong, broken or captured besides.
+@Suite(.underMutation) struct HostileAttackTests {
+    @Test(.verifies("house@attacks-on-hostile"), arguments: UpstreamHostility.allCases)
+    func `no row of the catalogue gets more from a hostile server than it says`(
+        hostility: UpstreamHostility
+    ) async throws {
+        let catalogue = try AttackCatalogue.shared.get()
+        // An old version that says it was pA's is what nobody could tell from a record of pA, were it handed out as one.
+        let foreign = catalogue.records(of: "pB").filter { $0["subject"]?["reference"]?.string != "Patient/pA" }
+        for row in catalogue.attacks {
+            let harness = try GatewayHarness(
+                upstream: catalogue.store(.lenient).upstream.hostile(hostility, foreign: foreign),
+                panels: catalogue.panels)
+            let token = try catalogue.token(row.token, from: harness)
+
+            let answer = await harness.send(row.method, row.target, token: token, headers: row.headers)
+
+            let note = Comment(rawValue: "\(row.testDescription): \(answer.status) \(answer.text)")
+            // It may get less: what cannot be judged is not there, and what is broken is said to be.
+            let isLess = answer.status == 404 || answer.status >= 500
+            #expect(row.status.contains(answer.status) || isLess, note)
+            if row.mustNotAskUpstream { #expect(answer.upstream.isEmpty, note) }
+            if answer.status == 200, row.method != "HEAD", let only = row.only {
+                let keys = Set(answer.keys).subtracting(only)
+                #expect(keys.allSatisfy { $0.hasPrefix("OperationOutcome") }, note)
+            }
+            for text in row.absent { #expect(!answer.text.contains(text), note) }
+            try expectNoLeak(answer)
+        }
+    }
+
+    /// A server gone bad can fail a write, and cannot make it one on somebody else's record.
+    @Test(.verifies("house@hostile-writes"), arguments: UpstreamHostility.allCases)
+    func `whatever the server says nothing foreign is written or leaves`(hostility: UpstreamHostility) async throws {
+        let catalogue = try WriteAttackCatalogue.shared.get()
+        let records = try AttackCatalogue.shared.get()
+        let foreign = records.records(of: "pB")
+        for row in catalogue.attacks {
+            let store = records.store(.lenient)
+            let harness = try GatewayHarness(upstream: store.upstream.hostile(hostility, foreign: foreign))
+            let before = store.currentRecords
+
+            let answer = await harness.send(
+                row.method, row.target, token: try catalogue.token(row.token, from: harness), headers: row.headers,
+                body: row.body)
+
+            let changes = ScriptedRecords.changes(from: before, to: store.currentRecords)
+            #expect(changes.isSubset(of: row.changes), "\(row.testDescription): \(changes)")
+            try expectNoLeak(answer)
+        }
+    }
+}
