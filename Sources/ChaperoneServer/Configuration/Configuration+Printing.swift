@@ -56,12 +56,14 @@ extension Configuration {
             ("fhir-server.practitioner-patients", fhirServer.practitionerPatients ?? ""),
             ("fhir-server.related-persons", fhirServer.asksRelatedPersons ? "true" : "false"),
             ("fhir-server.panel-cache", String(fhirServer.panelSeconds)),
+            ("local-accounts", signIn.takesPasswords ? "true" : "false"),
             ("lifetimes.authorization-code", String(lifetimes.authorizationCode)),
             ("lifetimes.access-token", String(lifetimes.accessToken)),
             ("lifetimes.refresh-token", String(lifetimes.refreshToken)),
             ("lifetimes.session", String(lifetimes.session)),
             ("log.level", log.level.rawValue),
             ("clients", clients.map(\.id).joined(separator: " ")),
+            ("identity-providers", signIn.providers.map(\.id).joined(separator: " ")),
             ("users", users.map(\.login).joined(separator: " ")),
         ]
     }

@@ -20,7 +20,8 @@ public struct ConfigurationSource: Sendable {
         "fhir-server.oauth.client-id", "fhir-server.oauth.client-secret-file", "fhir-server.oauth.scope",
         "fhir-server.regulated", "fhir-server.operations-file", "fhir-server.reverse-chaining",
         "fhir-server.practitioner-patients", "fhir-server.related-persons", "fhir-server.panel-cache",
-        "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
+        "local-accounts", "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token",
+        "lifetimes.session",
         "log.level",
     ]
 
