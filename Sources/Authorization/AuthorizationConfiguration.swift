@@ -20,6 +20,8 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var defaultStyleURL: String?
     /// Whether addresses on loopback may stand where only `https` may.
     public var isDemonstration = false
+    /// Whether people may sign in with a name and a password of this server, on its public pages.
+    public var takesPasswords = true
     /// A signed-in session's absolute life.
     public var sessionLifetime: Int64 = 12 * 3600
     /// A session that is not used for this long is over.

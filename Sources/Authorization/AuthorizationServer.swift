@@ -12,6 +12,7 @@ public struct AuthorizationServer: Sendable {
     public let pushedRequests: PushedRequestEndpoint
     public let userInfo: UserInfoEndpoint
     public let discovery: DiscoveryEndpoint
+    public let federation: FederationEndpoint
     /// What the enforcer in this process asks on every request.
     public let revocationState: RevocationState
     public let access: AccessRevoker
@@ -33,6 +34,7 @@ public struct AuthorizationServer: Sendable {
         configuration: AuthorizationConfiguration, stores: AuthorizationStores, directory: any MemberDirectory,
         sealer: Sealer, clock: Clock = .system, random: RandomSource = .system,
         passwordCost: Argon2Parameters = .standard, keyFetch: ClientKeyFetch = .refusing, lookup: ContextLookup? = nil,
+        federation: Federation = .none,
         record: @escaping AuditTrail.Recording
     ) async throws -> AuthorizationServer {
         let audit = AuditTrail(outbox: stores.outbox, record: record)
@@ -47,7 +49,7 @@ public struct AuthorizationServer: Sendable {
             keys: keys,
             references: ReferenceTokens(
                 key: keys.references, store: stores.referenceTokens, random: random, issuer: configuration.issuer),
-            budget: StepBudget(configuration.budget), lookup: lookup)
+            budget: StepBudget(configuration.budget), lookup: lookup, federation: federation)
         return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
     }
 
@@ -57,6 +59,7 @@ public struct AuthorizationServer: Sendable {
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
             keyFetch: keyFetch, throttle: parts.stores.throttle, clock: parts.clock)
         self.interaction = interaction
+        federation = FederationEndpoint(parts: parts, interaction: interaction)
         launch = LaunchEndpoint(parts: parts)
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
         token = TokenEndpoint(

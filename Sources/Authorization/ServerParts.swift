@@ -15,6 +15,8 @@ struct ServerParts: Sendable {
     let budget: StepBudget
     /// Nil where there is nothing to look in; lists then show what the directory knows.
     let lookup: ContextLookup?
+    /// The identity providers at which people sign in.
+    let federation: Federation
 
     func records(for source: RequestSource) -> RecordMaker {
         RecordMaker(clock: clock, random: random, source: source)

@@ -111,6 +111,9 @@ static const unsigned char pages_ehr_mustache[] = {
 static const unsigned char pages_encounter_mustache[] = {
 #embed "pages/encounter.mustache"
 };
+static const unsigned char pages_idp_mustache[] = {
+#embed "pages/idp.mustache"
+};
 static const unsigned char pages_index_mustache[] = {
 #embed "pages/index.mustache"
 };
@@ -131,6 +134,9 @@ static const unsigned char pages_message_mustache[] = {
 };
 static const unsigned char pages_patient_mustache[] = {
 #embed "pages/patient.mustache"
+};
+static const unsigned char pages_signed_out_mustache[] = {
+#embed "pages/signed-out.mustache"
 };
 static const unsigned char pages_ward_mustache[] = {
 #embed "pages/ward.mustache"
@@ -178,6 +184,7 @@ static const chaperone_asset table[] = {
     ENTRY(pages_demo_message_mustache, "pages/demo-message.mustache"),
     ENTRY(pages_ehr_mustache, "pages/ehr.mustache"),
     ENTRY(pages_encounter_mustache, "pages/encounter.mustache"),
+    ENTRY(pages_idp_mustache, "pages/idp.mustache"),
     ENTRY(pages_index_mustache, "pages/index.mustache"),
     ENTRY(pages_layout_mustache, "pages/layout.mustache"),
     ENTRY(pages_leaving_mustache, "pages/leaving.mustache"),
@@ -185,6 +192,7 @@ static const chaperone_asset table[] = {
     ENTRY(pages_logout_mustache, "pages/logout.mustache"),
     ENTRY(pages_message_mustache, "pages/message.mustache"),
     ENTRY(pages_patient_mustache, "pages/patient.mustache"),
+    ENTRY(pages_signed_out_mustache, "pages/signed-out.mustache"),
     ENTRY(pages_ward_mustache, "pages/ward.mustache"),
     ENTRY(pages_who_mustache, "pages/who.mustache"),
     {NULL, NULL, 0},

@@ -69,6 +69,7 @@ public struct Composition: Sendable {
             installation.refusalSummaries(gateway, logger: logger),
         ]
         services += try FeedServices.make(installation, logger: logger)
+        services += installation.members.rosters.map { RosterService(roster: $0, logger: logger) }
         if hasSandbox {
             let server = try SandboxServer(
                 configuration: SandboxConfiguration(

@@ -29,8 +29,11 @@ struct Sides {
 
     /// The public side, in clear for loopback and proxies, and over TLS when there is a certificate.
     private func publicSides() throws -> [Listener] {
-        let pages = PageAnswers(library: try PageLibrary(), isDemo: configuration.isDemo)
-        let router = Router<SideContext>.side { error in
+        var pages = PageAnswers(library: try PageLibrary(), isDemo: configuration.isDemo)
+        pages.chooser = ProviderChooser(
+            providers: configuration.signIn.providers.map { ($0.id, $0.name) },
+            takesPasswords: configuration.signIn.takesPasswords)
+        let router = Router<SideContext>.side { [pages] error in
             switch error.status {
             case .notFound: try pages.notFound()
             case .internalServerError: try pages.unavailable()
@@ -53,10 +56,14 @@ struct Sides {
                 pushedRequests: server.pushedRequests,
                 userInfo: server.userInfo, issuer: configuration.issuer.text, metrics: metrics
             ).add(to: router)
-            LaunchRoutes(
-                authorization: server.authorization, interaction: server.interaction, pages: pages, cookie: cookie,
-                clock: installation.clock
-            ).add(to: router)
+            let launches = LaunchRoutes(
+                authorization: server.authorization, interaction: server.interaction, federation: server.federation,
+                pages: pages, cookie: cookie, clock: installation.clock,
+                logoutTargets: LogoutTargets(
+                    issuer: configuration.issuer.text, registered: configuration.logoutAddresses,
+                    keys: { [keys = server.keys] in keys.signer.verificationKeys }))
+            launches.add(to: router)
+            FederationRoutes(federation: server.federation, launches: launches).add(to: router)
             AccountRoutes(
                 desk: installation.accountDesk, interaction: server.interaction, pages: pages, cookie: cookie,
                 clock: installation.clock
@@ -71,7 +78,7 @@ struct Sides {
             fhirBase: configuration.fhirBase,
             smartConfiguration: "\(configuration.fhirServer.path)/.well-known/smart-configuration",
             metadata: "\(configuration.fhirServer.path)/metadata")
-        router.get("/") { _, _ in try pages.page(index) }
+        router.get("/") { [pages] _, _ in try pages.page(index) }
         router.refuseOthers(on: "/", than: .get)
         let gateway = gateway.configuration
         let metrics = metrics
@@ -176,6 +183,7 @@ struct Sides {
         let board = board
         let expectsSandbox = hasSandbox
         let capabilities = gateway.capabilities
+        let members = installation.members
         return {
             let audit = recorder.health.canRecord ? nil : "the audit trail cannot be written"
             var database: String?
@@ -185,6 +193,7 @@ struct Sides {
                 ("audit", audit), ("audit-checkpoints", proofs), ("audit-disk", forecast.problem),
                 ("database", database), ("fhir-server", capabilities.problem),
             ]
+            if !members.rosters.isEmpty { parts.append(("members", members.problem)) }
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
             return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) })
         }

@@ -56,7 +56,7 @@ struct ClientCommand: AsyncParsableCommand {
 struct UserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Lists and adds accounts.", discussion: "Example: chaperone user list",
-        subcommands: [List.self, Add.self])
+        subcommands: [List.self, Add.self, Logins.self, Link.self, Unlink.self])
 
     private static let table = Table(columns: [
         .init("username", "username"), .init("name", "name"), .init("roles", "roles"), .init("who", "fhirUser"),

@@ -25,7 +25,8 @@ final class LaunchHarness: Sendable {
 
     init(
         store: InMemoryAuthorizationStore = InMemoryAuthorizationStore(), clock: ManualClock = ManualClock(),
-        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil
+        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil,
+        federation: Federation = .none, takesPasswords: Bool = true
     ) async throws {
         self.clock = clock
         self.store = store
@@ -36,14 +37,17 @@ final class LaunchHarness: Sendable {
             issuer: Self.issuer, fhirBases: [Self.fhirBase, "https://as.example/other"])
         configuration.shortestPassword = 4
         configuration.defaultStyleURL = "https://as.example/smart-style/1.json"
+        configuration.takesPasswords = takesPasswords
+        let site = SiteMemberDirectory(
+            links: store, logins: store, sources: federation.sources, panels: try Self.panels(), clock: clock.clock)
         let links = LocalMemberDirectory(links: store, panels: try Self.panels())
         directory?.follow(links)
         server = try await AuthorizationServer.start(
-            configuration: configuration, stores: store.stores, directory: directory ?? links,
+            configuration: configuration, stores: store.stores, directory: directory ?? site,
             sealer: try SharedKeys.sealer(),
             clock: clock.clock, random: SeededRandom(seed: seed).source,
             passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64), lookup: lookup,
-            record: { try await log.record($0) })
+            federation: federation, record: { try await log.record($0) })
         guard isFresh else { return }
         for client in try Self.clients() { #expect(try await server.clients.reconcile(client, from: source) == .added) }
         try await addPeople()

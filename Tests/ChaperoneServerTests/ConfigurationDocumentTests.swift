@@ -7,7 +7,7 @@ import Testing
 
 /// The configuration's document says what the configuration is.
 @Suite struct ConfigurationDocumentTests {
-    private static func document() throws -> String {
+    static func document() throws -> String {
         let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
         let file = try #require(fopen("\(root)/docs/configuration.md", "r"))
         defer { fclose(file) }

@@ -23,6 +23,7 @@ struct PeerClaims: JWTPayload, Equatable {
         case .es384: await keys.add(ecdsa: try ES384PrivateKey(pem: pem), kid: name)
         case .rs256: await keys.add(rsa: try Insecure.RSA.PrivateKey(pem: pem), digestAlgorithm: .sha256, kid: name)
         case .rs384: await keys.add(rsa: try Insecure.RSA.PrivateKey(pem: pem), digestAlgorithm: .sha384, kid: name)
+        case .ps256: await keys.add(pss: try Insecure.RSA.PrivateKey(pem: pem), digestAlgorithm: .sha256, kid: name)
         case .ps384: await keys.add(pss: try Insecure.RSA.PrivateKey(pem: pem), digestAlgorithm: .sha384, kid: name)
         }
         return keys

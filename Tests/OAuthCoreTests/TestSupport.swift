@@ -10,14 +10,15 @@ enum TestKeys {
     static let es384 = make(.es384, "es384")
     static let rs256 = make(.rs256, "rs256")
     static let rs384 = make(.rs384, "rs384")
+    static let ps256 = make(.ps256, "ps256")
     static let ps384 = make(.ps384, "ps384")
     static let otherES256 = make(.es256, "es256")
     static let otherES384 = make(.es384, "es384")
 
     static let all: [SignatureAlgorithm: PrivateJWK] = [
-        .es256: es256, .es384: es384, .rs256: rs256, .rs384: rs384, .ps384: ps384,
+        .es256: es256, .es384: es384, .rs256: rs256, .rs384: rs384, .ps256: ps256, .ps384: ps384,
     ]
-    static let set = JWKSet([es256, es384, rs256, rs384, ps384].map(\.publicKey))
+    static let set = JWKSet([es256, es384, rs256, rs384, ps256, ps384].map(\.publicKey))
 
     static func key(_ algorithm: SignatureAlgorithm) throws -> PrivateJWK { try #require(all[algorithm]) }
 

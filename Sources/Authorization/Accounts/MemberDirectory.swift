@@ -86,22 +86,11 @@ public struct LocalMemberDirectory: MemberDirectory {
 
     public func member(for subject: SubjectID) async throws -> Member? {
         guard let link = try await links.link(for: subject) else { return nil }
-        return Member(fhirUser: link.fhirUser, selection: selection(of: link))
+        // A stored link has no dates, so that any day will do.
+        return MemberChoice(
+            .known(link.facts), rules: MemberRules(), panels: panels, today: CalendarDate(unixSeconds: 0)
+        ).member
     }
 
     public func subjects(of user: InstanceKey) async throws -> [SubjectID] { try await links.subjects(of: user) }
-
-    /// A practitioner chooses from the configured panel; everybody else from the linked patients.
-    private func selection(of link: MemberLink) -> PatientSelection {
-        switch link.fhirUser.type {
-        case .practitioner, .practitionerRole:
-            switch panels.panel(of: link.fhirUser) {
-            case .none: .among([])
-            case .everyone: .anyPatient
-            case .patients(let ids):
-                .among(ids.sorted { $0.text < $1.text }.map { LinkedPatient(id: $0, label: "Patient \($0.text)") })
-            }
-        default: .among(link.patients)
-        }
-    }
 }

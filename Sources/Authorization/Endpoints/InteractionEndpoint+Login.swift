@@ -22,6 +22,7 @@ extension InteractionEndpoint {
             guard let begun = try await self.parts.stores.transactions.transaction(id), begun.session == visitor.id
             else { throw Self.notYours }
             let step = try await self.loaded(handle, begun, maker)
+            guard self.parts.configuration.takesPasswords else { throw Self.noPasswords }
             guard case .awaitingLogin = begun.state else {
                 let due = begun.current(for: LaunchVisitor(visitor), at: self.parts.clock.now())
                 return InteractionAnswer(try await self.show(due, step, from: LaunchVisitor(visitor)))
@@ -57,6 +58,8 @@ extension InteractionEndpoint {
             return .unavailable(cause: "\(error)")
         }
     }
+
+    static let noPasswords = OAuthError(.accessDenied, "nobody signs in with a password here")
 
     /// Ends the session.
     public func signOut(session cookie: Secret?, from source: RequestSource) async -> InteractionAnswer {
@@ -116,7 +119,8 @@ extension InteractionEndpoint {
     func enter(_ step: Step, _ session: BrowserSession) async throws -> InteractionOutcome {
         let visitor = LaunchVisitor(session)
         guard let signIn = session.signIn,
-            let account = try await parts.stores.users.user(signIn.subject), !account.isDisabled
+            let account = try await parts.stores.users.user(signIn.subject), !account.isDisabled,
+            try await parts.meetsDemands(of: step, in: session)
         else {
             let due = step.transaction.current(for: visitor, at: parts.clock.now())
             return try await show(due, step, from: visitor)

@@ -39,6 +39,17 @@ public struct AccessRevoker: Sendable {
             try await stores.memberLinks.remove(linkOf: subject, at: clock.now(), record: record))
     }
 
+    /// Undoes the link of a login at an identity provider, with the grants and sessions that rest on it. It stays undone
+    /// until an administrator links it again.
+    public func undoLogin(
+        _ account: SubjectID, by actor: String, from source: RequestSource
+    ) async throws -> RevocationOutcome? {
+        let record = RecordMaker(clock: clock, random: random, source: source)
+            .record(.userChanged, subject: account, by: actor, detail: "login unlinked")
+        return try await settle(
+            try await stores.externalLogins.undo(account, at: clock.now(), record: record))
+    }
+
     func revoke(
         _ target: RevocationTarget, because reason: RevocationReason, record: AuthorizationRecord
     ) async throws -> RevocationOutcome? {

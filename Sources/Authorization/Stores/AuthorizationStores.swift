@@ -16,6 +16,8 @@ public struct AuthorizationStores: Sendable {
     public let pushedRequests: any PushedRequestStore
     public let replayCache: any ReplayCache
     public let keys: any KeyStore
+    public let externalLogins: any ExternalLoginStore
+    public let pendingLogins: any PendingLoginStore
     public let outbox: any AuditOutbox
     public let sweep: any ExpirySweep
 
@@ -28,6 +30,7 @@ public struct AuthorizationStores: Sendable {
         pushedRequests: any PushedRequestStore,
         replayCache: any ReplayCache,
         keys: any KeyStore,
+        externalLogins: any ExternalLoginStore, pendingLogins: any PendingLoginStore,
         outbox: any AuditOutbox, sweep: any ExpirySweep
     ) {
         self.clients = clients
@@ -46,6 +49,8 @@ public struct AuthorizationStores: Sendable {
         self.pushedRequests = pushedRequests
         self.replayCache = replayCache
         self.keys = keys
+        self.externalLogins = externalLogins
+        self.pendingLogins = pendingLogins
         self.outbox = outbox
         self.sweep = sweep
     }

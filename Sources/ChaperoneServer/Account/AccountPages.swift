@@ -111,4 +111,5 @@ struct AccountLoginPageFacts: Page {
     let t: [String: String]
     let username: String
     let error: String?
+    let chooser: ChooserFacts
 }

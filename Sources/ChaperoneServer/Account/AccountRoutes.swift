@@ -139,7 +139,7 @@ struct AccountRoutes: Sendable {
         return try pages.page(
             AccountLoginPageFacts(
                 isDemo: pages.isDemo, lang: language.rawValue, t: t, username: username,
-                error: problem.flatMap { t[$0] }),
+                error: problem.flatMap { t[$0] }, chooser: pages.chooser.facts(launch: nil, language: language)),
             status: problem == nil ? .ok : problem == "tooMany" ? .tooManyRequests : .badRequest)
     }
 
@@ -148,6 +148,7 @@ struct AccountRoutes: Sendable {
             let body = try await request.wholeBody(upTo: Self.formLimit),
             let form = try? FormParameters(parsing: body)
         else { return try pages.error(Self.notOurs) }
+        guard pages.chooser.takesPasswords else { return try pages.error(Self.notOurs) }
         let username = form["username"] ?? ""
         let answer = await interaction.signIn(
             username: username, password: Secret(form["password"] ?? ""),

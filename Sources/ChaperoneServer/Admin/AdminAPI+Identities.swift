@@ -102,7 +102,8 @@ extension AdminAPI {
 
     private static func row(_ account: UserAccount, _ link: MemberLink?) -> JSONValue {
         var row = Row()
-        row.set("username", account.username)
+        // The account of a provider's login has a name that nobody can type.
+        row.set("username", account.username.replacing("\n", with: ": "))
         row.set("name", account.displayName)
         row.set("roles", account.roles.map(\.rawValue).sorted())
         row.set("fhirUser", link?.fhirUser.description)

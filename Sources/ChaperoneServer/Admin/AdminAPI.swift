@@ -18,6 +18,8 @@ public struct AdminAPI: Sendable {
     let clock: Clock
     let random: RandomSource
     let explainer: RequestExplainer?
+    /// The issuers of the identity providers, by the providers' names.
+    var issuers: [String: String] = [:]
 
     /// Answers one request, or throws the problem.
     public func answer(_ request: AdminRequest) async throws(Problem) -> JSONValue {
@@ -31,6 +33,9 @@ public struct AdminAPI: Sendable {
             case (.get, "clients", 2): return try await showClient(request)
             case (.get, "users", 1): return try await listUsers(request)
             case (.post, "users", 1): return try await addUser(request)
+            case (.get, "logins", 1): return try await listLogins(request)
+            case (.post, "logins", 1): return try await linkLogin(request)
+            case (.post, "links", 3) where request.path[2] == "undo": return try await undoLink(request)
             case (.get, "keys", 1): return try await listKeys(request)
             case (.post, "explain", 1): return try await explain(request)
             case (.post, "keys", 2) where request.path[1] == "rotate": return try await rotateKeys(request)

@@ -1,5 +1,6 @@
 internal import AccessPolicy
 internal import FHIRCore
+internal import OAuthCore
 
 extension Configuration {
     /// Reads one client; what is missing is a mistake, nothing is made up for it.
@@ -20,7 +21,8 @@ extension Configuration {
             id: id, name: reader.text("name", default: id), kind: kind ?? .public,
             profile: reader.choice("profile") ?? .smart22, profileUntil: day("profile-until", &reader),
             isTrusted: reader.flag("trusted", default: false), program: program ?? .patientAccess,
-            redirectURIs: reader.texts("redirect-uris"), launchURL: reader.text("launch-url"),
+            redirectURIs: reader.texts("redirect-uris"), postLogoutRedirectURIs: postLogout(&reader),
+            launchURL: reader.text("launch-url"),
             isNative: reader.flag("native", default: false),
             grantTypes: grantTypes, scopes: scopes(&reader), secretFile: reader.text("secret-file"),
             keysFile: reader.text("keys-file"),
@@ -43,6 +45,15 @@ extension Configuration {
         }
         if words.isEmpty { reader.fail("grant-types", "is required") }
         return known
+    }
+
+    /// Addresses that are compared byte for byte, as redirects are.
+    private static func postLogout(_ reader: inout SettingReader) -> [String] {
+        let texts = reader.texts("post-logout-redirect-uris")
+        for text in texts where (try? RedirectURI(text, rules: .init(isNative: true, isDemonstration: true))) == nil {
+            reader.fail("post-logout-redirect-uris", "`\(text)` is not an acceptable address")
+        }
+        return texts
     }
 
     /// A day as Unix seconds of its beginning.

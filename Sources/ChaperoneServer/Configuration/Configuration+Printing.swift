@@ -60,12 +60,14 @@ extension Configuration {
             ("fhir-server.panel-service.token-file", fhirServer.panelService?.tokenFile ?? ""),
             ("fhir-server.panel-service.ca-file", fhirServer.panelService?.certificateAuthorityFile ?? ""),
             ("fhir-server.panel-service.timeout", String(fhirServer.panelService?.timeoutSeconds ?? 5)),
+            ("local-accounts", signIn.takesPasswords ? "true" : "false"),
             ("lifetimes.authorization-code", String(lifetimes.authorizationCode)),
             ("lifetimes.access-token", String(lifetimes.accessToken)),
             ("lifetimes.refresh-token", String(lifetimes.refreshToken)),
             ("lifetimes.session", String(lifetimes.session)),
             ("log.level", log.level.rawValue),
             ("clients", clients.map(\.id).joined(separator: " ")),
+            ("identity-providers", signIn.providers.map(\.id).joined(separator: " ")),
             ("users", users.map(\.login).joined(separator: " ")),
         ]
     }

@@ -35,6 +35,7 @@ extension Configuration {
         let fhirServer = Self.fhirServer(&top, isDemo: isDemo)
         self.fhirServer = fhirServer
         tokenIssuer = Self.tokenIssuer(&top, isRegulated: fhirServer.isRegulated)
+        signIn = Self.signIn(&top, issuer: issuer)
         var lifetimes = top.map("lifetimes")
         self.lifetimes = Self.lifetimes(&lifetimes)
         lifetimes.finish()

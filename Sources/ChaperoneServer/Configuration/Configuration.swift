@@ -30,6 +30,8 @@ public struct Configuration: Hashable, Sendable {
     public var log: LogSettings
     /// Somebody else's authorization server, whose tokens are taken instead of our own; nil for our own.
     public var tokenIssuer: TokenIssuer?
+    /// The identity providers, and who may sign in otherwise.
+    public var signIn: SignInSettings
 
     /// The header in which a proxy says for whom it asks.
     public enum ProxyHeader: String, Hashable, CaseIterable, Sendable {

@@ -21,7 +21,7 @@ public struct ConfigurationSource: Sendable {
         "fhir-server.regulated", "fhir-server.operations-file", "fhir-server.reverse-chaining",
         "fhir-server.practitioner-patients", "fhir-server.related-persons", "fhir-server.panel-cache",
         "fhir-server.panel-service.url", "fhir-server.panel-service.token-file", "fhir-server.panel-service.ca-file",
-        "fhir-server.panel-service.timeout",
+        "fhir-server.panel-service.timeout", "local-accounts",
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
         "log.level",
     ]

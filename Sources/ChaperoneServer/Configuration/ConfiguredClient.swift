@@ -37,6 +37,8 @@ public struct ConfiguredClient: Hashable, Sendable {
     /// There is no default program (decision 28).
     public var program: APIProgram
     public var redirectURIs: [String]
+    /// Where it may have a browser sent after a sign-out.
+    public var postLogoutRedirectURIs: [String] = []
     /// Where an EHR opens it (SMART app launch).
     public var launchURL: String?
     /// Whether it is marked native: any port for loopback IP redirects (decision 37).

@@ -128,6 +128,7 @@ struct GatewaySide {
 extension Installation {
     /// Lets the context pages look into the protected server through the gateway.
     func follow(_ gateway: GatewaySide) {
+        identities.follow(IdentityReader(pools: gateway.pools, group: MultiThreadedEventLoopGroup.singleton))
         guard
             let reader = SiteReader(
                 gateway.configuration, basePath: configuration.fhirServer.path,

@@ -23,9 +23,11 @@ struct LoginPageFacts: Page {
     let username: String
     let focusUsername: Bool
     let error: String?
+    let chooser: ChooserFacts
 
-    init(_ page: LoginPage, username: String, isDemo: Bool) {
+    init(_ page: LoginPage, username: String, chooser: ProviderChooser = .init(), isDemo: Bool) {
         self.isDemo = isDemo
+        self.chooser = chooser.facts(launch: page.transaction.reveal())
         launch = page.transaction.reveal()
         clientName = page.clientName
         self.username = username
@@ -223,4 +225,6 @@ struct LogoutPage: Page {
     static let template = "logout"
     let isDemo: Bool
     let csrf: String
+    /// What the app that asks sent with it.
+    let parameters: [LogoutTarget.Parameter]
 }

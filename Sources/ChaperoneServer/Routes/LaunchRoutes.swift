@@ -10,9 +10,11 @@ internal import OAuthCore
 struct LaunchRoutes: Sendable {
     let authorization: AuthorizationEndpoint
     let interaction: InteractionEndpoint
+    let federation: FederationEndpoint
     let pages: PageAnswers
     let cookie: SessionCookie
     let clock: Clock
+    let logoutTargets: LogoutTargets
 
     /// Forms of people are small.
     private static let formLimit = 64 << 10
@@ -44,9 +46,17 @@ struct LaunchRoutes: Sendable {
         router.post("/consent") { request, context in
             try await page(request) { try await consent($0, request, context) }
         }
-        router.get("/oauth/logout") { request, _ in try askLogout(request) }
+        router.get("/oauth/logout") { request, _ in
+            try await query(of: request) { try askLogout(request, logoutTargets.target(of: $0)) }
+        }
         router.post("/oauth/logout") { request, context in
-            try await page(request) { try await logout($0, request, context) }
+            try await form(of: request, repetition: .noted) { form, body in
+                // An app's own form (RP-Initiated Logout §2) asks; only a form of our page signs out.
+                guard form["csrf"] != nil, !request.isFromAnotherSite else {
+                    return try againByGet(body, "/oauth/logout")
+                }
+                return try await logout(form, request, context)
+            }
         }
         for path in ["/oauth/authorize", "/login", "/patient", "/encounter", "/consent", "/oauth/logout"] {
             router.refuseOthers(on: path, than: .get, .post)
@@ -63,6 +73,11 @@ struct LaunchRoutes: Sendable {
         _ form: FormParameters, _ request: Request, _ context: SideContext
     ) async throws -> Response {
         let answer = await authorization.begin(form, session: session(of: request), from: context.origin(of: request))
+        if case .page(.login(let login)) = answer.outcome, let only = pages.chooser.only {
+            var response = Answers.seeOther(ProviderChooser.address(of: only, launch: login.transaction.reveal()))
+            setCookie(answer.session, on: &response)
+            return response
+        }
         return try respond(answer, to: request, isForm: false)
     }
 
@@ -70,9 +85,9 @@ struct LaunchRoutes: Sendable {
     ///
     /// A browser leaves a Lax cookie out of a form that another site's page posts, but takes a new one from the answer:
     /// that page could replace a person's session. By GET the cookie comes along (RFC 6265bis §5.6.7.1).
-    private func againByGet(_ body: [UInt8]) throws -> Response {
+    private func againByGet(_ body: [UInt8], _ path: String = "/oauth/authorize") throws -> Response {
         guard body.count <= Self.queryLimit else { return try tooLarge() }
-        return Answers.seeOther("/oauth/authorize?" + Self.queryText(body))
+        return Answers.seeOther("\(path)?" + Self.queryText(body))
     }
 
     /// A form that was decoded without complaint, as a query that means the same: what may not stand raw in an address
@@ -141,18 +156,27 @@ struct LaunchRoutes: Sendable {
 
     // MARK: - logout
 
-    private func askLogout(_ request: Request) throws -> Response {
-        guard let token = logoutToken(request) else { return try signedOut() }
-        return try pages.page(LogoutPage(isDemo: pages.isDemo, csrf: token))
+    private func askLogout(_ request: Request, _ target: LogoutTarget?) throws -> Response {
+        guard let token = logoutToken(request) else {
+            // Nobody is signed in, so there is nothing to ask.
+            return try target.map { Answers.seeOther($0.location) } ?? signedOut()
+        }
+        return try pages.page(
+            LogoutPage(isDemo: pages.isDemo, csrf: token, parameters: target?.parameters ?? []),
+            formTargets: target.map { [$0.registered] } ?? [])
     }
 
     private func logout(_ form: FormParameters, _ request: Request, _ context: SideContext) async throws -> Response {
         guard let token = logoutToken(request) else { return try signedOut() }
         // Only a page of this session knows the token: nobody signs a person out from elsewhere.
-        guard let sent = form["csrf"], Secret(sent) == Secret(token) else { return try askLogout(request) }
+        let target = logoutTargets.target(of: form)
+        guard let sent = form["csrf"], Secret(sent) == Secret(token) else { return try askLogout(request, target) }
+        let onward = await federation.endSessionLocation(session: session(of: request))
         let answer = await interaction.signOut(session: session(of: request), from: context.origin(of: request))
         if case .unavailable = answer.outcome { return try pages.unavailable() }
-        var response = Answers.seeOther("/oauth/logout")
+        var response =
+            try onward.map { try signedOut(onward: $0, target) }
+            ?? Answers.seeOther(target?.location ?? "/oauth/logout")
         setCookie(answer.session, on: &response)
         return response
     }
@@ -162,6 +186,18 @@ struct LaunchRoutes: Sendable {
             MessagePage(
                 isDemo: pages.isDemo, heading: "You are signed out",
                 text: "Apps that you have allowed keep the access that you gave them."))
+    }
+
+    /// The page that leads on to signing out at the provider. It goes there by itself, by a refresh and not by a redirect:
+    /// browsers hold redirects that answer a form to the page's `form-action`.
+    private func signedOut(
+        onward: (location: String, name: String), _ target: LogoutTarget?
+    ) throws -> Response {
+        var response = try pages.page(
+            SignedOutPage(
+                isDemo: pages.isDemo, providerName: onward.name, onward: onward.location, back: target?.location))
+        if let name = HTTPField.Name("Refresh") { response.headers[name] = "0; url=\(onward.location)" }
+        return response
     }
 
     /// A token that belongs to the session and cannot be computed without its cookie.
@@ -174,7 +210,7 @@ struct LaunchRoutes: Sendable {
     /// The answer of one step as HTTP.
     ///
     /// - Parameter isForm: whether the page itself is asked for; otherwise the browser is sent to the page's own address.
-    private func respond(
+    func respond(
         _ answer: InteractionAnswer, to request: Request, isForm: Bool, username: String = ""
     ) throws -> Response {
         var response: Response
@@ -194,7 +230,7 @@ struct LaunchRoutes: Sendable {
         switch page {
         case .login(let login):
             guard isForm || login.problem != nil else { return Self.toPage("/login", login.transaction) }
-            let facts = LoginPageFacts(login, username: username, isDemo: pages.isDemo)
+            let facts = LoginPageFacts(login, username: username, chooser: pages.chooser, isDemo: pages.isDemo)
             var response = try pages.page(
                 facts, status: Self.status(login.problem), formTargets: [login.redirectURI])
             if case .tooManyAttempts(let seconds) = login.problem { response.headers[.retryAfter] = "\(seconds)" }
@@ -231,7 +267,7 @@ struct LaunchRoutes: Sendable {
         Answers.seeOther("\(path)?launch=\(handle.reveal())")
     }
 
-    private func setCookie(_ instruction: SessionInstruction, on response: inout Response) {
+    func setCookie(_ instruction: SessionInstruction, on response: inout Response) {
         switch instruction {
         case .keep: break
         case .set(let value, let expiresAt):
@@ -243,7 +279,7 @@ struct LaunchRoutes: Sendable {
 
     // MARK: - requests
 
-    private func session(of request: Request) -> Secret? {
+    func session(of request: Request) -> Secret? {
         cookie.value(in: request.cookieHeaders).map { Secret($0) }
     }
 
@@ -282,7 +318,7 @@ struct LaunchRoutes: Sendable {
     }
 
     /// The parameters of an address; repeated ones are noted, for the endpoint to refuse.
-    private func query(
+    func query(
         of request: Request, _ work: (FormParameters) async throws -> Response
     ) async throws -> Response {
         let form: FormParameters

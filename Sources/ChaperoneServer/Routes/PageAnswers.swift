@@ -6,6 +6,8 @@ internal import OAuthCore
 struct PageAnswers: Sendable {
     let library: PageLibrary
     let isDemo: Bool
+    /// What the login pages lead to.
+    var chooser = ProviderChooser()
 
     /// A page whose forms may end at the given redirect URIs beside our own origin.
     func page(_ page: some Page, status: HTTPResponse.Status = .ok, formTargets: [String] = []) throws -> Response {

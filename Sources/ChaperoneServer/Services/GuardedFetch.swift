@@ -39,7 +39,7 @@ struct GuardedFetch: Sendable {
         do throws(JSONSyntaxError) { return try JSONValue(parsing: bytes) } catch { throw Failure.notJSON }
     }
 
-    private func send(_ request: HTTPClientRequest) async throws -> [UInt8] {
+    func send(_ request: HTTPClientRequest) async throws -> [UInt8] {
         guard let target = FetchTarget(request.url) else { throw Failure.badAddress }
         let address = try await resolve(target)
         var configuration = HTTPClient.Configuration(

@@ -24,6 +24,11 @@ public struct Installation: Sendable {
     let timedSink: TimedAuditSink
     /// The look-ups of the context pages; they work once the gateway is there.
     let lookup: DeferredLookup
+    /// Who the logins of identity providers are.
+    let members: MemberSources
+    let directory: SiteMemberDirectory
+    /// The questions of the member directory to the protected server; they work once the gateway is there.
+    let identities: DeferredIdentities
     private let lock: PrivateFile.Lock
 
     /// Another process holds the installation.
@@ -53,11 +58,18 @@ public struct Installation: Sendable {
             throw InstallationKey.Unusable(description: "the installation key is not a key")
         }
         let lookup = DeferredLookup()
+        let identities = DeferredIdentities()
+        let fetch = configuration.providerFetch()
+        let members = try MemberSources(configuration.signIn, fetch: fetch, identities: identities, clock: clock)
+        for roster in members.rosters { roster.load() }
+        let directory = SiteMemberDirectory(
+            links: database.stores.memberLinks, logins: database.stores.externalLogins, sources: members.sources,
+            panels: configuration.practitionerPanels, clock: clock)
         let server = try await AuthorizationServer.start(
             configuration: try configuration.publishedAuthorization(), stores: database.stores,
-            directory: LocalMemberDirectory(
-                links: database.stores.memberLinks, panels: configuration.practitionerPanels),
-            sealer: sealer, clock: clock, random: random, lookup: lookup.lookup
+            directory: directory,
+            sealer: sealer, clock: clock, random: random, lookup: lookup.lookup,
+            federation: try configuration.federation(sources: members.sources, fetch: fetch)
         ) { records in try await recorder.recordOnce(records) }
         let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
         guard try await !leftovers.areThere() else { throw Composition.Unsafe(hazards: [.demoLeftovers]) }
@@ -74,6 +86,9 @@ public struct Installation: Sendable {
             random: random)
         timedSink = timed
         self.lookup = lookup
+        self.members = members
+        self.directory = directory
+        self.identities = identities
         self.lock = lock
     }
 
@@ -84,7 +99,9 @@ public struct Installation: Sendable {
         AdminAPI(
             stores: server.stores, audit: auditReader, auditSide: auditSide, accounts: server.accounts,
             access: server.access, keyKeeper: server.keyKeeper, trail: server.audit,
-            clock: clock, random: random, explainer: explainer)
+            clock: clock, random: random, explainer: explainer,
+            issuers: Dictionary(
+                configuration.signIn.providers.map { ($0.id, $0.issuer) }, uniquingKeysWith: { first, _ in first }))
     }
 
     /// The admin side's calls with an enforcer of this installation to ask, for a process that has no listeners.
@@ -100,8 +117,7 @@ public struct Installation: Sendable {
     var accountDesk: AccountDesk {
         AccountDesk(
             stores: server.stores,
-            directory: LocalMemberDirectory(
-                links: server.stores.memberLinks, panels: configuration.practitionerPanels),
+            directory: directory,
             access: server.access, trail: server.audit, audit: auditReader, clock: clock, random: random)
     }
 
@@ -118,6 +134,10 @@ public struct Installation: Sendable {
         var lines = configuration.settingsInForce.map { "\($0.key)=\($0.value)" }
         lines += configuration.clients.map {
             "client \($0.id): \($0.program.rawValue) \($0.kind.rawValue) \($0.scopes)"
+        }
+        lines += configuration.signIn.providers.map { provider in
+            "identity provider \(provider.id): \(provider.issuer) as \(provider.clientID), members by \(provider.claim) "
+                + provider.source.word
         }
         lines += configuration.panels.sorted { $0.key < $1.key }.map { "panel \($0.key): \($0.value.sorted())" }
         lines +=
@@ -176,6 +196,7 @@ extension Configuration {
         result.codeLifetime = Int64(lifetimes.authorizationCode)
         result.sessionIdleLimit = Int64(lifetimes.session)
         result.isDemonstration = isDemo
+        result.takesPasswords = signIn.takesPasswords
         result.defaultStyleURL = issuer.text + StyleDocument.path
         if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }
         return result

@@ -308,6 +308,7 @@ extension InMemoryAuthorizationStore: ExpirySweep {
             state.launches = state.launches.filter { now - $0.value.expiresAt < 86_400 }
             // A code is remembered for a day after its end, so that a replay is still known for one.
             state.codes = state.codes.filter { now - $0.value.expiresAt < 86_400 }
+            state.pendingLogins = state.pendingLogins.filter { now < $0.value.expiresAt }
             state.pushed = state.pushed.filter { now < $0.value.expiresAt }
             state.consents = state.consents.filter { now < $0.value.expiresAt }
             state.references = state.references.filter { now < $0.value.expiresAt }

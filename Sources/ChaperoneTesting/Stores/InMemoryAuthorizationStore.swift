@@ -25,6 +25,9 @@ public final class InMemoryAuthorizationStore: Sendable {
         var consents: [ConsentKey: RememberedConsent] = [:]
         var references: [SecretHash: ReferenceToken] = [:]
         var replays: [ReplayKey: Int64] = [:]
+        var external: [SubjectID: ExternalLogin] = [:]
+        var pendingLogins: [SecretHash: PendingLogin] = [:]
+        var assurances: [SessionID: SessionAssurance] = [:]
         var keys: [StoredKey] = []
         var outbox: [AuthorizationRecord] = []
         /// The number of the row before the first one of `outbox`.
@@ -46,7 +49,7 @@ public final class InMemoryAuthorizationStore: Sendable {
             clients: self, users: self, memberLinks: self, throttle: self, sessions: self, transactions: self,
             launches: self, grants: self, consents: self, codes: self, refreshTokens: self, revocations: self,
             referenceTokens: self, pushedRequests: self, replayCache: self, keys: self,
-            outbox: self, sweep: self)
+            externalLogins: self, pendingLogins: self, outbox: self, sweep: self)
     }
 }
 

@@ -4,8 +4,8 @@ internal import NIOHTTP1
 /// A request to the protected FHIR server, written anew from parsed values.
 ///
 /// Nothing of the client's request is copied: method, path, query and headers are printed from what was judged
-/// (enforcer.md b.2.9). Only a `Permit` makes one for what a client asks; the two that need none are questions of our own:
-/// for the server's capabilities, and for whose patients a user has.
+/// (enforcer.md b.2.9). Only a `Permit` makes one for what a client asks; those that need none are questions of our own:
+/// for the server's capabilities, for whose patients a user has, and for who bears an identifier at sign-in.
 public struct UpstreamRequest: Sendable, Hashable {
     /// The methods that we ever send.
     public enum Method: String, Sendable, Hashable {
@@ -65,6 +65,27 @@ public struct UpstreamRequest: Sendable, Hashable {
         ])
         self.init(
             method: .get, path: "/\(type.rawValue)", query: query.encoded, prefer: "handling=strict")
+    }
+
+    /// The site's own question who bears an identifier that an identity provider vouched for. The second row is asked for
+    /// because two are as good as none.
+    init(bearersOf type: ResourceType, system: String, value: String) {
+        let query = SearchQuery([
+            SearchTerm(name: "identifier", rawValue: "\(Self.escaped(system))|\(Self.escaped(value))"),
+            SearchTerm(name: "_count", rawValue: "10"),
+        ])
+        self.init(method: .get, path: "/\(type.rawValue)", query: query.encoded, prefer: "handling=strict")
+    }
+
+    /// The read of what such an identity was merged into.
+    init(identity key: InstanceKey) { self.init(method: .get, path: "/\(key)") }
+
+    /// A text as a part of a token value (R4 search §3.1.1.4.0.3).
+    private static func escaped(_ text: String) -> String {
+        text.reduce(into: "") { result, character in
+            if "\\,$|".contains(character) { result += "\\" }
+            result.append(character)
+        }
     }
 
     /// A further page of the same question.

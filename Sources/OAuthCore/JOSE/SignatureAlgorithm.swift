@@ -8,6 +8,8 @@ public enum SignatureAlgorithm: String, CaseIterable, Hashable, Sendable {
     case rs256 = "RS256"
     /// RSASSA-PKCS1-v1_5 with SHA-384: SMART client assertions.
     case rs384 = "RS384"
+    /// RSASSA-PSS with SHA-256: ID tokens of other providers.
+    case ps256 = "PS256"
     /// RSASSA-PSS with SHA-384.
     case ps384 = "PS384"
 
@@ -16,7 +18,7 @@ public enum SignatureAlgorithm: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .es256: .p256
         case .es384: .p384
-        case .rs256, .rs384, .ps384: .rsa
+        case .rs256, .rs384, .ps256, .ps384: .rsa
         }
     }
 }

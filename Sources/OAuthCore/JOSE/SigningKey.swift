@@ -50,6 +50,8 @@ enum SigningKey: Sendable {
         case (.rsa(let key), .rs384):
             return Array(
                 try key.signature(for: SHA384.hash(data: bytes), padding: .insecurePKCS1v1_5).rawRepresentation)
+        case (.rsa(let key), .ps256):
+            return Array(try key.signature(for: SHA256.hash(data: bytes), padding: .PSS).rawRepresentation)
         case (.rsa(let key), .ps384):
             return Array(try key.signature(for: SHA384.hash(data: bytes), padding: .PSS).rawRepresentation)
         case (.p256, _), (.p384, _), (.rsa, _): throw JOSEError.algorithmRefused

@@ -50,7 +50,7 @@ enum VerifyingKey: Sendable {
             else { return false }
             return key.isValidSignature(value, for: SHA384.hash(data: bytes))
         case (.rsa(let key, let numbers), .rs256), (.rsa(let key, let numbers), .rs384),
-            (.rsa(let key, let numbers), .ps384):
+            (.rsa(let key, let numbers), .ps256), (.rsa(let key, let numbers), .ps384):
             guard signature.count == numbers.modulus.count else { return false }
             let value = _RSA.Signing.RSASignature(rawRepresentation: signature)
             switch algorithm {
@@ -58,6 +58,7 @@ enum VerifyingKey: Sendable {
                 return key.isValidSignature(value, for: SHA256.hash(data: bytes), padding: .insecurePKCS1v1_5)
             case .rs384:
                 return key.isValidSignature(value, for: SHA384.hash(data: bytes), padding: .insecurePKCS1v1_5)
+            case .ps256: return key.isValidSignature(value, for: SHA256.hash(data: bytes), padding: .PSS)
             case .ps384: return key.isValidSignature(value, for: SHA384.hash(data: bytes), padding: .PSS)
             case .es256, .es384: return false
             }

@@ -23,8 +23,44 @@ enum AuthorizationSchema {
                     ADD COLUMN is_delivered INTEGER NOT NULL DEFAULT 1 CHECK (is_delivered IN (0, 1))
                     """)
         }
+        migrator.registerMigration("external logins") { try $0.execute(sql: externalLogins) }
         return migrator
     }
+
+    private static let externalLogins = """
+        CREATE TABLE external_login (
+            account       TEXT PRIMARY KEY REFERENCES user_account (subject),
+            provider      TEXT NOT NULL,
+            issuer        TEXT NOT NULL,
+            subject       TEXT NOT NULL,
+            identifier    TEXT NOT NULL,
+            created_at    INTEGER NOT NULL,
+            last_login_at INTEGER,
+            undone_at     INTEGER,
+            UNIQUE (issuer, subject)
+        ) STRICT;
+        CREATE TRIGGER external_login_fixed BEFORE UPDATE OF account, issuer, subject ON external_login
+        BEGIN SELECT RAISE(ABORT, 'a login keeps its account'); END;
+
+        CREATE TABLE pending_login (
+            hash          BLOB PRIMARY KEY CHECK (length(hash) = 32),
+            session       BLOB NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+            provider      TEXT NOT NULL,
+            sealed_launch TEXT,
+            max_age       INTEGER CHECK (max_age >= 0),
+            expires_at    INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX pending_login_session ON pending_login (session);
+        CREATE INDEX pending_login_expiry ON pending_login (expires_at);
+
+        CREATE TABLE session_assurance (
+            session     BLOB PRIMARY KEY REFERENCES session (id) ON DELETE CASCADE,
+            provider    TEXT NOT NULL,
+            context     TEXT,
+            methods     TEXT NOT NULL,
+            sealed_hint TEXT
+        ) STRICT, WITHOUT ROWID;
+        """
 
     private static let registry = """
         CREATE TABLE client (

@@ -125,6 +125,7 @@ struct SQLiteExpirySweep: ExpirySweep {
     private static let statements = [
         "DELETE FROM session WHERE expires_at <= :now",
         "DELETE FROM launch WHERE expires_at <= :now",
+        "DELETE FROM pending_login WHERE expires_at <= :now",
         "DELETE FROM pushed_request WHERE expires_at <= :now",
         "DELETE FROM remembered_consent WHERE expires_at <= :now",
         "DELETE FROM reference_token WHERE expires_at <= :now",

@@ -33,22 +33,26 @@ struct SQLiteUserStore: UserStore {
 
     func insert(_ user: UserAccount, link: MemberLink?, record: AuthorizationRecord) async throws -> Bool {
         try await pool.write { database in
-            try database.execute(
-                sql: """
-                    INSERT INTO user_account
-                        (subject, username, password_hash, display_name, roles, is_disabled, created_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
-                    ON CONFLICT DO NOTHING
-                    """,
-                arguments: [
-                    user.subject.text, user.username, user.passwordHash.encoded, user.displayName,
-                    user.roles.map(\.rawValue).sorted().joined(separator: " "), user.isDisabled, user.createdAt,
-                ])
-            guard database.changesCount == 1 else { return false }
+            guard try Self.insert(user, in: database) else { return false }
             if let link, try !SQLiteMemberLinkStore.insert(link, in: database) { throw CorruptRow("member link") }
             try SQLiteAuditOutbox.insert(record, in: database)
             return true
         }
+    }
+
+    static func insert(_ user: UserAccount, in database: Database) throws -> Bool {
+        try database.execute(
+            sql: """
+                INSERT INTO user_account
+                    (subject, username, password_hash, display_name, roles, is_disabled, created_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO NOTHING
+                """,
+            arguments: [
+                user.subject.text, user.username, user.passwordHash.encoded, user.displayName,
+                user.roles.map(\.rawValue).sorted().joined(separator: " "), user.isDisabled, user.createdAt,
+            ])
+        return database.changesCount == 1
     }
 
     func setPassword(

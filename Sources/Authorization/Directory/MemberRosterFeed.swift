@@ -1,0 +1,89 @@
+public import OAuthCore
+internal import Synchronization
+
+/// The roster that is in force, and what is wrong with the latest one if it is not that.
+///
+/// A feed is taken whole or not at all; one that cannot be taken leaves the old one in force. A class because the
+/// directory reads it and the file's watcher writes it; the lock is `state`.
+public final class MemberRosterFeed: Sendable {
+    private struct State {
+        var roster: MemberRoster?
+        var problem: String? = "no roster has been read yet"
+    }
+
+    /// The roster cannot be asked.
+    public struct Unavailable: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// Whether a feed was taken.
+    public enum Outcome: Hashable, Sendable {
+        case taken(date: CalendarDate, logins: Int)
+        case refused(String)
+    }
+
+    private let state = Mutex(State())
+    private let clock: Clock
+    /// After so many days a roster is not believed any more; nil believes it for ever.
+    private let longestAge: Int?
+
+    public init(clock: Clock, longestAgeInDays: Int? = nil) {
+        self.clock = clock
+        longestAge = longestAgeInDays
+    }
+
+    private var today: CalendarDate { CalendarDate(unixSeconds: clock.now()) }
+
+    /// Takes a feed in, if it is good and not older than the one in force.
+    @discardableResult
+    public func take(_ bytes: [UInt8]) -> Outcome {
+        let roster: MemberRoster
+        do throws(MemberFactsProblem) { roster = try MemberRoster(parsing: bytes) } catch {
+            return refuse(error.description)
+        }
+        // A day ahead of ours may be today somewhere.
+        guard roster.date <= today.adding(days: 1) else { return refuse("its date, \(roster.date), is yet to come") }
+        if let longestAge, roster.date.adding(days: longestAge) < today {
+            return refuse("its date, \(roster.date), is too long ago")
+        }
+        return state.withLock { state in
+            if let present = state.roster, roster.date < present.date {
+                let reason = "its date, \(roster.date), is before that of the one in force, \(present.date)"
+                state.problem = reason
+                return .refused(reason)
+            }
+            state = State(roster: roster, problem: nil)
+            return .taken(date: roster.date, logins: roster.count)
+        }
+    }
+
+    /// Notes that the feed could not be read.
+    @discardableResult
+    public func refuse(_ reason: String) -> Outcome {
+        state.withLock { $0.problem = reason }
+        return .refused(reason)
+    }
+
+    /// What is wrong, for the health report; nil when the latest feed is in force and not too old.
+    public var problem: String? {
+        let state = state.withLock { $0 }
+        if let problem = state.problem { return problem }
+        return state.roster.flatMap(staleness)
+    }
+
+    private func staleness(of roster: MemberRoster) -> String? {
+        guard let longestAge, roster.date.adding(days: longestAge) < today else { return nil }
+        return "the roster of \(roster.date) is too old to be believed"
+    }
+
+    /// The source over this feed.
+    public var source: MemberSource {
+        .asked { identity in
+            guard let roster = self.state.withLock({ $0.roster }) else {
+                throw Unavailable(description: "there is no roster: \(self.problem ?? "")")
+            }
+            if let reason = self.staleness(of: roster) { throw Unavailable(description: reason) }
+            return roster.answer(to: identity.identifier)
+        }
+    }
+}

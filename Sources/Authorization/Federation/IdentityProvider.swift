@@ -1,0 +1,106 @@
+public import OAuthCore
+
+/// An OpenID Provider at which people sign in, as the operator describes it.
+public struct IdentityProvider: Sendable {
+    /// Its name in the configuration and in addresses: lower-case letters, digits and hyphens.
+    public let id: String
+    /// Its name on the login page.
+    public let name: String
+    public let issuer: String
+    public let clientID: String
+    public let authentication: ProviderAuthentication
+    /// The algorithms in which its ID tokens are accepted.
+    public let algorithms: Set<SignatureAlgorithm>
+    public let scope: String
+    /// The claim of its ID token that names the member at the site.
+    public let claim: String
+    /// The authentication contexts to ask for.
+    public let contexts: [String]
+    /// Its authentication contexts from the weakest to the strongest; what is not among them satisfies no demand.
+    public let contextOrder: [String]
+    /// How old a sign-in there may be, in seconds; nil for any age.
+    public let maxAge: Int64?
+    /// Whether its addresses may be plain http on loopback: demonstrations and tests.
+    public let allowsPlain: Bool
+
+    public init(
+        id: String, name: String, issuer: String, clientID: String, authentication: ProviderAuthentication,
+        algorithms: Set<SignatureAlgorithm> = [.rs256], scope: String = "openid", claim: String = "sub",
+        contexts: [String] = [], contextOrder: [String] = [], maxAge: Int64? = nil, allowsPlain: Bool = false
+    ) {
+        self.id = id
+        self.name = name
+        self.issuer = issuer
+        self.clientID = clientID
+        self.authentication = authentication
+        self.algorithms = algorithms
+        self.scope = scope
+        self.claim = claim
+        self.contexts = contexts
+        self.contextOrder = contextOrder
+        self.maxAge = maxAge
+        self.allowsPlain = allowsPlain
+    }
+
+    /// Claims by which nobody is ever found: they are shared, reused, changed by the person or guessed (decision 23), and
+    /// `fhirUser` is another system's word about our records (L-22).
+    public static let claimsThatNameNobody: Set<String> = [
+        "address", "birthdate", "email", "family_name", "fhirUser", "given_name", "middle_name", "name", "nickname",
+        "phone_number", "picture", "preferred_username", "profile", "website", "zoneinfo", "locale",
+    ]
+}
+
+/// How strongly people must have signed in, by what they open (decision 23).
+public struct AssuranceRules: Hashable, Sendable {
+    /// By program.
+    public var programs: [String: String]
+    /// By scope text.
+    public var scopes: [String: String]
+
+    public init(programs: [String: String] = [:], scopes: [String: String] = [:]) {
+        self.programs = programs
+        self.scopes = scopes
+    }
+
+    /// Everything that is demanded of a request: each must be met.
+    public func demands(program: String, scopes asked: [String]) -> Set<String> {
+        Set([programs[program]].compactMap { $0 } + asked.compactMap { scopes[$0] })
+    }
+
+    /// Whether a sign-in meets all demands. Only what its provider orders can be compared; a local password has no
+    /// context and meets none.
+    public static func isMet(_ demands: Set<String>, by context: String?, order: [String]) -> Bool {
+        demands.allSatisfy { demand in
+            guard let context, let reached = order.firstIndex(of: context), let needed = order.firstIndex(of: demand)
+            else { return false }
+            return reached >= needed
+        }
+    }
+}
+
+/// The providers of an installation, what they are asked through, and what is demanded of sign-ins.
+public struct Federation: Sendable {
+    public let providers: [IdentityProvider]
+    public let sources: [String: MemberSourceRules]
+    public let assurance: AssuranceRules
+    /// Whose records practitioners may open.
+    public let panels: PractitionerPanels
+    /// Nil where there are no providers to ask.
+    public let fetch: (any OutboundFetching)?
+
+    public init(
+        providers: [IdentityProvider], sources: [String: MemberSourceRules], assurance: AssuranceRules = .init(),
+        panels: PractitionerPanels = .init(), fetch: (any OutboundFetching)?
+    ) {
+        self.providers = providers
+        self.sources = sources
+        self.assurance = assurance
+        self.panels = panels
+        self.fetch = fetch
+    }
+
+    /// No providers: everybody has a local account.
+    public static let none = Federation(providers: [], sources: [:], fetch: nil)
+
+    func provider(_ id: String) -> IdentityProvider? { providers.first { $0.id == id } }
+}
