@@ -15,6 +15,7 @@ public struct AuthorizationServer: Sendable {
     public let revocationState: RevocationState
     public let access: AccessRevoker
     public let accounts: AccountRegistry
+    public let secondFactors: SecondFactorDesk
     public let keys: ServerKeys
     public let keyKeeper: KeyKeeper
     /// What the enforcer in this process asks about tokens that are references.
@@ -44,7 +45,9 @@ public struct AuthorizationServer: Sendable {
             keys: keys,
             references: ReferenceTokens(
                 key: keys.references, store: stores.referenceTokens, random: random, issuer: configuration.issuer),
+            sealer: sealer,
             budget: StepBudget(configuration.budget), lookup: lookup)
+        try await SecondFactorDesk(parts: parts).resealOld()
         return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
     }
 
@@ -54,6 +57,7 @@ public struct AuthorizationServer: Sendable {
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
             keyFetch: keyFetch, throttle: parts.stores.throttle, clock: parts.clock)
         self.interaction = interaction
+        secondFactors = interaction.secondFactors
         launch = LaunchEndpoint(parts: parts)
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
         token = TokenEndpoint(

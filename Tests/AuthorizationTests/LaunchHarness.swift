@@ -25,7 +25,8 @@ final class LaunchHarness: Sendable {
 
     init(
         store: InMemoryAuthorizationStore = InMemoryAuthorizationStore(), clock: ManualClock = ManualClock(),
-        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil
+        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil,
+        configure: (inout AuthorizationConfiguration) -> Void = { _ in }, sealer: Sealer? = nil
     ) async throws {
         self.clock = clock
         self.store = store
@@ -36,11 +37,12 @@ final class LaunchHarness: Sendable {
             issuer: Self.issuer, fhirBases: [Self.fhirBase, "https://as.example/other"])
         configuration.shortestPassword = 4
         configuration.defaultStyleURL = "https://as.example/smart-style/1.json"
+        configure(&configuration)
         let links = LocalMemberDirectory(links: store, panels: try Self.panels())
         directory?.follow(links)
         server = try await AuthorizationServer.start(
             configuration: configuration, stores: store.stores, directory: directory ?? links,
-            sealer: try SharedKeys.sealer(),
+            sealer: try sealer ?? SharedKeys.sealer(),
             clock: clock.clock, random: SeededRandom(seed: seed).source,
             passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64), lookup: lookup,
             record: { try await log.record($0) })

@@ -12,6 +12,7 @@ public struct AdminAPI: Sendable {
     let audit: any AuditReader
     let auditSide: AuditSide
     let accounts: AccountRegistry
+    let secondFactors: SecondFactorDesk
     let access: AccessRevoker
     let keyKeeper: KeyKeeper
     let trail: AuditTrail
@@ -31,6 +32,8 @@ public struct AdminAPI: Sendable {
             case (.get, "clients", 2): return try await showClient(request)
             case (.get, "users", 1): return try await listUsers(request)
             case (.post, "users", 1): return try await addUser(request)
+            case (.post, "users", 3) where request.path[2] == "remove-second-factor":
+                return try await removeSecondFactor(request)
             case (.get, "keys", 1): return try await listKeys(request)
             case (.post, "explain", 1): return try await explain(request)
             case (.post, "keys", 2) where request.path[1] == "rotate": return try await rotateKeys(request)

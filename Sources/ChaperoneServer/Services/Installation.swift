@@ -83,7 +83,8 @@ public struct Installation: Sendable {
     func adminAPI(explaining explainer: RequestExplainer?) -> AdminAPI {
         AdminAPI(
             stores: server.stores, audit: auditReader, auditSide: auditSide, accounts: server.accounts,
-            access: server.access, keyKeeper: server.keyKeeper, trail: server.audit,
+            secondFactors: server.secondFactors, access: server.access, keyKeeper: server.keyKeeper,
+            trail: server.audit,
             clock: clock, random: random, explainer: explainer)
     }
 
@@ -120,6 +121,7 @@ public struct Installation: Sendable {
             "client \($0.id): \($0.program.rawValue) \($0.kind.rawValue) \($0.scopes)"
         }
         lines += configuration.panels.sorted { $0.key < $1.key }.map { "panel \($0.key): \($0.value.sorted())" }
+        lines.append(configuration.secondFactor.description)
         lines +=
             configuration.audit.retention.map { "retention \($0)" } + configuration.audit.feeds.map { "feed \($0)" }
         let digest = ChainHash.digest(of: lines.joined(separator: "\n"))
@@ -174,6 +176,7 @@ extension Configuration {
         result.codeLifetime = Int64(lifetimes.authorizationCode)
         result.sessionIdleLimit = Int64(lifetimes.session)
         result.isDemonstration = isDemo
+        result.secondFactor = secondFactor.policy
         result.defaultStyleURL = issuer.text + StyleDocument.path
         if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }
         return result
