@@ -2,6 +2,7 @@
 import pathlib
 
 import axe_core_python
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
@@ -61,4 +62,14 @@ class PagesUnderAxe:
         """Presses something that leads to another page, and waits until the old page is gone: what is read next is of
         the new one."""
         element.click()
-        self.wait(expected_conditions.staleness_of(element))
+        self.wait(lambda browser: self.is_gone(element))
+
+    @staticmethod
+    def is_gone(element):
+        """Whether the page of an element was left. The driver says so in several ways: a stale element, or a node that
+        is in no document."""
+        try:
+            element.is_enabled()
+        except WebDriverException:
+            return True
+        return False

@@ -107,7 +107,7 @@ class SecondFactor(PagesUnderAxe, unittest.TestCase):
         self.see("username")
         self.check("46-login-es")
         self.fits()
-        self.sign_in("parent-a")
+        self.sign_in("clinician-a")
         self.wait(expected_conditions.presence_of_element_located((By.CSS_SELECTOR, "input[name=patient]")))
         self.check("47-whose-es")
         self.fits()
@@ -117,11 +117,11 @@ class SecondFactor(PagesUnderAxe, unittest.TestCase):
             summary.click()
         self.check("48-consent-es")
         self.fits()
-        self.browser.find_element(By.TAG_NAME, "body").screenshot(
-            str(PICTURES / "49-consent-es-whole.png"))
+        self.browser.execute_script("document.getElementById('remember').scrollIntoView()")
+        self.browser.save_screenshot(str(PICTURES / "49-consent-es-end.png"))
         text = self.browser.find_element(By.TAG_NAME, "body").text
         self.assertIn("¿Permitir que", text)
-        for english in (" the ", " and ", "records", "Allow", "access "):
+        for english in (" the ", " and ", " born ", "records", "Allow", "access "):
             self.assertNotIn(english, text)
         self.press(self.browser.find_element(By.CSS_SELECTOR, "button[value=deny]"))
         self.wait(lambda browser: "error=access_denied" in browser.current_url)

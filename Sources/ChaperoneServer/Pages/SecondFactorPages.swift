@@ -35,7 +35,7 @@ struct SecondFactorPageFacts: Page {
     init(_ page: SecondFactorPage, action: String, frame: PageFrame) {
         (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
         launch = page.transaction?.reveal()
-        languageLink = frame.link(launch: launch)
+        languageLink = frame.link(launch: launch) ?? "?lang=\(frame.language.other.rawValue)"
         self.action = action
         enrolment = page.enrolment.map { EnrolmentFacts($0) }
         error = page.problem.map { frame.text($0) }
