@@ -102,19 +102,28 @@ class SecondFactor(PagesUnderAxe, unittest.TestCase):
     def test_a_launch_in_spanish_from_login_to_return(self):
         self.browser.set_window_size(390, 844)
         app = App(self.server.fhir)
-        query = urllib.parse.urlencode(app.authorization_request(SCOPES, ui_locales="es-US es"))
+        query = urllib.parse.urlencode(
+            app.authorization_request(f"launch/encounter {SCOPES}", ui_locales="es-US es"))
         self.browser.get(f"{app.configuration['authorization_endpoint']}?{query}")
         self.see("username")
         self.check("46-login-es")
         self.fits()
-        self.sign_in("clinician-a")
-        self.wait(expected_conditions.presence_of_element_located((By.CSS_SELECTOR, "input[name=patient]")))
+        # By keyboard from here on.
+        self.see("username").send_keys("clinician-a" + Keys.TAB + "demo" + Keys.ENTER)
+        choice = self.wait(lambda browser: browser.find_element(
+            By.CSS_SELECTOR, "input[name=patient][value=patient-a]"))
         self.check("47-whose-es")
         self.fits()
-        self.press(self.main_button())
+        choice.send_keys(Keys.SPACE)
+        self.assertTrue(choice.is_selected())
+        choice.send_keys(Keys.ENTER)
+        visit = self.wait(lambda browser: browser.find_element(By.CSS_SELECTOR, "input[name=encounter]"))
+        self.check("47-visit-es")
+        self.fits()
+        visit.send_keys(Keys.ENTER)
         self.wait(expected_conditions.presence_of_element_located((By.CSS_SELECTOR, "button[value=allow]")))
         for summary in self.browser.find_elements(By.CSS_SELECTOR, "details summary"):
-            summary.click()
+            summary.send_keys(Keys.ENTER)
         self.check("48-consent-es")
         self.fits()
         self.browser.execute_script("document.getElementById('remember').scrollIntoView()")
@@ -123,7 +132,7 @@ class SecondFactor(PagesUnderAxe, unittest.TestCase):
         self.assertIn("¿Permitir que", text)
         for english in (" the ", " and ", " born ", "records", "Allow", "access "):
             self.assertNotIn(english, text)
-        self.press(self.browser.find_element(By.CSS_SELECTOR, "button[value=deny]"))
+        self.browser.find_element(By.CSS_SELECTOR, "button[value=deny]").send_keys(Keys.ENTER)
         self.wait(lambda browser: "error=access_denied" in browser.current_url)
 
     @verifies("house@no-scripts-needed")
