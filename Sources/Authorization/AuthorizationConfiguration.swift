@@ -26,6 +26,11 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var sessionLifetime: Int64 = 12 * 3600
     /// A session that is not used for this long is over.
     public var sessionIdleLimit: Int64 = 1800
+    /// How long the second step of a login may take, in seconds.
+    public var secondStepLifetime: Int64 = 600
+    /// Who must show a second factor.
+    public var secondFactor = SecondFactorPolicy()
+    public var secondFactorThrottle = ThrottlePolicy.secondFactor
     /// How long a choice on the consent page is remembered when the person wants it to be.
     public var consentMemory: Int64 = 90 * 86_400
     /// Within this many seconds a rotated refresh token gets the same successor again.

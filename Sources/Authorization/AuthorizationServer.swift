@@ -17,6 +17,7 @@ public struct AuthorizationServer: Sendable {
     public let revocationState: RevocationState
     public let access: AccessRevoker
     public let accounts: AccountRegistry
+    public let secondFactors: SecondFactorDesk
     public let keys: ServerKeys
     /// The refusals without an audit record of their own, to be written as sums.
     public let refusals: RefusalLedger
@@ -49,7 +50,9 @@ public struct AuthorizationServer: Sendable {
             keys: keys,
             references: ReferenceTokens(
                 key: keys.references, store: stores.referenceTokens, random: random, issuer: configuration.issuer),
+            sealer: sealer,
             budget: StepBudget(configuration.budget), lookup: lookup, federation: federation)
+        try await SecondFactorDesk(parts: parts).resealOld()
         return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
     }
 
@@ -60,6 +63,7 @@ public struct AuthorizationServer: Sendable {
             keyFetch: keyFetch, throttle: parts.stores.throttle, clock: parts.clock)
         self.interaction = interaction
         federation = FederationEndpoint(parts: parts, interaction: interaction)
+        secondFactors = interaction.secondFactors
         launch = LaunchEndpoint(parts: parts)
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
         token = TokenEndpoint(

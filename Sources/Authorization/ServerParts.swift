@@ -12,6 +12,8 @@ struct ServerParts: Sendable {
     let access: AccessRevoker
     let keys: ServerKeys
     let references: ReferenceTokens
+    /// Seals what is kept under the installation's key.
+    let sealer: Sealer
     let budget: StepBudget
     /// Nil where there is nothing to look in; lists then show what the directory knows.
     let lookup: ContextLookup?

@@ -72,6 +72,9 @@ static const unsigned char pages_account_head_mustache[] = {
 static const unsigned char pages_account_login_mustache[] = {
 #embed "pages/account-login.mustache"
 };
+static const unsigned char pages_account_security_mustache[] = {
+#embed "pages/account-security.mustache"
+};
 static const unsigned char pages_account_sessions_mustache[] = {
 #embed "pages/account-sessions.mustache"
 };
@@ -83,6 +86,9 @@ static const unsigned char pages_chaperone_css[] = {
 };
 static const unsigned char pages_chaperone_svg[] = {
 #embed "pages/chaperone.svg"
+};
+static const unsigned char pages_code_field_mustache[] = {
+#embed "pages/code-field.mustache"
 };
 static const unsigned char pages_consent_item_mustache[] = {
 #embed "pages/consent-item.mustache"
@@ -111,6 +117,9 @@ static const unsigned char pages_ehr_mustache[] = {
 static const unsigned char pages_encounter_mustache[] = {
 #embed "pages/encounter.mustache"
 };
+static const unsigned char pages_enrolment_mustache[] = {
+#embed "pages/enrolment.mustache"
+};
 static const unsigned char pages_idp_mustache[] = {
 #embed "pages/idp.mustache"
 };
@@ -134,6 +143,12 @@ static const unsigned char pages_message_mustache[] = {
 };
 static const unsigned char pages_patient_mustache[] = {
 #embed "pages/patient.mustache"
+};
+static const unsigned char pages_recovery_codes_mustache[] = {
+#embed "pages/recovery-codes.mustache"
+};
+static const unsigned char pages_second_factor_mustache[] = {
+#embed "pages/second-factor.mustache"
 };
 static const unsigned char pages_signed_out_mustache[] = {
 #embed "pages/signed-out.mustache"
@@ -171,10 +186,12 @@ static const chaperone_asset table[] = {
     ENTRY(pages_account_apps_mustache, "pages/account-apps.mustache"),
     ENTRY(pages_account_head_mustache, "pages/account-head.mustache"),
     ENTRY(pages_account_login_mustache, "pages/account-login.mustache"),
+    ENTRY(pages_account_security_mustache, "pages/account-security.mustache"),
     ENTRY(pages_account_sessions_mustache, "pages/account-sessions.mustache"),
     ENTRY(pages_account_who_mustache, "pages/account-who.mustache"),
     ENTRY(pages_chaperone_css, "pages/chaperone.css"),
     ENTRY(pages_chaperone_svg, "pages/chaperone.svg"),
+    ENTRY(pages_code_field_mustache, "pages/code-field.mustache"),
     ENTRY(pages_consent_item_mustache, "pages/consent-item.mustache"),
     ENTRY(pages_consent_mustache, "pages/consent.mustache"),
     ENTRY(pages_console_audit_mustache, "pages/console-audit.mustache"),
@@ -184,6 +201,7 @@ static const chaperone_asset table[] = {
     ENTRY(pages_demo_message_mustache, "pages/demo-message.mustache"),
     ENTRY(pages_ehr_mustache, "pages/ehr.mustache"),
     ENTRY(pages_encounter_mustache, "pages/encounter.mustache"),
+    ENTRY(pages_enrolment_mustache, "pages/enrolment.mustache"),
     ENTRY(pages_idp_mustache, "pages/idp.mustache"),
     ENTRY(pages_index_mustache, "pages/index.mustache"),
     ENTRY(pages_layout_mustache, "pages/layout.mustache"),
@@ -192,6 +210,8 @@ static const chaperone_asset table[] = {
     ENTRY(pages_logout_mustache, "pages/logout.mustache"),
     ENTRY(pages_message_mustache, "pages/message.mustache"),
     ENTRY(pages_patient_mustache, "pages/patient.mustache"),
+    ENTRY(pages_recovery_codes_mustache, "pages/recovery-codes.mustache"),
+    ENTRY(pages_second_factor_mustache, "pages/second-factor.mustache"),
     ENTRY(pages_signed_out_mustache, "pages/signed-out.mustache"),
     ENTRY(pages_ward_mustache, "pages/ward.mustache"),
     ENTRY(pages_who_mustache, "pages/who.mustache"),

@@ -29,19 +29,16 @@ struct Sides {
 
     /// The public side, in clear for loopback and proxies, and over TLS when there is a certificate.
     private func publicSides() throws -> [Listener] {
-        var pages = PageAnswers(library: try PageLibrary(), isDemo: configuration.isDemo)
-        pages.chooser = ProviderChooser(
-            providers: configuration.signIn.providers.map { ($0.id, $0.name) },
-            takesPasswords: configuration.signIn.takesPasswords)
-        let router = Router<SideContext>.side { [pages] error in
-            switch error.status {
-            case .notFound: try pages.notFound()
-            case .internalServerError: try pages.unavailable()
+        let pages = try publicPages()
+        let router = Router<SideContext>.side { error, request in
+            let language = request.language()
+            return switch error.status {
+            case .notFound: try pages.notFound(language)
+            case .internalServerError: try pages.unavailable(language)
             default:
                 try pages.page(
-                    MessagePage(
-                        isDemo: pages.isDemo, heading: "That cannot be done here",
-                        text: "This address does not take such a request."), status: error.status)
+                    MessagePage(pages.frame(language), heading: "notHereHeading", text: "notHereText"),
+                    status: error.status)
             }
         }
         router.middlewares.add(ClientAddressMiddleware(proxies: configuration.proxies))
@@ -65,20 +62,23 @@ struct Sides {
             launches.add(to: router)
             FederationRoutes(federation: server.federation, launches: launches).add(to: router)
             AccountRoutes(
-                desk: installation.accountDesk, interaction: server.interaction, pages: pages, cookie: cookie,
-                clock: installation.clock
+                desk: installation.accountDesk, interaction: server.interaction,
+                secondFactors: server.secondFactors, pages: pages, cookie: cookie, clock: installation.clock
             ).add(to: router)
             if let brands = try configuration.brands() { BrandRoutes(brands: brands).add(to: router) }
             EHRLaunchRoutes(launch: server.launch, issuer: configuration.issuer.text, metrics: metrics).add(to: router)
         }
         StaticRoutes.pages.add(to: router)
         HealthRoutes(report: health).add(to: router)
-        let index = IndexPageFacts(
-            isDemo: configuration.isDemo, demoApp: "http://\(configuration.listeners.demo)/",
+        let index = IndexPageFacts.Addresses(
+            demoApp: "http://\(configuration.listeners.demo)/",
             fhirBase: configuration.fhirBase,
             smartConfiguration: "\(configuration.fhirServer.path)/.well-known/smart-configuration",
             metadata: "\(configuration.fhirServer.path)/metadata")
-        router.get("/") { [pages] _, _ in try pages.page(index) }
+        router.get("/") { request, _ in
+            let facts = IndexPageFacts(pages.frame(request.language()), index)
+            return request.remembering(try pages.page(facts))
+        }
         router.refuseOthers(on: "/", than: .get)
         let gateway = gateway.configuration
         let metrics = metrics
@@ -99,10 +99,18 @@ struct Sides {
         return listeners
     }
 
+    private func publicPages() throws -> PageAnswers {
+        var pages = PageAnswers(library: try PageLibrary(), isDemo: configuration.isDemo)
+        pages.chooser = ProviderChooser(
+            providers: configuration.signIn.providers.map { ($0.id, $0.name) },
+            takesPasswords: configuration.signIn.takesPasswords)
+        return pages
+    }
+
     // MARK: - admin
 
     private func adminSide() throws -> Listener {
-        let router = Router<SideContext>.side { error in
+        let router = Router<SideContext>.side { error, _ in
             let problem = Problem(error.status.code, error.status.reasonPhrase)
             return Answers.json(problem.json, status: error.status, type: "application/problem+json")
         }
@@ -138,7 +146,7 @@ struct Sides {
             let message = "the key in `\(keyFile)` is shorter than 32 characters; make one with `openssl rand -hex 32`"
             throw ConfigurationError([.init(origin: nil, path: "listeners.decisions.key-file", message: message)])
         }
-        let router = Router<SideContext>.side { error in Answers.text("\(error.status)\n", status: error.status) }
+        let router = Router<SideContext>.side { error, _ in Answers.text("\(error.status)\n", status: error.status) }
         router.middlewares.add(CountingMiddleware(listener: "decisions", metrics: metrics))
         DecisionRoutes(
             enforcer: gateway.enforcer, recorder: installation.recorder, basePath: configuration.fhirServer.path,
@@ -154,8 +162,9 @@ struct Sides {
     private func demoSide() throws -> Listener {
         let pages = PageAnswers(library: try PageLibrary(), isDemo: true)
         let app = DemoAppRoutes(fhirBase: configuration.fhirBase, issuer: configuration.issuer.text)
-        let router = Router<SideContext>.side(headers: app.headers) { error in
-            error.status == .notFound ? try pages.notFound() : Answers.text("\(error.status)\n", status: error.status)
+        let router = Router<SideContext>.side(headers: app.headers) { error, request in
+            error.status == .notFound
+                ? try pages.notFound(request.language()) : Answers.text("\(error.status)\n", status: error.status)
         }
         router.middlewares.add(CountingMiddleware(listener: "demo", metrics: metrics))
         app.add(to: router)

@@ -56,11 +56,12 @@ struct ClientCommand: AsyncParsableCommand {
 struct UserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Lists and adds accounts.", discussion: "Example: chaperone user list",
-        subcommands: [List.self, Add.self, Logins.self, Link.self, Unlink.self])
+        subcommands: [List.self, Add.self, Logins.self, Link.self, Unlink.self, RemoveSecondFactor.self])
 
     private static let table = Table(columns: [
         .init("username", "username"), .init("name", "name"), .init("roles", "roles"), .init("who", "fhirUser"),
         .init("patients", "patients"), .init("disabled", "disabled"),
+        .init("second factor", "secondFactor"),
     ])
 
     /// `chaperone user list`.
@@ -116,6 +117,27 @@ struct UserCommand: AsyncParsableCommand {
             let body = JSONValue.object(members)
             let added = try await options.withAdmin { try await $0.call(.post, ["users"], body: body) }
             UserCommand.table.print([added], as: output.output)
+        }
+    }
+
+    /// `chaperone user remove-second-factor`.
+    struct RemoveSecondFactor: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Removes the second factor of somebody who has lost it. Be sure that it is they who ask.",
+            discussion: "Example: chaperone user remove-second-factor mrs-jones")
+
+        @OptionGroup var options: ConfigurationOptions
+        @OptionGroup var output: OutputOptions
+
+        @Argument(help: "The user name.")
+        var username: String
+
+        func run() async throws {
+            let answer = try await options.withAdmin {
+                try await $0.call(.post, ["users", username, "remove-second-factor"], body: .object([]))
+            }
+            Table(columns: [.init("username", "username"), .init("second factor", "secondFactor")])
+                .print([answer], as: output.output)
         }
     }
 }

@@ -26,7 +26,8 @@ final class LaunchHarness: Sendable {
     init(
         store: InMemoryAuthorizationStore = InMemoryAuthorizationStore(), clock: ManualClock = ManualClock(),
         seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil,
-        federation: Federation = .none, takesPasswords: Bool = true
+        federation: Federation = .none, takesPasswords: Bool = true,
+        configure: (inout AuthorizationConfiguration) -> Void = { _ in }, sealer: Sealer? = nil
     ) async throws {
         self.clock = clock
         self.store = store
@@ -38,13 +39,14 @@ final class LaunchHarness: Sendable {
         configuration.shortestPassword = 4
         configuration.defaultStyleURL = "https://as.example/smart-style/1.json"
         configuration.takesPasswords = takesPasswords
+        configure(&configuration)
         let site = SiteMemberDirectory(
             links: store, logins: store, sources: federation.sources, panels: try Self.panels(), clock: clock.clock)
         let links = LocalMemberDirectory(links: store, panels: try Self.panels())
         directory?.follow(links)
         server = try await AuthorizationServer.start(
             configuration: configuration, stores: store.stores, directory: directory ?? site,
-            sealer: try SharedKeys.sealer(),
+            sealer: try sealer ?? SharedKeys.sealer(),
             clock: clock.clock, random: SeededRandom(seed: seed).source,
             passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64), lookup: lookup,
             federation: federation, record: { try await log.record($0) })

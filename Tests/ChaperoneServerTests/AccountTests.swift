@@ -142,15 +142,15 @@ import Testing
             transaction: Secret("h"), clientName: evil, redirectURI: "https://app.example/cb",
             patients: [LinkedPatient(id: try #require(ResourceID("p")), label: evil)],
             search: PatientSearch(text: evil), next: evil, canSearch: true, acceptsAnyPatient: true, isStaff: true,
-            hasProblem: true)
+            hasProblem: true, uiLocales: [])
         let encounters = EncounterPage(
             transaction: Secret("h"), clientName: evil, redirectURI: "https://app.example/cb",
             patient: LinkedPatient(id: try #require(ResourceID("p")), label: evil),
-            encounters: [.init(id: try #require(ResourceID("e")), label: evil)], hasProblem: false)
+            encounters: [.init(id: try #require(ResourceID("e")), label: evil)], hasProblem: false, uiLocales: [])
         let library = try PageLibrary()
         for html in [
-            try library.render(PatientPageFacts(page, isDemo: true)),
-            try library.render(EncounterPageFacts(encounters, isDemo: true)),
+            try library.render(PatientPageFacts(page, frame: PageFrame(isDemo: true, language: .english))),
+            try library.render(EncounterPageFacts(encounters, frame: PageFrame(isDemo: true, language: .spanish))),
         ] {
             #expect(!html.contains("<img src=x"))
             #expect(html.contains("&lt;img src=x"))

@@ -218,6 +218,44 @@ import Testing
         #expect(entries.contains { $0["resource"]?["address"]?.string == server.fhir })
     }
 
+    /// The demo's brands, with a change.
+    @Test(arguments: [
+        (#""name":"Demo plan","telecom""#, #""name":"Demo plan","telecom""#, true),
+        (#""resourceType":"Endpoint""#, #""resourceType":"Organization""#, false),
+        (
+            #""city":"Springfield""#,
+            #""_city":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"asked-declined"}]}"#,
+            true
+        ),
+        (
+            #""city":"Springfield""#,
+            #""_city":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}"#,
+            false
+        ),
+    ])
+    func `a brand whose data are absent for a reason of its own is not published`(
+        _ old: String, _ new: String, _ isGood: Bool
+    ) throws {
+        let demo = try BrandBundle.demo(fhirBase: "https://as.example/fhir", issuer: "https://as.example")
+        let text = String(decoding: demo.bytes, as: UTF8.self)
+        #expect(text.contains(old))
+        let changed = Array(text.replacing(old, with: new).utf8)
+        let bundle = try? BrandBundle(parsing: changed, fhirBase: "https://as.example/fhir")
+        #expect((bundle != nil) == isGood)
+    }
+
+    @Test func `a brand whose identifier stands on another one too is not published`() throws {
+        let demo = try BrandBundle.demo(fhirBase: "https://as.example/fhir", issuer: "https://as.example")
+        var bundle = try JSONValue(parsing: demo.bytes)
+        let entries = try #require(bundle["entry"]?.array)
+        let brand = try #require(entries.first { $0["resource"]?["resourceType"]?.string == "Organization" })
+        let members = (bundle.object ?? []).map { $0.name == "entry" ? .init("entry", .array(entries + [brand])) : $0 }
+        bundle = .object(members)
+        #expect(throws: BrandBundle.Unusable.self) {
+            try BrandBundle(parsing: bundle.serialized, fhirBase: "https://as.example/fhir")
+        }
+    }
+
     @Test(arguments: [
         #"{"resourceType":"Bundle","type":"searchset","timestamp":"2026-01-01T00:00:00Z"}"#,
         #"{"resourceType":"Bundle","type":"collection"}"#,

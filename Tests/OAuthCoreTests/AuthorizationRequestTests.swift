@@ -117,7 +117,9 @@ import Testing
         #expect(try Self.failure([("response_type", type)])?.error.code == .unsupportedResponseType)
     }
 
-    @Test(.verifies("oauth-attack@R-31"), arguments: ["fragment", "form_post", "web_message", "query.jwt", "junk"])
+    @Test(
+        .verifies("oauth-attack@R-31", "oauth-attack@R-32"),
+        arguments: ["fragment", "form_post", "web_message", "query.jwt", "junk"])
     func `other response modes are refused in the default mode`(_ mode: String) throws {
         let failure = try #require(try Self.failure([("response_mode", mode)]))
 

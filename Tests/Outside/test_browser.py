@@ -8,13 +8,14 @@ import unittest
 
 from requirements_log import verifies
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 from server_under_test import RESULTS, ROOT, ChaperoneUnderTest
 
+LEAVING = (NoSuchElementException, StaleElementReferenceException)
 PICTURES = ROOT / os.environ["CHAPERONE_PICTURES"] if os.environ.get("CHAPERONE_PICTURES") else RESULTS / "pictures"
 
 
@@ -43,9 +44,8 @@ class Tour(unittest.TestCase):
         self.addCleanup(self.browser.quit)
 
     def wait(self, condition, seconds=30):
-        """Until the condition holds; a page that is just being replaced is looked at again."""
-        return WebDriverWait(
-            self.browser, seconds, ignored_exceptions=[StaleElementReferenceException]).until(condition)
+        # An element of the page that is just being left is no answer yet.
+        return WebDriverWait(self.browser, seconds, ignored_exceptions=LEAVING).until(condition)
 
     def see(self, element):
         return self.wait(expected_conditions.visibility_of_element_located((By.ID, element)))
@@ -145,7 +145,7 @@ class Tour(unittest.TestCase):
             self.see("username").send_keys(username)
             self.browser.find_element(By.ID, "password").send_keys("wrong")
             self.browser.find_element(By.CSS_SELECTOR, "button[type=submit]:not([name])").click()
-            texts.append(self.see("error").text)
+            texts.append(self.wait(lambda browser: browser.find_element(By.ID, "error").text))
         self.assertEqual(texts[0], texts[1])
 
     def test_the_pages_fit_a_phone(self):

@@ -1,72 +1,14 @@
 """EHR launch, consent and the account pages in a real browser; every page is checked by axe."""
-import pathlib
 import unittest
 
-import axe_core_python
+from pages_under_axe import PagesUnderAxe
 from requirements_log import verifies
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.ui import WebDriverWait
-from server_under_test import ChaperoneUnderTest
-from test_browser import PICTURES, open_browser
-
-AXE = (pathlib.Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 
-class Pages(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        cls.server = ChaperoneUnderTest().start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        self.browser = open_browser()
-        self.addCleanup(self.browser.quit)
-
-    def wait(self, condition, seconds=30):
-        """Until the condition holds; a page that is just being replaced is looked at again."""
-        return WebDriverWait(
-            self.browser, seconds, ignored_exceptions=[StaleElementReferenceException]).until(condition)
-
-    def see(self, element):
-        return self.wait(expected_conditions.visibility_of_element_located((By.ID, element)))
-
-    def check(self, name):
-        """Takes a picture and asks axe, which runs through the debugger and so in spite of the page's policy."""
-        self.browser.save_screenshot(str(PICTURES / f"{name}.png"))
-        self.browser.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE})
-        found = self.browser.execute_cdp_cmd("Runtime.evaluate", {
-            "expression": "axe.run(document, {runOnly: %r}).then(r => JSON.stringify(r.violations.map(v => "
-                          "[v.id, v.nodes.map(n => n.html.slice(0, 120))])))" % RULES,
-            "awaitPromise": True})
-        self.assertEqual(found["result"].get("value"), "[]", f"axe on {name}")
-
-    def fits(self):
-        width = self.browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
-        self.assertLessEqual(width, 0)
-
-    def sign_in(self, username):
-        self.see("username").send_keys(username)
-        self.browser.find_element(By.ID, "password").send_keys("demo")
-        self.browser.find_element(By.CSS_SELECTOR, "main form[action] button[type=submit]:not([name])").click()
-
-    def allow(self):
-        self.wait(expected_conditions.element_to_be_clickable((By.CSS_SELECTOR, "button[value=allow]"))).click()
-
-    def reload_by(self, button):
-        """Presses a button whose answer is the same page again, and waits until the old page is gone."""
-        self.browser.execute_script("window.pageBefore = true")
-        button.click()
-        self.wait(lambda browser: browser.execute_script(
-            "return !window.pageBefore && document.readyState === 'complete'"))
-
+class Pages(PagesUnderAxe, unittest.TestCase):
     def open_from_ehr(self, patient):
         self.browser.get(f"{self.server.demo}/ehr")
         self.see(f"launch-{patient}").find_element(By.CSS_SELECTOR, "button").click()
@@ -94,7 +36,7 @@ class Pages(unittest.TestCase):
         second = self.browser.current_window_handle
         for window, patient in ((first, "patient-a"), (second, "patient-c"), (first, "patient-a")):
             self.browser.switch_to.window(window)
-            self.reload_by(self.see("refresh"))
+            self.press(self.see("refresh"))
             self.assertEqual(self.see("patient").text, patient)
 
     @verifies("house@account-tour", "house@accessible-pages")

@@ -77,7 +77,8 @@ import Testing
         "UPDATE client SET access_lifetime = 86400, revision = revision + 1",
         "DELETE FROM client",
         "INSERT INTO user_account VALUES ('s2', 'u2', 'plain text', '', '', 0, 0)",
-        "INSERT INTO session VALUES (zeroblob(32), NULL, 5, 0, 0, 0)",
+        "INSERT INTO session (id, authenticated_at, created_at, expires_at, last_seen_at) VALUES (zeroblob(32), 5, 0, 0, 0)",
+        "UPDATE second_factor SET last_step = 4", "UPDATE second_factor SET confirmed_at = NULL",
         "UPDATE ehr_launch SET used_at = NULL",
         "INSERT INTO server_key VALUES ('k2', 'id-token', 's', 0, NULL, 0)",
     ])
@@ -93,7 +94,8 @@ import Testing
     private static let revokedGrant = """
         INSERT INTO client VALUES ('c', 'active', 0, NULL, x'7b7d', '', 'smart-2.2', NULL, 'general', 'issuer', 60, 1, 1, 1, 0);
         INSERT INTO user_account VALUES ('s', 'u', '$argon2id$x', '', '', 0, 0);
-        INSERT INTO access_grant VALUES ('g', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, 1, 'person');
+        INSERT INTO access_grant VALUES ('g', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, 1, 'person', NULL);
+        INSERT INTO second_factor VALUES ('s', 'sealed', 0, 1, 5);
         INSERT INTO ehr_launch VALUES (randomblob(32), 'c', 'c', 's', 'b', x'7b7d', 0, 9, 3);
         INSERT INTO server_key VALUES ('k1', 'id-token', 's', 0, NULL, 0);
         INSERT INTO code VALUES (randomblob(32), 'g', 'c', 'r', NULL, 9, 3, NULL, NULL);

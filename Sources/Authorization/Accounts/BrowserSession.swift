@@ -15,6 +15,8 @@ public struct BrowserSession: Hashable, Sendable {
     public let id: SessionID
     /// Who signed in, and when; nil before login.
     public let signIn: SignIn?
+    /// Who has proved their password and must still prove a second factor. Nobody is signed in by it.
+    public let pending: SignIn?
     public let createdAt: Int64
     public let expiresAt: Int64
     public var lastSeenAt: Int64
@@ -23,15 +25,23 @@ public struct BrowserSession: Hashable, Sendable {
     public struct SignIn: Hashable, Sendable {
         public let subject: SubjectID
         public let authenticatedAt: Int64
-        public init(subject: SubjectID, authenticatedAt: Int64) {
+        /// How the person proved who they are.
+        public let authentication: AuthenticationContext
+        public init(
+            subject: SubjectID, authenticatedAt: Int64, authentication: AuthenticationContext = .password
+        ) {
             self.subject = subject
             self.authenticatedAt = authenticatedAt
+            self.authentication = authentication
         }
     }
 
-    public init(id: SessionID, signIn: SignIn?, createdAt: Int64, expiresAt: Int64, lastSeenAt: Int64) {
+    public init(
+        id: SessionID, signIn: SignIn?, pending: SignIn? = nil, createdAt: Int64, expiresAt: Int64, lastSeenAt: Int64
+    ) {
         self.id = id
         self.signIn = signIn
+        self.pending = pending
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.lastSeenAt = lastSeenAt

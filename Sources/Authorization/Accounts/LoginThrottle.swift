@@ -1,3 +1,4 @@
+internal import AccessPolicy
 internal import OAuthCore
 
 /// What attempts are counted under. The parts are digested: the name that somebody typed may be a password.
@@ -18,6 +19,8 @@ public struct ThrottleKey: Hashable, Sendable {
     public static func account(_ username: String) -> ThrottleKey { .init("account", username) }
     /// Attempts to sign in from one network address.
     public static func loginSource(_ address: String) -> ThrottleKey { .init("login-source", address) }
+    /// Second factors shown for one account, whose password is known already.
+    static func secondFactor(_ subject: SubjectID) -> ThrottleKey { .init("second-factor", subject.text) }
     /// Client secrets presented from one network address.
     public static func secretSource(_ address: String) -> ThrottleKey { .init("secret-source", address) }
     /// Unknown codes and tokens presented from one network address.
@@ -43,6 +46,9 @@ public struct ThrottlePolicy: Hashable, Sendable {
 
     /// Five tries for an account from one address, then 30 s, doubling up to a quarter of an hour.
     public static let account = ThrottlePolicy(free: 5, window: 3600, firstWait: 30, longestWait: 900)
+    /// Five wrong codes, then a minute, doubling up to an hour; a day without a try forgets them. Six digits and three
+    /// steps at a time leave a guesser who knows the password one chance in ten thousand a day.
+    public static let secondFactor = ThrottlePolicy(free: 5, window: 86_400, firstWait: 60, longestWait: 3600)
     /// Two hundred tries for an account from all addresses together, then one every 30 s: many addresses cannot guess a
     /// password, and cannot keep its owner out for long either.
     public static let accountAnywhere = ThrottlePolicy(free: 200, window: 3600, firstWait: 30, longestWait: 30)

@@ -55,11 +55,20 @@ extension ConsentCatalogue {
     private static func spanishLimit(_ constraint: SearchConstraint) -> String {
         constraint.terms.map { term in
             let values = term.alternatives.map { value in
-                spanishCategories.first { value.hasSuffix("|\($0.code)") }?.label ?? "«\(value)»"
+                label(ofCategory: value, language: .spanish) ?? "«\(value)»"
             }
             let listed = values.joined(separator: " o ")
             return term.name == "category" ? listed : "donde \(term.name) es \(listed)"
         }.joined(separator: " y ")
+    }
+
+    /// The name of a category in plain words; nil for one that is not in the catalogue.
+    static func label(ofCategory token: String, language: ScopeSentences.Language) -> String? {
+        guard let category = allCategories.first(where: { $0.token == token }) else { return nil }
+        switch language {
+        case .english: return category.label
+        case .spanish: return spanishCategories.first { token.hasSuffix("|\($0.code)") }?.label
+        }
     }
 
     private static let spanishCategories: [(code: String, label: String)] = [
@@ -71,7 +80,7 @@ extension ConsentCatalogue {
         ("procedure", "resultados de pruebas clínicas"),
     ]
 
-    private static let spanishNouns: [ResourceType: String] = [
+    static let spanishNouns: [ResourceType: String] = [
         .allergyIntolerance: "alergias e intolerancias", .appointment: "citas", .binary: "archivos adjuntos",
         .carePlan: "planes de cuidados", .careTeam: "el equipo de cuidados",
         .claim: "reclamaciones y solicitudes a la aseguradora",

@@ -83,7 +83,7 @@ enum ConsentCatalogue {
         }
     }
 
-    private static let allCategories: [Category] = {
+    static let allCategories: [Category] = {
         let condition = "http://terminology.hl7.org/CodeSystem/condition-category|"
         let observation = "http://terminology.hl7.org/CodeSystem/observation-category|"
         let core = "http://hl7.org/fhir/us/core/CodeSystem/"
@@ -133,7 +133,7 @@ enum ConsentCatalogue {
     /// The kind of record in plain words.
     static func noun(for type: ResourceType) -> String { nouns[type] ?? spaced(type.rawValue) + " records" }
 
-    private static let nouns: [ResourceType: String] = [
+    static let nouns: [ResourceType: String] = [
         .allergyIntolerance: "allergies and intolerances",
         .appointment: "appointments",
         .binary: "attached files",

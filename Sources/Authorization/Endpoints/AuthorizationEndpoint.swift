@@ -123,7 +123,9 @@ public struct AuthorizationEndpoint: Sendable {
                 clientID: client.id, redirectURI: request.redirect.uri, state: request.state, scopes: scopes,
                 challenge: request.codeChallenge, nonce: request.nonce, fhirBase: base,
                 launch: launch?.context ?? LaunchContext(), expectedSubject: launch?.subject,
-                loginNotBefore: loginNotBefore(request), asksConsent: request.prompts.contains(.consent))
+                loginNotBefore: loginNotBefore(request), asksConsent: request.prompts.contains(.consent),
+                needsSecondFactor: parts.configuration.secondFactor.demands(
+                    for: client.program, acrValues: request.acrValues), uiLocales: request.uiLocales)
         } catch { throw request.failure(error) }
     }
 
@@ -192,7 +194,7 @@ public struct AuthorizationEndpoint: Sendable {
     /// What a request without pages is told when one is needed (OpenID Connect Core §3.1.2.6).
     private static func interaction(neededFor page: InteractionPage) -> OAuthError {
         switch page {
-        case .login: OAuthError(.loginRequired)
+        case .login, .secondFactor, .recoveryCodes: OAuthError(.loginRequired)
         case .consent: OAuthError(.consentRequired)
         case .choosePatient, .chooseEncounter, .leaving: OAuthError(.interactionRequired)
         }

@@ -24,7 +24,8 @@ public struct DiscoveryEndpoint: Sendable {
         capabilities = ServerCapabilities(
             grantTypes: [.authorizationCode, .refreshToken, .clientCredentials],
             authenticationMethods: [.none, .clientSecretBasic, .privateKeyJWT],
-            assertionAlgorithms: [.rs384, .es384], scopes: configuration.scopesSupported)
+            assertionAlgorithms: [.rs384, .es384], scopes: configuration.scopesSupported,
+            authenticationClasses: AuthenticationContext.classes)
         self.keys = keys
     }
 

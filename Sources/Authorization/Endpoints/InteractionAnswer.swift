@@ -51,10 +51,27 @@ public struct ClientRedirect: Hashable, Sendable {
 /// The pages that a launch can need.
 public enum InteractionPage: Sendable {
     case login(LoginPage)
+    case secondFactor(SecondFactorPage)
+    case recoveryCodes(RecoveryCodesPage)
     case choosePatient(PatientPage)
     case chooseEncounter(EncounterPage)
     case consent(ConsentPage)
     case leaving(LeavingPage)
+}
+
+extension InteractionPage {
+    /// The languages in which the app of the launch wants the page, the best first.
+    public var uiLocales: [String] {
+        switch self {
+        case .login(let page): page.uiLocales
+        case .secondFactor(let page): page.uiLocales
+        case .recoveryCodes(let page): page.uiLocales
+        case .choosePatient(let page): page.uiLocales
+        case .chooseEncounter(let page): page.uiLocales
+        case .consent(let page): page.uiLocales
+        case .leaving: []
+        }
+    }
 }
 
 /// The page that asks who is there.
@@ -65,6 +82,8 @@ public struct LoginPage: Sendable {
     /// Where the launch ends; the page's policy must let its form be redirected there.
     public let redirectURI: String
     public let problem: LoginProblem?
+    /// The languages in which the app wants the page, the best first.
+    public let uiLocales: [String]
 }
 
 /// Why a login was not accepted.
@@ -94,6 +113,8 @@ public struct PatientPage: Sendable {
     public let isStaff: Bool
     /// Whether a choice was made that is not open to the person.
     public let hasProblem: Bool
+    /// The languages in which the app wants the page, the best first.
+    public let uiLocales: [String]
 }
 
 /// The page that asks for which encounter the app is opened.
@@ -106,6 +127,8 @@ public struct EncounterPage: Sendable {
     public let encounters: [ContextLookup.Encounter]
     /// Whether a choice was made that is not one of the patient's.
     public let hasProblem: Bool
+    /// The languages in which the app wants the page, the best first.
+    public let uiLocales: [String]
 }
 
 /// The page that asks what the app may do.
@@ -122,6 +145,8 @@ public struct ConsentPage: Sendable {
     public let redirectHost: String
     /// Where the launch ends; the page's policy must let its form be redirected there.
     public let redirectURI: String
+    /// The languages in which the app wants the page, the best first.
+    public let uiLocales: [String]
 }
 
 /// The page between us and an app that nobody vouches for, when an error would send the browser there

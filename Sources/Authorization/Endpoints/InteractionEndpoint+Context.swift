@@ -45,7 +45,8 @@ extension InteractionEndpoint {
         return PatientPage(
             transaction: step.handle, clientName: step.client.name, redirectURI: step.redirect.uri,
             patients: listed.patients, search: search, next: listed.next, canSearch: !isShort || !search.text.isEmpty,
-            acceptsAnyPatient: member.selection == .anyPatient, isStaff: Self.looksUp(member), hasProblem: hasProblem)
+            acceptsAnyPatient: member.selection == .anyPatient, isStaff: Self.looksUp(member), hasProblem: hasProblem,
+            uiLocales: step.transaction.request.uiLocales)
     }
 
     /// Whether a patient who was chosen from everybody is there at all. Whether the person may choose it is the
@@ -82,7 +83,8 @@ extension InteractionEndpoint {
         guard !encounters.isEmpty else { return nil }
         return EncounterPage(
             transaction: step.handle, clientName: step.client.name, redirectURI: step.redirect.uri,
-            patient: try await self.patient(of: launch, member, step), encounters: encounters, hasProblem: hasProblem)
+            patient: try await self.patient(of: launch, member, step), encounters: encounters, hasProblem: hasProblem,
+            uiLocales: step.transaction.request.uiLocales)
     }
 
     /// Whether a chosen encounter is one of the patient's; asked of the FHIR server again and not of the form.

@@ -5,6 +5,8 @@ public import OAuthCore
 /// How a login outside a launch ended.
 public enum SignInAnswer: Sendable {
     case signedIn(UserAccount, SessionInstruction)
+    /// The password was right; the second factor must follow, in the session that the browser is told of.
+    case secondFactor(SecondFactorPage, SessionInstruction)
     case refused(LoginProblem)
     /// A store or the audit log failed, or the session was gone. The cause is for the log.
     case unavailable(cause: String)
@@ -52,7 +54,9 @@ extension InteractionEndpoint {
             let visit = try await visit(cookie)
             switch try await authenticate(username, password, replacing: visit.session.id, maker) {
             case .failure(let problem): return .refused(problem)
-            case .success(let entry): return .signedIn(entry.account, entry.instruction)
+            case .success(let entry):
+                guard let pending = entry.session.pending else { return .signedIn(entry.account, entry.instruction) }
+                return .secondFactor(try await accountPage(for: pending, problem: nil), entry.instruction)
             }
         } catch {
             return .unavailable(cause: "\(error)")
@@ -127,8 +131,8 @@ extension InteractionEndpoint {
         }
         let member = try await parts.directory.member(for: account.subject)
         let signedIn = SignedInMember(
-            subject: account.subject, authenticatedAt: signIn.authenticatedAt, fhirUser: member?.fhirUser,
-            selection: member?.selection ?? .among([]))
+            subject: account.subject, authenticatedAt: signIn.authenticatedAt, authentication: signIn.authentication,
+            fhirUser: member?.fhirUser, selection: member?.selection ?? .among([]))
         return try await advance(step, by: .signedIn(signedIn), from: visitor)
     }
 
@@ -184,13 +188,17 @@ extension InteractionEndpoint {
         }
         try await parts.stores.throttle.giveBack(all: [pair], one: [account, source])
         let value = parts.random.secret()
+        let signIn = BrowserSession.SignIn(subject: user.subject, authenticatedAt: parts.clock.now())
+        let isHalf = try await secondFactors.isDue(for: user)
+        let lifetime = isHalf ? parts.configuration.secondStepLifetime : parts.configuration.sessionLifetime
         let session = BrowserSession(
-            id: SessionID(presented: value),
-            signIn: .init(subject: user.subject, authenticatedAt: parts.clock.now()), createdAt: now,
-            expiresAt: now + parts.configuration.sessionLifetime, lastSeenAt: parts.clock.now())
+            id: SessionID(presented: value), signIn: isHalf ? nil : signIn, pending: isHalf ? signIn : nil,
+            createdAt: now, expiresAt: now + lifetime, lastSeenAt: parts.clock.now())
+        let outcome: AuthorizationRecord.Outcome = isHalf ? .refused(reason: "second-factor-needed") : .succeeded
         // A new id at login: what was planted in the browser before is worth nothing now.
         switch try await parts.stores.sessions.replace(
-            old, by: session, verified: user.passwordHash, record: maker.record(.login, subject: user.subject))
+            old, by: session, verified: user.passwordHash,
+            record: maker.record(.login, subject: user.subject, outcome: outcome))
         {
         case .replaced: break
         case .sessionGone: throw Self.notYours

@@ -208,6 +208,8 @@ public struct InteractionEndpoint: Sendable {
         switch due {
         case .login:
             return .page(.login(step.loginPage(problem: nil)))
+        case .secondFactor(let signIn):
+            return .page(.secondFactor(try await page(for: signIn, step, problem: nil)))
         case .patientChoice(let member):
             return .page(.choosePatient(try await page(for: member, step, search: search, hasProblem: hasProblem)))
         case .encounterChoice(let member, let launch):
@@ -235,7 +237,8 @@ public struct InteractionEndpoint: Sendable {
         return ConsentPage(
             transaction: step.handle, clientName: step.client.name, clientIsTrusted: step.client.isTrusted,
             personName: account?.displayName ?? "", patient: patient, offer: offer,
-            redirectHost: step.redirect.host, redirectURI: step.redirect.uri)
+            redirectHost: step.redirect.host, redirectURI: step.redirect.uri,
+            uiLocales: step.transaction.request.uiLocales)
     }
 
     // MARK: - the code
@@ -250,7 +253,8 @@ public struct InteractionEndpoint: Sendable {
         let grant = Grant(
             id: GrantID(parts.random.identifier()), clientID: step.client.id, subject: approval.member.subject,
             scopes: scopes, launch: approval.launch, program: step.client.program, fhirBase: request.fhirBase,
-            nonce: request.nonce, authenticatedAt: approval.member.authenticatedAt, createdAt: now,
+            nonce: request.nonce, authenticatedAt: approval.member.authenticatedAt,
+            authentication: approval.member.authentication, createdAt: now,
             expiresAt: end(of: scopes, for: step.client, at: now))
         let code = parts.random.secret()
         let record = CodeRecord(
@@ -294,7 +298,9 @@ struct Step: Sendable {
     var isRemembered = false
 
     func loginPage(problem: LoginProblem?) -> LoginPage {
-        LoginPage(transaction: handle, clientName: client.name, redirectURI: redirect.uri, problem: problem)
+        LoginPage(
+            transaction: handle, clientName: client.name, redirectURI: redirect.uri, problem: problem,
+            uiLocales: transaction.request.uiLocales)
     }
 
     func with(_ transaction: AuthorizationTransaction) -> Step {

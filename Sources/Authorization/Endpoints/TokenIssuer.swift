@@ -21,7 +21,7 @@ struct TokenIssuer: Sendable {
             issuer: configuration.issuer, audience: grant.fhirBase, scope: scope, clientID: grant.clientID,
             subject: grant.subject, launch: grant.launch, program: grant.program, grantID: grant.id,
             tokenID: issue.tokenID, issuedAt: now, expiresAt: expiresAt, authenticatedAt: grant.authenticatedAt,
-            confirmation: issue.confirmation)
+            authenticationContext: grant.authentication?.classReference, confirmation: issue.confirmation)
         let access = try await token(for: claims, asReference: issue.usesReferenceToken)
         return TokenResponse(
             accessToken: access, expiresIn: expiresAt - now, scope: scope, refreshToken: issue.refreshToken,
@@ -51,7 +51,8 @@ struct TokenIssuer: Sendable {
             IDTokenClaims(
                 issuer: configuration.issuer, subject: subject, clientID: grant.clientID, issuedAt: now,
                 expiresAt: expiresAt, authenticatedAt: authenticatedAt, nonce: grant.nonce,
-                authenticationContext: nil, fhirUser: tellsUser ? grant.launch.fhirUser : nil,
-                fhirBase: grant.fhirBase))
+                authenticationContext: grant.authentication?.classReference,
+                authenticationMethods: grant.authentication?.methods ?? [],
+                fhirUser: tellsUser ? grant.launch.fhirUser : nil, fhirBase: grant.fhirBase))
     }
 }

@@ -17,6 +17,8 @@ public struct Grant: Hashable, Sendable {
     /// The `nonce` of the authorization request, returned in the id_token.
     public let nonce: String?
     public let authenticatedAt: Int64?
+    /// How the person proved who they are; nil for a backend service.
+    public let authentication: AuthenticationContext?
     public let createdAt: Int64
     /// When the grant ends by itself; nil while refresh tokens may keep it alive.
     public let expiresAt: Int64?
@@ -25,8 +27,9 @@ public struct Grant: Hashable, Sendable {
 
     public init(
         id: GrantID, clientID: ClientID, subject: SubjectID?, scopes: ScopeSet, launch: LaunchContext,
-        program: APIProgram, fhirBase: String, nonce: String?, authenticatedAt: Int64?, createdAt: Int64,
-        expiresAt: Int64? = nil, revocation: GrantRevocation? = nil
+        program: APIProgram, fhirBase: String, nonce: String?, authenticatedAt: Int64?,
+        authentication: AuthenticationContext? = nil, createdAt: Int64, expiresAt: Int64? = nil,
+        revocation: GrantRevocation? = nil
     ) {
         self.id = id
         self.clientID = clientID
@@ -37,6 +40,7 @@ public struct Grant: Hashable, Sendable {
         self.fhirBase = fhirBase
         self.nonce = nonce
         self.authenticatedAt = authenticatedAt
+        self.authentication = authentication
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.revocation = revocation

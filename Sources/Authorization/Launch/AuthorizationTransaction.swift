@@ -29,11 +29,16 @@ public struct AcceptedRequest: Hashable, Sendable {
     public let loginNotBefore: Int64?
     /// Whether the consent page is to be shown whatever was remembered (`prompt=consent`).
     public let asksConsent: Bool
+    /// Whether a login with one factor does not count.
+    public let needsSecondFactor: Bool
+    /// The languages in which the app wants its pages, the best first (`ui_locales`).
+    public let uiLocales: [String]
 
     public init(
         clientID: ClientID, redirectURI: String, state: String, scopes: ScopeSet, challenge: CodeChallenge?,
         nonce: String?, fhirBase: String, launch: LaunchContext = LaunchContext(),
-        expectedSubject: SubjectID? = nil, loginNotBefore: Int64? = nil, asksConsent: Bool = false
+        expectedSubject: SubjectID? = nil, loginNotBefore: Int64? = nil, asksConsent: Bool = false,
+        needsSecondFactor: Bool = false, uiLocales: [String] = []
     ) {
         self.clientID = clientID
         self.redirectURI = redirectURI
@@ -46,6 +51,8 @@ public struct AcceptedRequest: Hashable, Sendable {
         self.expectedSubject = expectedSubject
         self.loginNotBefore = loginNotBefore
         self.asksConsent = asksConsent
+        self.needsSecondFactor = needsSecondFactor
+        self.uiLocales = uiLocales
     }
 
     /// Whether a patient must be in context: it was asked for, or a `patient/` scope would otherwise reach nobody.
@@ -58,13 +65,19 @@ public struct AcceptedRequest: Hashable, Sendable {
 public struct SignedInMember: Hashable, Sendable {
     public let subject: SubjectID
     public let authenticatedAt: Int64
+    /// How the person proved who they are.
+    public let authentication: AuthenticationContext
     public let fhirUser: InstanceKey?
     /// The patients of which one may be put into context.
     public let selection: PatientSelection
 
-    public init(subject: SubjectID, authenticatedAt: Int64, fhirUser: InstanceKey?, selection: PatientSelection) {
+    public init(
+        subject: SubjectID, authenticatedAt: Int64, authentication: AuthenticationContext = .password,
+        fhirUser: InstanceKey?, selection: PatientSelection
+    ) {
         self.subject = subject
         self.authenticatedAt = authenticatedAt
+        self.authentication = authentication
         self.fhirUser = fhirUser
         self.selection = selection
     }
@@ -74,12 +87,18 @@ public struct SignedInMember: Hashable, Sendable {
 public struct LaunchVisitor: Hashable, Sendable {
     public let session: SessionID
     /// Nil while nobody is signed in.
-    public let subject: SubjectID?
+    public let signIn: BrowserSession.SignIn?
+    /// Who must still prove a second factor.
+    public let pending: BrowserSession.SignIn?
 
     public init(_ session: BrowserSession) {
         self.session = session.id
-        subject = session.signIn?.subject
+        signIn = session.signIn
+        pending = session.pending
     }
+
+    /// Nil while nobody is signed in.
+    public var subject: SubjectID? { signIn?.subject }
 }
 
 /// One launch on its way to a code, as a machine: login, context, consent, end.
@@ -137,6 +156,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
     /// What is to be shown.
     public enum Due: Hashable, Sendable {
         case login
+        /// The password was right; a second factor must follow.
+        case secondFactor(BrowserSession.SignIn)
         case patientChoice(SignedInMember)
         case encounterChoice(SignedInMember, LaunchContext)
         case consent(ConsentOffer, SignedInMember, LaunchContext)
@@ -164,13 +185,22 @@ public struct AuthorizationTransaction: Hashable, Sendable {
     public func current(for visitor: LaunchVisitor, at now: Int64) -> Due {
         guard isOpen(to: visitor, at: now) else { return .notYours }
         switch state {
-        case .awaitingLogin: return .login
+        case .awaitingLogin: return loginDue(for: visitor)
         case .awaitingContext(let member): return .patientChoice(member)
         case .awaitingEncounter(let member, let launch): return .encounterChoice(member, launch)
         case .awaitingConsent(let member, let launch):
             return .consent(ConsentOffer(of: request.scopes), member, launch)
         case .closed: return .over
         }
+    }
+
+    /// The password comes first, also when an old login does not count; then the second factor, of whoever must show one.
+    private func loginDue(for visitor: LaunchVisitor) -> Due {
+        let factor = [visitor.pending, visitor.signIn].compactMap { $0 }.first { signIn in
+            signIn.authenticatedAt >= request.loginNotBefore ?? .min
+                && (visitor.pending != nil || request.needsSecondFactor && !signIn.authentication.isMultiFactor)
+        }
+        return factor.map { .secondFactor($0) } ?? .login
     }
 
     /// Whether the launch is this visitor's: its browser session's, and from the login on also the person's who signed in
@@ -223,6 +253,14 @@ public struct AuthorizationTransaction: Hashable, Sendable {
 
     private mutating func signIn(_ member: SignedInMember) -> Action {
         if let limit = request.loginNotBefore, member.authenticatedAt < limit { return .show(.login) }
+        // U-21: no step of the launch is reached around it.
+        if request.needsSecondFactor, !member.authentication.isMultiFactor {
+            return .show(
+                .secondFactor(
+                    .init(
+                        subject: member.subject, authenticatedAt: member.authenticatedAt,
+                        authentication: member.authentication)))
+        }
         if let expected = request.expectedSubject, expected != member.subject {
             // L-10: a launch that was made for somebody else.
             return close(

@@ -4,6 +4,7 @@ public struct AuthorizationStores: Sendable {
     public let users: any UserStore
     public let memberLinks: any MemberLinkStore
     public let throttle: any LoginThrottleStore
+    public let secondFactors: any SecondFactorStore
     public let sessions: any SessionStore
     public let transactions: any TransactionStore
     public let launches: any LaunchStore
@@ -23,7 +24,8 @@ public struct AuthorizationStores: Sendable {
 
     public init(
         clients: any ClientStore, users: any UserStore, memberLinks: any MemberLinkStore,
-        throttle: any LoginThrottleStore, sessions: any SessionStore, transactions: any TransactionStore,
+        throttle: any LoginThrottleStore, secondFactors: any SecondFactorStore, sessions: any SessionStore,
+        transactions: any TransactionStore,
         launches: any LaunchStore, grants: any GrantStore, consents: any ConsentStore, codes: any CodeStore,
         refreshTokens: any RefreshTokenStore,
         revocations: any RevocationStore, referenceTokens: any ReferenceTokenStore,
@@ -37,6 +39,7 @@ public struct AuthorizationStores: Sendable {
         self.users = users
         self.memberLinks = memberLinks
         self.throttle = throttle
+        self.secondFactors = secondFactors
         self.sessions = sessions
         self.transactions = transactions
         self.launches = launches

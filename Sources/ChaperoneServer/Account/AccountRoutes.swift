@@ -12,15 +12,15 @@ internal import OAuthCore
 struct AccountRoutes: Sendable {
     let desk: AccountDesk
     let interaction: InteractionEndpoint
+    let secondFactors: SecondFactorDesk
     let pages: PageAnswers
     let cookie: SessionCookie
     let clock: Clock
 
-    private static let formLimit = 16 << 10
-    private static let languageCookie = "chaperone-language"
+    static let formLimit = 16 << 10
 
     /// Who asks: the account, the session and its cookie.
-    private struct Visitor {
+    struct Visitor {
         let account: UserAccount
         let secret: Secret
         let language: PageLanguage
@@ -51,6 +51,7 @@ struct AccountRoutes: Sendable {
         router.post("/account/sessions/end") { request, context in
             try await change(request) { try await endSession($0, $1, context.origin(of: request)) }
         }
+        addSecurity(to: router)
         for path in ["/account", "/account/activity", "/account/sessions"] { router.refuseOthers(on: path, than: .get) }
         for path in ["/account/login", "/account/sign-out", "/account/end", "/account/sessions/end"] {
             router.refuseOthers(on: path, than: .post)
@@ -59,70 +60,47 @@ struct AccountRoutes: Sendable {
 
     // MARK: - who asks
 
-    private func visitor(of request: Request) async throws -> Visitor? {
+    func visitor(of request: Request) async throws -> Visitor? {
         guard let value = cookie.value(in: request.cookieHeaders) else { return nil }
         let secret = Secret(value)
         guard let account = try await interaction.signedIn(session: secret) else { return nil }
-        return Visitor(account: account, secret: secret, language: language(of: request))
-    }
-
-    private func language(of request: Request) -> PageLanguage {
-        let form = try? FormParameters(parsing: request.uri.query ?? "", repetition: .noted)
-        let remembered = request.cookieHeaders.flatMap { $0.split(separator: ";") }.map { $0.drop { $0 == " " } }
-            .first { $0.hasPrefix("\(Self.languageCookie)=") }?.dropFirst(Self.languageCookie.count + 1)
-        return PageLanguage.choose(
-            asked: form?["lang"], remembered: remembered.map(String.init), accepted: request.headers[.acceptLanguage])
+        return Visitor(account: account, secret: secret, language: request.language())
     }
 
     /// A page for whoever is signed in, or the login.
-    private func show(_ request: Request, _ work: (Visitor) async throws -> Response) async throws -> Response {
-        let language = language(of: request)
+    func show(_ request: Request, _ work: (Visitor) async throws -> Response) async throws -> Response {
         guard let visitor = try await visitor(of: request) else {
-            return try remembering(language, request, try loginPage(language, username: "", problem: nil))
+            return request.remembering(try loginPage(request.language(), username: "", problem: nil))
         }
-        return try remembering(language, request, try await work(visitor))
-    }
-
-    /// A choice of language in the address is remembered by the browser; it says nothing about the person.
-    private func remembering(_ language: PageLanguage, _ request: Request, _ response: Response) throws -> Response {
-        guard (request.uri.query ?? "").contains("lang=") else { return response }
-        var response = response
-        if let name = HTTPField.Name("Set-Cookie") {
-            response.headers.append(
-                HTTPField(
-                    name: name,
-                    value: "\(Self.languageCookie)=\(language.rawValue); Path=/account; Max-Age=31536000; SameSite=Lax")
-            )
-        }
-        return response
+        return request.remembering(try await work(visitor))
     }
 
     /// A form that a page of this session sent.
-    private func change(
+    func change(
         _ request: Request, _ work: (FormParameters, Visitor) async throws -> Response
     ) async throws -> Response {
         guard !request.isFromAnotherSite, request.hasFormBody,
             let body = try await request.wholeBody(upTo: Self.formLimit),
             let form = try? FormParameters(parsing: body)
-        else { return try pages.error(Self.notOurs) }
+        else { return try pages.error(Self.notOurs, request.language()) }
         guard let visitor = try await visitor(of: request) else {
-            return try loginPage(language(of: request), username: "", problem: nil)
+            return try loginPage(request.language(), username: "", problem: nil)
         }
         guard let sent = form["csrf"], Secret(sent) == Secret(Self.token(of: visitor.secret)) else {
-            return try pages.error(Self.notOurs)
+            return try pages.error(Self.notOurs, request.language())
         }
         return try await work(form, visitor)
     }
 
-    private static let notOurs = OAuthError(.invalidRequest, "the form was not sent from a page of this session")
+    static let notOurs = OAuthError(.invalidRequest, "the form was not sent from a page of this session")
 
     /// A token that belongs to the session and cannot be computed without its cookie.
     private static func token(of session: Secret) -> String {
         SecretHash(of: Secret("account:" + session.reveal())).text
     }
 
-    private func frame(_ visitor: Visitor, notice: String?) async throws -> AccountFrame {
-        let t = AccountTexts.texts(visitor.language)
+    func frame(_ visitor: Visitor, notice: String?) async throws -> AccountFrame {
+        let t = PageTexts.texts(visitor.language)
         let identity = try await desk.identity(of: visitor.account.subject)
         let others = try await desk.people(of: visitor.account.subject).filter {
             InstanceKey(type: .patient, id: $0.id) != identity
@@ -134,8 +112,8 @@ struct AccountRoutes: Sendable {
 
     // MARK: - login
 
-    private func loginPage(_ language: PageLanguage, username: String, problem: String?) throws -> Response {
-        let t = AccountTexts.texts(language)
+    func loginPage(_ language: PageLanguage, username: String, problem: String?) throws -> Response {
+        let t = PageTexts.texts(language)
         return try pages.page(
             AccountLoginPageFacts(
                 isDemo: pages.isDemo, lang: language.rawValue, t: t, username: username,
@@ -147,21 +125,22 @@ struct AccountRoutes: Sendable {
         guard !request.isFromAnotherSite, request.hasFormBody,
             let body = try await request.wholeBody(upTo: Self.formLimit),
             let form = try? FormParameters(parsing: body)
-        else { return try pages.error(Self.notOurs) }
-        guard pages.chooser.takesPasswords else { return try pages.error(Self.notOurs) }
+        else { return try pages.error(Self.notOurs, request.language()) }
+        guard pages.chooser.takesPasswords else { return try pages.error(Self.notOurs, request.language()) }
         let username = form["username"] ?? ""
         let answer = await interaction.signIn(
             username: username, password: Secret(form["password"] ?? ""),
             session: cookie.value(in: request.cookieHeaders).map { Secret($0) },
             from: context.origin(of: request))
-        let language = language(of: request)
+        let language = request.language()
         switch answer {
         case .signedIn(_, let instruction):
             var response = Answers.seeOther("/account")
-            if case .set(let value, let expiresAt) = instruction {
-                response.headers[.setCookie] = cookie.setting(
-                    value.reveal(), maxAge: Int(max(expiresAt - clock.now(), 0)))
-            }
+            setCookie(instruction, on: &response)
+            return response
+        case .secondFactor(_, let instruction):
+            var response = Answers.seeOther("/account/login/code")
+            setCookie(instruction, on: &response)
             return response
         case .refused(.wrongCredentials): return try loginPage(language, username: username, problem: "wrong")
         case .refused(.tooManyAttempts(let seconds)):
@@ -171,8 +150,13 @@ struct AccountRoutes: Sendable {
         case .refused(.busy): return try loginPage(language, username: username, problem: "busy")
         case .unavailable(let cause):
             context.logger.error("a login failed", metadata: ["error": "\(cause)"])
-            return try pages.unavailable()
+            return try pages.unavailable(language)
         }
+    }
+
+    func setCookie(_ instruction: SessionInstruction, on response: inout Response) {
+        guard case .set(let value, let expiresAt) = instruction else { return }
+        response.headers[.setCookie] = cookie.setting(value.reveal(), maxAge: Int(max(expiresAt - clock.now(), 0)))
     }
 
     // MARK: - apps
@@ -307,7 +291,7 @@ struct AccountRoutes: Sendable {
     }
 
     /// `2026-01-31 12:00 UTC`.
-    private static func minute(_ milliseconds: Int64) -> String {
+    static func minute(_ milliseconds: Int64) -> String {
         let text = Timestamp.text(milliseconds: milliseconds)
         return "\(text.prefix(10)) \(text.dropFirst(11).prefix(5)) UTC"
     }

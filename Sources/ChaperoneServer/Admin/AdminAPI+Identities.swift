@@ -39,7 +39,7 @@ extension AdminAPI {
         try allow([], request)
         var rows: [JSONValue] = []
         for account in try await stores.users.users() {
-            rows.append(Self.row(account, try await stores.memberLinks.link(for: account.subject)))
+            rows.append(try await row(account))
         }
         return .object([.init("users", .array(rows))])
     }
@@ -53,10 +53,22 @@ extension AdminAPI {
             guard let account = try await accounts.add(wanted, by: request.actor.name, from: source) else {
                 throw Problem(409, "there is an account with that name")
             }
-            return Self.row(account, try await stores.memberLinks.link(for: account.subject))
+            return try await row(account)
         } catch let failure as AccountFailure {
             throw Self.problem(failure)
         }
+    }
+
+    /// `POST /admin/v1/users/{name}/remove-second-factor`: for somebody who has lost their app and their recovery codes.
+    func removeSecondFactor(_ request: AdminRequest) async throws -> JSONValue {
+        try require([.admin], request)
+        try allow([], request)
+        let subject = try await subject(named: request.path[1])
+        let source = RequestSource(address: request.sourceAddress)
+        guard try await secondFactors.remove(of: subject, by: request.actor.name, from: source) else {
+            throw Problem(409, "the account has no second factor")
+        }
+        return .object([.init("username", .string(request.path[1])), .init("secondFactor", .bool(false))])
     }
 
     private static func problem(_ failure: AccountFailure) -> Problem {
@@ -100,7 +112,8 @@ extension AdminAPI {
         return key
     }
 
-    private static func row(_ account: UserAccount, _ link: MemberLink?) -> JSONValue {
+    private func row(_ account: UserAccount) async throws -> JSONValue {
+        let link = try await stores.memberLinks.link(for: account.subject)
         var row = Row()
         // The account of a provider's login has a name that nobody can type.
         row.set("username", account.username.replacing("\n", with: ": "))
@@ -109,6 +122,7 @@ extension AdminAPI {
         row.set("fhirUser", link?.fhirUser.description)
         row.set("patients", link?.patients.map(\.id.text) ?? [])
         row.set("disabled", account.isDisabled)
+        row.set("secondFactor", try await secondFactors.confirmed(of: account.subject) != nil)
         row.set("subject", account.subject.text)
         return row.value
     }

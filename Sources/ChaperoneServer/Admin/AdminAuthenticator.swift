@@ -61,20 +61,56 @@ final class AdminAuthenticator: Sendable {
         {
             return AdminActor(name: account.username, roles: account.roles)
         }
-        switch await interaction.signIn(
-            username: username, password: password, session: nil, from: source)
-        {
+        switch try await signIn(username, password, source) {
         case .signedIn(let account, let session):
             // The credentials come with every request, so no session is kept.
             if case .set(let cookie, _) = session {
                 _ = await interaction.signOut(session: cookie, from: source)
             }
-            remember(key, Remembered(passwordHash: account.passwordHash, until: now + 60))
+            let hasCode = try await interaction.hasSecondFactor(account)
+            remember(
+                key, Remembered(passwordHash: account.passwordHash, until: now + (hasCode ? Self.codeMemory : 60)))
             return AdminActor(name: account.username, roles: account.roles)
+        case .secondFactor(_, let session):
+            if case .set(let cookie, _) = session {
+                _ = await interaction.signOut(session: cookie, from: source)
+            }
+            throw Problem(401, "a second factor is needed", detail: "put the code behind the password")
         case .refused(.wrongCredentials): throw Problem.unauthorized
         case .refused(.tooManyAttempts(let seconds)):
             throw Problem(429, "too many attempts", detail: "try again in \(seconds) seconds")
         case .refused(.busy), .unavailable: throw Problem(503, "not available just now")
+        }
+    }
+
+    /// How long a pair with a code is remembered: the code itself is used up, and nobody wants to type one a minute.
+    private static let codeMemory: Int64 = 900
+
+    /// HTTP Basic has no second step, so an account with a second factor puts its code behind its password: the last six
+    /// characters, when they are digits (U-21).
+    private func signIn(_ username: String, _ password: Secret, _ source: RequestSource) async throws -> SignInAnswer {
+        let text = password.reveal()
+        let code = text.suffix(6)
+        guard text.count > 6, code.allSatisfy({ $0.isASCII && $0.isNumber }),
+            let account = try await users.user(named: username), try await interaction.hasSecondFactor(account)
+        else { return await interaction.signIn(username: username, password: password, session: nil, from: source) }
+        let first = await interaction.signIn(
+            username: username, password: Secret(String(text.dropLast(6))), session: nil, from: source)
+        guard case .secondFactor(_, .set(let cookie, _)) = first else { return first }
+        switch await interaction.secondStep(code: Secret(String(code)), session: cookie, from: source) {
+        case .signedIn(let account, let session): return .signedIn(account, session)
+        // A factor is set up on the account pages, not here.
+        case .recoveryCodes(_, .set(let cookie, _)):
+            _ = await interaction.signOut(session: cookie, from: source)
+            return .refused(.wrongCredentials)
+        case .asked(let page):
+            _ = await interaction.signOut(session: cookie, from: source)
+            if case .tooManyAttempts(let seconds)? = page.problem {
+                return .refused(.tooManyAttempts(retryAfter: seconds))
+            }
+            return .refused(.wrongCredentials)
+        case .recoveryCodes, .nothingPending: return .refused(.wrongCredentials)
+        case .unavailable(let cause): return .unavailable(cause: cause)
         }
     }
 

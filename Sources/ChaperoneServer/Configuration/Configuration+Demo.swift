@@ -101,13 +101,13 @@ public enum DemoIdentities {
             member("patient-b", "Bernard Baptiste"),
             ConfiguredUser(
                 login: "parent-a", name: "Paula Castellan", fhirUser: "RelatedPerson/parent-a",
-                patients: [.init(id: "patient-c", name: "Cleo Castellan", relation: "your child")], roles: [],
+                patients: [.init(id: "patient-c", name: "Cleo Castellan", relation: "")], roles: [],
                 passwordFile: nil, demoPassword: password),
             ConfiguredUser(
                 login: "clinician-a", name: "Dr. Adaeze Okafor", fhirUser: "Practitioner/clinician-a",
                 patients: [
-                    .init(id: "patient-a", name: "Ana Rivera", relation: "on your panel"),
-                    .init(id: "patient-c", name: "Cleo Castellan", relation: "on your panel"),
+                    .init(id: "patient-a", name: "Ana Rivera", relation: ""),
+                    .init(id: "patient-c", name: "Cleo Castellan", relation: ""),
                 ], roles: [], passwordFile: nil, demoPassword: password),
             staff("steward-a", "Scope steward A", .steward), staff("steward-b", "Scope steward B", .steward),
             staff("security-a", "Second approver A", .security), staff("security-b", "Second approver B", .security),
@@ -122,7 +122,7 @@ public enum DemoIdentities {
     private static func member(_ id: String, _ name: String) -> ConfiguredUser {
         ConfiguredUser(
             login: id, name: name, fhirUser: "Patient/\(id)",
-            patients: [.init(id: id, name: name, relation: "yourself")],
+            patients: [.init(id: id, name: name, relation: "")],
             roles: [], passwordFile: nil, demoPassword: password)
     }
 

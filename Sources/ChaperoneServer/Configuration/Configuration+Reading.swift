@@ -42,6 +42,7 @@ extension Configuration {
         clients = top.maps("clients").map { Self.client($0, isRegulated: fhirServer.isRegulated) }
         users = top.maps("users").map(Self.user)
         panels = Self.panels(&top)
+        secondFactor = Self.secondFactor(&top)
         var log = top.map("log")
         self.log = LogSettings(level: log.choice("level") ?? .info)
         log.finish()
@@ -195,7 +196,7 @@ extension Configuration {
             authorizationCode: map.integer("authorization-code", default: 60, in: 10...600),
             // SMART Backend Services: five minutes or less is recommended; an hour is the most that we allow.
             accessToken: map.integer("access-token", default: 300, in: 30...3600),
-            refreshToken: map.integer("refresh-token", default: 90 * 86400, in: 3600...(366 * 86400)),
+            refreshToken: map.integer("refresh-token", default: 100 * 86400, in: 3600...(366 * 86400)),
             session: map.integer("session", default: 1800, in: 60...43200))
     }
 

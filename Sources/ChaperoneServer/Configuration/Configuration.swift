@@ -27,6 +27,8 @@ public struct Configuration: Hashable, Sendable {
     public var users: [ConfiguredUser]
     /// The patients that a practitioner may see under `user/` scopes, by the practitioner's reference.
     public var panels: [String: [String]]
+    /// Who must show a second factor.
+    public var secondFactor: SecondFactor
     public var log: LogSettings
     /// Somebody else's authorization server, whose tokens are taken instead of our own; nil for our own.
     public var tokenIssuer: TokenIssuer?

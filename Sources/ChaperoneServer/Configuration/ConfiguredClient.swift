@@ -115,5 +115,9 @@ public struct ConfiguredUser: Hashable, Sendable {
         public var name: String
         /// Why: `self`, `parent`, `guardian`, …
         public var relation: String
+
+        /// How the record is named on pages: the relation is the site's own words, in whatever language, and is left out
+        /// where it says nothing.
+        var label: String { ["", "self"].contains(relation) ? name : "\(name), \(relation)" }
     }
 }

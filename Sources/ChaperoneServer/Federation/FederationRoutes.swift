@@ -73,11 +73,11 @@ struct ProviderChooser: Sendable {
         ChooserFacts(
             takesPasswords: takesPasswords, hasProviders: !providers.isEmpty,
             hasBoth: takesPasswords && !providers.isEmpty,
-            or: language == .spanish ? "o con una cuenta de este sitio" : "or with an account of this site",
+            or: PageTexts.texts(language)["orLocalAccount"] ?? "",
             providers: providers.map {
                 .init(
                     address: Self.address(of: $0.id, launch: launch),
-                    label: (language == .spanish ? "Continuar con " : "Continue with ") + $0.name)
+                    label: (PageTexts.texts(language)["continueWith"] ?? "") + " " + $0.name)
             })
     }
 }
@@ -100,8 +100,18 @@ struct ChooserFacts: Sendable {
 struct SignedOutPage: Page {
     static let template = "signed-out"
     let isDemo: Bool
-    let providerName: String?
-    let onward: String?
+    let lang: String
+    let t: [String: String]
+    let languageLink: String? = nil
+    let providerName: String
+    let onward: String
     /// Where the app that asked for the sign-out wants the person to go.
     let back: String?
+
+    init(_ frame: PageFrame, providerName: String, onward: String, back: String?) {
+        (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
+        self.providerName = providerName
+        self.onward = onward
+        self.back = back
+    }
 }

@@ -26,7 +26,7 @@ struct Listener {
 extension Router<SideContext> {
     /// A router whose every answer has the security headers and whose errors have a face of ours.
     static func side(
-        headers: SecurityHeaders = SecurityHeaders(), face: @escaping @Sendable (HTTPError) throws -> Response
+        headers: SecurityHeaders = SecurityHeaders(), face: @escaping @Sendable (HTTPError, Request) throws -> Response
     ) -> Router<SideContext> {
         let router = Router(context: SideContext.self, options: .autoGenerateHeadEndpoints)
         router.middlewares.add(SecurityHeadersMiddleware<SideContext>(headers: headers))
@@ -51,7 +51,7 @@ extension Router<SideContext> {
 /// Gives errors that no route answered a face of ours.
 struct ErrorMiddleware: RouterMiddleware {
     typealias Context = SideContext
-    let face: @Sendable (HTTPError) throws -> Response
+    let face: @Sendable (HTTPError, Request) throws -> Response
 
     func handle(
         _ request: Request, context: SideContext, next: (Request, SideContext) async throws -> Response
@@ -61,10 +61,10 @@ struct ErrorMiddleware: RouterMiddleware {
             guard !request.uri.path.contains("//") else { throw HTTPError(.notFound) }
             return try await next(request, context)
         } catch let error as HTTPError {
-            return try face(error)
+            return try face(error, request)
         } catch {
             context.logger.error("a request failed", metadata: ["error": "\(error)"])
-            return try face(HTTPError(.internalServerError))
+            return try face(HTTPError(.internalServerError), request)
         }
     }
 }

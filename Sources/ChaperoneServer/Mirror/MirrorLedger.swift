@@ -157,17 +157,20 @@ extension MirrorLedger {
         let totals = Finding.allCases.map { "<li>\($0.rawValue): <b>\(total($0))</b></li>" }.joined()
         return """
             <!doctype html>
-            <html lang="en"><head><meta charset="utf-8"><title>Chaperone mirror</title><style>
+            <html lang="en"><head><meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1"><title>Chaperone mirror</title><style>
             body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}
             table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;text-align:left;border-bottom:1px solid #ddd}
             tr.leaks td:first-child{color:#b00020;font-weight:bold}tr.breaks td:first-child{color:#8a5a00;font-weight:bold}
-            </style></head><body><h1>What would change with Chaperone in front</h1>
+            .table{overflow-x:auto}
+            </style></head><body><main><h1>What would change with Chaperone in front</h1>
             <p>\(seen) requests up to \(Self.escaped(Timestamp.text(seconds: time / 1000))); \(unreadable) lines were no
             requests. Nothing was answered and nothing was asked of the protected server.</p><ul>\(totals)</ul>
-            <table><thead><tr><th>finding</th><th>client</th><th>type</th><th>reason</th><th>requests</th>
-            <th>such as</th><th>last seen</th></tr></thead><tbody>
+            <div class="table" tabindex="0" role="region" aria-label="Findings"><table><thead><tr><th scope="col">finding</th>
+            <th scope="col">client</th><th scope="col">type</th><th scope="col">reason</th><th scope="col">requests</th>
+            <th scope="col">such as</th><th scope="col">last seen</th></tr></thead><tbody>
             \(cells.joined(separator: "\n"))
-            </tbody></table></body></html>
+            </tbody></table></div></main></body></html>
 
             """
     }

@@ -7,16 +7,39 @@ internal import OAuthCore
 struct IndexPageFacts: Page {
     static let template = "index"
     let isDemo: Bool
+    let lang: String
+    let t: [String: String]
+    let languageLink: String?
     let demoApp: String
     let fhirBase: String
     let smartConfiguration: String
     let metadata: String
+
+    init(_ frame: PageFrame, _ addresses: Addresses) {
+        (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
+        languageLink = "?lang=\(frame.language.other.rawValue)"
+        demoApp = addresses.demoApp
+        fhirBase = addresses.fhirBase
+        smartConfiguration = addresses.smartConfiguration
+        metadata = addresses.metadata
+    }
+
+    /// Where the page leads.
+    struct Addresses: Sendable {
+        let demoApp: String
+        let fhirBase: String
+        let smartConfiguration: String
+        let metadata: String
+    }
 }
 
 /// The page that asks who is there.
 struct LoginPageFacts: Page {
     static let template = "login"
     let isDemo: Bool
+    let lang: String
+    let t: [String: String]
+    let languageLink: String?
     let action = "/login"
     let launch: String
     let clientName: String
@@ -25,23 +48,15 @@ struct LoginPageFacts: Page {
     let error: String?
     let chooser: ChooserFacts
 
-    init(_ page: LoginPage, username: String, chooser: ProviderChooser = .init(), isDemo: Bool) {
-        self.isDemo = isDemo
-        self.chooser = chooser.facts(launch: page.transaction.reveal())
+    init(_ page: LoginPage, username: String, chooser: ProviderChooser = .init(), frame: PageFrame) {
+        (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
+        self.chooser = chooser.facts(launch: page.transaction.reveal(), language: frame.language)
         launch = page.transaction.reveal()
+        languageLink = frame.link(launch: launch)
         clientName = page.clientName
         self.username = username
         focusUsername = username.isEmpty
-        error = page.problem.map(Self.text)
-    }
-
-    private static func text(_ problem: LoginProblem) -> String {
-        switch problem {
-        case .wrongCredentials: "That user name and password do not belong together."
-        case .tooManyAttempts(let seconds):
-            "There were too many attempts. Try again in \(seconds < 90 ? "\(seconds) seconds" : "\((seconds + 59) / 60) minutes")."
-        case .busy: "Many people are signing in just now. Try again in a moment."
-        }
+        error = page.problem.map { frame.text($0) }
     }
 }
 
@@ -49,6 +64,9 @@ struct LoginPageFacts: Page {
 struct PatientPageFacts: Page {
     static let template = "patient"
     let isDemo: Bool
+    let lang: String
+    let t: [String: String]
+    let languageLink: String?
     let action = "/patient"
     let launch: String
     let clientName: String
@@ -69,9 +87,10 @@ struct PatientPageFacts: Page {
         let isFirst: Bool
     }
 
-    init(_ page: PatientPage, isDemo: Bool) {
-        self.isDemo = isDemo
+    init(_ page: PatientPage, frame: PageFrame) {
+        (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
         launch = page.transaction.reveal()
+        languageLink = frame.link(launch: launch)
         clientName = page.clientName
         patients = page.patients.enumerated().map { Choice(id: $1.id.text, label: $1.label, isFirst: $0 == 0) }
         hasPatients = !patients.isEmpty
@@ -85,7 +104,7 @@ struct PatientPageFacts: Page {
             "/patient?launch=\(handle)&q=\(FormParameters.encode(text))&page=\(FormParameters.encode($0))"
         }
         acceptsAnyPatient = page.acceptsAnyPatient
-        error = page.hasProblem ? "That choice is not open to you. Choose one of these." : nil
+        error = page.hasProblem ? frame.text("badPatient") : nil
     }
 }
 
@@ -93,6 +112,9 @@ struct PatientPageFacts: Page {
 struct EncounterPageFacts: Page {
     static let template = "encounter"
     let isDemo: Bool
+    let lang: String
+    let t: [String: String]
+    let languageLink: String?
     let action = "/encounter"
     let launch: String
     let clientName: String
@@ -100,13 +122,14 @@ struct EncounterPageFacts: Page {
     let encounters: [PatientPageFacts.Choice]
     let error: String?
 
-    init(_ page: EncounterPage, isDemo: Bool) {
-        self.isDemo = isDemo
+    init(_ page: EncounterPage, frame: PageFrame) {
+        (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
         launch = page.transaction.reveal()
+        languageLink = frame.link(launch: launch)
         clientName = page.clientName
         patientName = page.patient?.label
         encounters = page.encounters.enumerated().map { .init(id: $1.id.text, label: $1.label, isFirst: $0 == 0) }
-        error = page.hasProblem ? "That visit is not one of this person’s. Choose one of these." : nil
+        error = page.hasProblem ? frame.text("badEncounter") : nil
     }
 }
 
@@ -114,6 +137,9 @@ struct EncounterPageFacts: Page {
 struct ConsentPageFacts: Page {
     static let template = "consent"
     let isDemo: Bool
+    let lang: String
+    let t: [String: String]
+    let languageLink: String?
     let action = "/consent"
     let launch: String
     let clientName: String
@@ -147,16 +173,17 @@ struct ConsentPageFacts: Page {
         let isSensitive: Bool
     }
 
-    init(_ page: ConsentPage, logoutCSRF: String, isDemo: Bool) {
-        self.isDemo = isDemo
+    init(_ page: ConsentPage, logoutCSRF: String, frame: PageFrame) {
+        (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
         self.logoutCSRF = logoutCSRF
         launch = page.transaction.reveal()
+        languageLink = frame.link(launch: launch)
         clientName = page.clientName
         isTrusted = page.clientIsTrusted
         redirectHost = page.redirectHost
         personName = page.personName
         patientName = page.patient.map { "\($0.label) (Patient/\($0.id.text))" }
-        let items = page.offer.items.map(Self.item)
+        let items = page.offer.items.map { Self.item($0, frame.language.sentences) }
         let asked = zip(page.offer.items, items).filter { $1.value.contains("/") }
         records = asked.filter { !$0.0.isSensitive }.map(\.1)
         sensitive = asked.filter { $0.0.isSensitive }.map(\.1)
@@ -167,16 +194,20 @@ struct ConsentPageFacts: Page {
         // The duration follows from what is asked: the sentence must stay true when the line is unticked.
         duration =
             others.contains { $0.value == "offline_access" }
-            ? "Until you end it, while the app keeps using it; less if you untick “Keep this access” below"
-            : "For this session only"
+            ? frame.text("durationOffline") : frame.text("durationSession")
     }
 
-    private static func item(_ item: ConsentOffer.Item) -> Item {
+    private static func item(_ item: ConsentOffer.Item, _ language: ScopeSentences.Language) -> Item {
         Item(
-            field: item.field, value: item.value, sentence: item.sentence, hasParts: !item.parts.isEmpty,
+            field: item.field, value: item.value,
+            sentence: ScopeSentences.sentence(ofScope: item.value, language: language) ?? item.sentence,
+            hasParts: !item.parts.isEmpty,
             count: item.parts.count,
             parts: item.parts.map {
-                Part(field: $0.field, value: $0.value, label: $0.label, isSensitive: $0.isSensitive)
+                Part(
+                    field: $0.field, value: $0.value,
+                    label: ScopeSentences.label(ofPart: $0.value, language: language) ?? $0.label,
+                    isSensitive: $0.isSensitive)
             })
     }
 }
@@ -185,12 +216,15 @@ struct ConsentPageFacts: Page {
 struct LeavingPageFacts: Page {
     static let template = "leaving"
     let isDemo: Bool
+    let lang: String
+    let t: [String: String]
+    let languageLink: String?
     let clientName: String
     let redirectHost: String
     let location: String
 
-    init(_ page: LeavingPage, isDemo: Bool) {
-        self.isDemo = isDemo
+    init(_ page: LeavingPage, frame: PageFrame) {
+        (isDemo, lang, t, languageLink) = (frame.isDemo, frame.lang, frame.t, nil)
         clientName = page.clientName
         redirectHost = page.redirectHost
         location = page.location
@@ -201,6 +235,9 @@ struct LeavingPageFacts: Page {
 struct MessagePage: Page {
     static let template = "message"
     let isDemo: Bool
+    let lang: String
+    let t: [String: String]
+    let languageLink: String?
     let heading: String
     let text: String
     let hasAdvice: Bool
@@ -208,13 +245,16 @@ struct MessagePage: Page {
     let code: String?
     let detail: String?
 
-    init(isDemo: Bool, heading: String, text: String, advice: [String] = [], code: String? = nil, detail: String? = nil)
-    {
-        self.isDemo = isDemo
-        self.heading = heading
-        self.text = text
+    /// The page of the texts under these keys. Code and detail are for developers, and in English.
+    init(
+        _ frame: PageFrame, heading: String, text: String, advice: [String] = [], code: String? = nil,
+        detail: String? = nil
+    ) {
+        (isDemo, lang, t, languageLink) = (frame.isDemo, frame.lang, frame.t, nil)
+        self.heading = frame.text(heading)
+        self.text = frame.text(text)
         hasAdvice = !advice.isEmpty
-        self.advice = advice
+        self.advice = advice.map { frame.text($0) }
         self.code = code
         self.detail = detail
     }
@@ -224,7 +264,17 @@ struct MessagePage: Page {
 struct LogoutPage: Page {
     static let template = "logout"
     let isDemo: Bool
+    let lang: String
+    let t: [String: String]
+    let languageLink: String?
     let csrf: String
     /// What the app that asks sent with it.
     let parameters: [LogoutTarget.Parameter]
+
+    init(_ frame: PageFrame, csrf: String, parameters: [LogoutTarget.Parameter]) {
+        (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
+        languageLink = "?lang=\(frame.language.other.rawValue)"
+        self.csrf = csrf
+        self.parameters = parameters
+    }
 }

@@ -27,16 +27,28 @@ struct LaunchRoutes: Sendable {
         }
         router.post("/oauth/authorize") { request, context in
             // A query beside the body would be a second place for the same parameters.
-            guard request.uri.query == nil else { return try pages.error(Self.mixed) }
+            guard request.uri.query == nil else { return try pages.error(Self.mixed, request.language()) }
             return try await form(of: request, repetition: .noted) { form, body in
-                guard session(of: request) != nil else { return try againByGet(body) }
+                guard session(of: request) != nil else { return try againByGet(body, request) }
                 return try await authorize(form, request, context)
             }
         }
-        for path in ["/login", "/patient", "/encounter", "/consent"] {
+        for path in ["/login", "/login/code", "/patient", "/encounter", "/consent"] {
             router.get(RouterPath(path)) { request, _ in try await show(request) }
         }
         router.post("/login") { request, context in try await page(request) { try await login($0, request, context) } }
+        router.post("/login/code") { request, context in
+            try await page(request) { try await secondFactor($0, request, context) }
+        }
+        router.post("/login/continue") { request, context in
+            try await page(request) { form in
+                let answer = await interaction.resume(
+                    transaction: Secret(form["launch"] ?? ""), session: session(of: request),
+                    from: context.origin(of: request))
+                return try respond(answer, to: request, isForm: false)
+            }
+        }
+        router.refuseOthers(on: "/login/continue", than: .post)
         router.post("/patient") { request, context in
             try await page(request) { try await choosePatient($0, request, context) }
         }
@@ -53,12 +65,14 @@ struct LaunchRoutes: Sendable {
             try await form(of: request, repetition: .noted) { form, body in
                 // An app's own form (RP-Initiated Logout §2) asks; only a form of our page signs out.
                 guard form["csrf"] != nil, !request.isFromAnotherSite else {
-                    return try againByGet(body, "/oauth/logout")
+                    return try againByGet(body, request, to: "/oauth/logout")
                 }
                 return try await logout(form, request, context)
             }
         }
-        for path in ["/oauth/authorize", "/login", "/patient", "/encounter", "/consent", "/oauth/logout"] {
+        for path in [
+            "/oauth/authorize", "/login", "/login/code", "/patient", "/encounter", "/consent", "/oauth/logout",
+        ] {
             router.refuseOthers(on: path, than: .get, .post)
         }
     }
@@ -85,8 +99,10 @@ struct LaunchRoutes: Sendable {
     ///
     /// A browser leaves a Lax cookie out of a form that another site's page posts, but takes a new one from the answer:
     /// that page could replace a person's session. By GET the cookie comes along (RFC 6265bis §5.6.7.1).
-    private func againByGet(_ body: [UInt8], _ path: String = "/oauth/authorize") throws -> Response {
-        guard body.count <= Self.queryLimit else { return try tooLarge() }
+    private func againByGet(
+        _ body: [UInt8], _ request: Request, to path: String = "/oauth/authorize"
+    ) throws -> Response {
+        guard body.count <= Self.queryLimit else { return try tooLarge(request) }
         return Answers.seeOther("\(path)?" + Self.queryText(body))
     }
 
@@ -101,11 +117,11 @@ struct LaunchRoutes: Sendable {
 
     private func show(_ request: Request) async throws -> Response {
         try await query(of: request) { form in
-            guard let handle = form["launch"] else { return try pages.notFound() }
+            guard let handle = form["launch"] else { return try pages.notFound(request.language()) }
             let answer = await interaction.show(
                 transaction: Secret(handle), search: PatientSearch(text: form["q"] ?? "", page: form["page"]),
                 session: session(of: request))
-            return try respond(answer, to: request, isForm: true)
+            return request.remembering(try respond(answer, to: request, isForm: true))
         }
     }
 
@@ -117,6 +133,17 @@ struct LaunchRoutes: Sendable {
             transaction: handle, username: username, password: Secret(form["password"] ?? ""),
             session: session(of: request), from: context.origin(of: request))
         return try respond(answer, to: request, isForm: false, username: username)
+    }
+
+    private func secondFactor(
+        _ form: FormParameters, _ request: Request, _ context: SideContext
+    ) async throws -> Response {
+        let handle = Secret(form["launch"] ?? "")
+        if form["cancel"] != nil { return try await cancel(handle, request, context) }
+        let answer = await interaction.secondFactor(
+            transaction: handle, code: Secret(form["code"] ?? ""), session: session(of: request),
+            from: context.origin(of: request))
+        return try respond(answer, to: request, isForm: false)
     }
 
     private func choosePatient(
@@ -159,43 +186,41 @@ struct LaunchRoutes: Sendable {
     private func askLogout(_ request: Request, _ target: LogoutTarget?) throws -> Response {
         guard let token = logoutToken(request) else {
             // Nobody is signed in, so there is nothing to ask.
-            return try target.map { Answers.seeOther($0.location) } ?? signedOut()
+            return try target.map { Answers.seeOther($0.location) } ?? signedOut(request)
         }
-        return try pages.page(
-            LogoutPage(isDemo: pages.isDemo, csrf: token, parameters: target?.parameters ?? []),
-            formTargets: target.map { [$0.registered] } ?? [])
+        let page = LogoutPage(pages.frame(request.language()), csrf: token, parameters: target?.parameters ?? [])
+        return request.remembering(try pages.page(page, formTargets: target.map { [$0.registered] } ?? []))
     }
 
     private func logout(_ form: FormParameters, _ request: Request, _ context: SideContext) async throws -> Response {
-        guard let token = logoutToken(request) else { return try signedOut() }
+        guard let token = logoutToken(request) else { return try signedOut(request) }
         // Only a page of this session knows the token: nobody signs a person out from elsewhere.
         let target = logoutTargets.target(of: form)
         guard let sent = form["csrf"], Secret(sent) == Secret(token) else { return try askLogout(request, target) }
         let onward = await federation.endSessionLocation(session: session(of: request))
         let answer = await interaction.signOut(session: session(of: request), from: context.origin(of: request))
-        if case .unavailable = answer.outcome { return try pages.unavailable() }
+        if case .unavailable = answer.outcome { return try pages.unavailable(request.language()) }
         var response =
-            try onward.map { try signedOut(onward: $0, target) }
+            try onward.map { try signedOut(request, onward: $0, target) }
             ?? Answers.seeOther(target?.location ?? "/oauth/logout")
         setCookie(answer.session, on: &response)
         return response
     }
 
-    private func signedOut() throws -> Response {
-        try pages.page(
-            MessagePage(
-                isDemo: pages.isDemo, heading: "You are signed out",
-                text: "Apps that you have allowed keep the access that you gave them."))
+    private func signedOut(_ request: Request) throws -> Response {
+        let frame = pages.frame(request.language())
+        return try pages.page(MessagePage(frame, heading: "signedOutHeading", text: "signedOutText"))
     }
 
     /// The page that leads on to signing out at the provider. It goes there by itself, by a refresh and not by a redirect:
     /// browsers hold redirects that answer a form to the page's `form-action`.
     private func signedOut(
-        onward: (location: String, name: String), _ target: LogoutTarget?
+        _ request: Request, onward: (location: String, name: String), _ target: LogoutTarget?
     ) throws -> Response {
         var response = try pages.page(
             SignedOutPage(
-                isDemo: pages.isDemo, providerName: onward.name, onward: onward.location, back: target?.location))
+                pages.frame(request.language()), providerName: onward.name, onward: onward.location,
+                back: target?.location))
         if let name = HTTPField.Name("Refresh") { response.headers[name] = "0; url=\(onward.location)" }
         return response
     }
@@ -217,8 +242,8 @@ struct LaunchRoutes: Sendable {
         switch answer.outcome {
         case .page(let page): response = try self.page(page, request, isForm: isForm, username: username)
         case .redirect(let redirect): response = Answers.seeOther(redirect.location)
-        case .shownToUser(let error): response = try pages.error(error)
-        case .unavailable: response = try pages.unavailable()
+        case .shownToUser(let error): response = try pages.error(error, request.language())
+        case .unavailable: response = try pages.unavailable(request.language())
         }
         setCookie(answer.session, on: &response)
         return response
@@ -227,30 +252,44 @@ struct LaunchRoutes: Sendable {
     private func page(
         _ page: InteractionPage, _ request: Request, isForm: Bool, username: String
     ) throws -> Response {
+        let frame = pages.frame(request.language(wished: page.uiLocales))
         switch page {
         case .login(let login):
             guard isForm || login.problem != nil else { return Self.toPage("/login", login.transaction) }
-            let facts = LoginPageFacts(login, username: username, chooser: pages.chooser, isDemo: pages.isDemo)
+            let facts = LoginPageFacts(login, username: username, chooser: pages.chooser, frame: frame)
             var response = try pages.page(
                 facts, status: Self.status(login.problem), formTargets: [login.redirectURI])
             if case .tooManyAttempts(let seconds) = login.problem { response.headers[.retryAfter] = "\(seconds)" }
             return response
+        case .secondFactor(let factor):
+            guard let handle = factor.transaction else { return try pages.notFound(frame.language) }
+            guard isForm || factor.problem != nil else { return Self.toPage("/login/code", handle) }
+            var response = try pages.page(
+                SecondFactorPageFacts(factor, action: "/login/code", frame: frame), status: Self.status(factor.problem),
+                formTargets: [factor.redirectURI].compactMap { $0 })
+            if case .tooManyAttempts(let seconds) = factor.problem { response.headers[.retryAfter] = "\(seconds)" }
+            return response
+        case .recoveryCodes(let codes):
+            // Shown in the answer to the form: they stand nowhere from which they could be shown again.
+            return try pages.page(
+                RecoveryCodesPageFacts(codes.codes, launch: codes.transaction, frame: frame),
+                formTargets: [codes.redirectURI].compactMap { $0 })
         case .choosePatient(let choice):
             guard isForm || choice.hasProblem else { return Self.toPage("/patient", choice.transaction) }
             return try pages.page(
-                PatientPageFacts(choice, isDemo: pages.isDemo), status: choice.hasProblem ? .badRequest : .ok,
+                PatientPageFacts(choice, frame: frame), status: choice.hasProblem ? .badRequest : .ok,
                 formTargets: [choice.redirectURI])
         case .chooseEncounter(let choice):
             guard isForm || choice.hasProblem else { return Self.toPage("/encounter", choice.transaction) }
             return try pages.page(
-                EncounterPageFacts(choice, isDemo: pages.isDemo), status: choice.hasProblem ? .badRequest : .ok,
+                EncounterPageFacts(choice, frame: frame), status: choice.hasProblem ? .badRequest : .ok,
                 formTargets: [choice.redirectURI])
         case .consent(let consent):
             guard isForm else { return Self.toPage("/consent", consent.transaction) }
-            let facts = ConsentPageFacts(consent, logoutCSRF: logoutToken(request) ?? "", isDemo: pages.isDemo)
+            let facts = ConsentPageFacts(consent, logoutCSRF: logoutToken(request) ?? "", frame: frame)
             return try pages.page(facts, formTargets: [consent.redirectURI])
         case .leaving(let leaving):
-            return try pages.page(LeavingPageFacts(leaving, isDemo: pages.isDemo), status: .badRequest)
+            return try pages.page(LeavingPageFacts(leaving, frame: frame), status: .badRequest)
         }
     }
 
@@ -258,6 +297,15 @@ struct LaunchRoutes: Sendable {
         switch problem {
         case nil: .ok
         case .wrongCredentials?: .badRequest
+        case .tooManyAttempts?: .tooManyRequests
+        case .busy?: .serviceUnavailable
+        }
+    }
+
+    static func status(_ problem: SecondFactorProblem?) -> HTTPResponse.Status {
+        switch problem {
+        case nil: .ok
+        case .wrongCode?, .wrongPassword?, .changedMeanwhile?: .badRequest
         case .tooManyAttempts?: .tooManyRequests
         case .busy?: .serviceUnavailable
         }
@@ -286,7 +334,8 @@ struct LaunchRoutes: Sendable {
     /// A form that a page of ours sent.
     private func page(_ request: Request, _ work: (FormParameters) async throws -> Response) async throws -> Response {
         guard !request.isFromAnotherSite else {
-            return try pages.error(OAuthError(.invalidRequest, "the form was not sent from a page of this site"))
+            return try pages.error(
+                OAuthError(.invalidRequest, "the form was not sent from a page of this site"), request.language())
         }
         return try await form(of: request, repetition: .refused) { form, _ in try await work(form) }
     }
@@ -296,23 +345,23 @@ struct LaunchRoutes: Sendable {
         _ work: (FormParameters, [UInt8]) async throws -> Response
     ) async throws -> Response {
         guard request.hasFormBody else {
-            var response = try pages.error(Self.notAForm)
+            var response = try pages.error(Self.notAForm, request.language())
             response.status = .unsupportedMediaType
             return response
         }
-        guard let body = try await request.wholeBody(upTo: Self.formLimit) else { return try tooLarge() }
+        guard let body = try await request.wholeBody(upTo: Self.formLimit) else { return try tooLarge(request) }
         let form: FormParameters
         // A consent page has a field for each scope and each kind within it.
         var limits = FormParameters.Limits()
         limits.maxParameters = 4096
         do { form = try FormParameters(parsing: body, repetition: repetition, limits: limits) } catch {
-            return try pages.error(error)
+            return try pages.error(error, request.language())
         }
         return try await work(form, body)
     }
 
-    private func tooLarge() throws -> Response {
-        var response = try pages.error(OAuthError(.invalidRequest, "the form is too large"))
+    private func tooLarge(_ request: Request) throws -> Response {
+        var response = try pages.error(OAuthError(.invalidRequest, "the form is too large"), request.language())
         response.status = .contentTooLarge
         return response
     }
@@ -323,7 +372,7 @@ struct LaunchRoutes: Sendable {
     ) async throws -> Response {
         let form: FormParameters
         do { form = try FormParameters(parsing: request.uri.query ?? "", repetition: .noted) } catch {
-            return try pages.error(error)
+            return try pages.error(error, request.language())
         }
         return try await work(form)
     }

@@ -17,35 +17,32 @@ struct PageAnswers: Sendable {
         return response
     }
 
+    /// What every page in a language shares.
+    func frame(_ language: PageLanguage) -> PageFrame { PageFrame(isDemo: isDemo, language: language) }
+
     /// An error that has nowhere to go but to the person.
-    func error(_ error: OAuthError) throws -> Response {
+    func error(_ error: OAuthError, _ language: PageLanguage) throws -> Response {
         try page(
             MessagePage(
-                isDemo: isDemo, heading: "That did not work", text: "Nothing was shared with any app.",
-                advice: [
-                    "Go back to the app and start again: a page like this one is valid only once and for a short time.",
-                    "If it happens again, tell the makers of the app what stands below.",
-                ], code: error.code.rawValue, detail: error.summary),
+                frame(language), heading: "failedHeading", text: "failedText",
+                advice: ["failedAdvice1", "failedAdvice2"], code: error.code.rawValue, detail: error.summary),
             status: HTTPResponse.Status(code: error.status))
     }
 
     /// Something of ours is out of order.
-    func unavailable() throws -> Response {
+    func unavailable(_ language: PageLanguage) throws -> Response {
         var response = try page(
             MessagePage(
-                isDemo: isDemo, heading: "Not available just now",
-                text: "Something on our side is out of order. Nothing was shared with any app.",
-                advice: ["Try again in a few minutes."], code: "temporarily_unavailable"),
+                frame(language), heading: "unavailableHeading", text: "unavailableText",
+                advice: ["unavailableAdvice"], code: "temporarily_unavailable"),
             status: .serviceUnavailable)
         response.headers[.retryAfter] = "30"
         return response
     }
 
     /// There is no such page.
-    func notFound() throws -> Response {
+    func notFound(_ language: PageLanguage) throws -> Response {
         try page(
-            MessagePage(
-                isDemo: isDemo, heading: "There is no such page",
-                text: "The address may be mistyped, or the page was valid only once."), status: .notFound)
+            MessagePage(frame(language), heading: "notFoundHeading", text: "notFoundText"), status: .notFound)
     }
 }

@@ -46,9 +46,26 @@ struct BrandBundle: Sendable {
         guard let identifier = brands[0].resource["identifier"]?.array?.first, identifier["value"]?.string != nil else {
             throw Unusable(description: "the first brand is this server's and needs an identifier")
         }
+        let named = brands.filter { ($0.resource["identifier"]?.array ?? []).contains(identifier) }
+        guard named.count == 1 else {
+            throw Unusable(description: "the identifier of this server's brand stands on another brand too")
+        }
+        guard Self.absences(in: bundle).isSubset(of: ["asked-declined", "asked-unknown"]) else {
+            throw Unusable(
+                description: "data are absent from the brands for another reason than that somebody was asked")
+        }
         self.identifier = identifier
         self.bytes = bundle.serialized
         entityTag = "W/\"" + Base64URL.encode(SHA256Hash.of(bundle.serialized)).prefix(22) + "\""
+    }
+
+    /// The codes of every data-absent-reason in the Bundle (SMART 2.2 brands, must-support).
+    private static func absences(in value: JSONValue) -> Set<String> {
+        let url = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+        var found: Set<String> = []
+        if value["url"]?.string == url { found.insert(value["valueCode"]?.string ?? "") }
+        for part in (value.object?.map(\.value) ?? []) + (value.array ?? []) { found.formUnion(absences(in: part)) }
+        return found
     }
 
     private static func check(_ endpoint: JSONValue, at address: String, _ referenced: Set<String>) throws {

@@ -91,7 +91,7 @@ struct ConfiguredIdentities {
         var fhirUser: InstanceKey?
         if let reference = user.fhirUser, case .relative(let key, nil) = LiteralReference(reference) { fhirUser = key }
         let patients = user.patients.compactMap { patient in
-            ResourceID(patient.id).map { LinkedPatient(id: $0, label: "\(patient.name), \(patient.relation)") }
+            ResourceID(patient.id).map { LinkedPatient(id: $0, label: patient.label) }
         }
         // Another server on the same database may have been faster; then the account is there, which is what we want.
         _ = try await server.accounts.add(

@@ -87,8 +87,9 @@ struct GatewayLookup: Sendable {
         let given = (name?["given"]?.array ?? []).compactMap(\.string)
         let words = (given + [name?["family"]?.string].compactMap { $0 }).joined(separator: " ")
         let text = name?["text"]?.string ?? words
-        let born = resource["birthDate"]?.string.map { ", born \($0)" } ?? ""
-        return LinkedPatient(id: id, label: String((text.isEmpty ? "Patient \(id.text)" : text).prefix(120)) + born)
+        // No words of ours: the label stands on pages of either language.
+        let born = resource["birthDate"]?.string.map { " (\($0))" } ?? ""
+        return LinkedPatient(id: id, label: String((text.isEmpty ? "Patient/\(id.text)" : text).prefix(120)) + born)
     }
 
     // MARK: - encounters
@@ -118,7 +119,7 @@ struct GatewayLookup: Sendable {
         let type = resource["type"]?.array?.first
         let kind =
             type?["text"]?.string ?? type?["coding"]?.array?.first?["display"]?.string
-            ?? resource["class"]?["display"]?.string ?? resource["class"]?["code"]?.string ?? "Visit"
+            ?? resource["class"]?["display"]?.string ?? resource["class"]?["code"]?.string ?? "Encounter/\(id.text)"
         let day = resource["period"]?["start"]?.string.map { ", \($0.prefix(10))" } ?? ""
         return ContextLookup.Encounter(id: id, label: String(kind.prefix(120)) + day)
     }

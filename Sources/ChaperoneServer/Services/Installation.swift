@@ -98,7 +98,8 @@ public struct Installation: Sendable {
     func adminAPI(explaining explainer: RequestExplainer?) -> AdminAPI {
         AdminAPI(
             stores: server.stores, audit: auditReader, auditSide: auditSide, accounts: server.accounts,
-            access: server.access, keyKeeper: server.keyKeeper, trail: server.audit,
+            secondFactors: server.secondFactors, access: server.access, keyKeeper: server.keyKeeper,
+            trail: server.audit,
             clock: clock, random: random, explainer: explainer,
             issuers: Dictionary(
                 configuration.signIn.providers.map { ($0.id, $0.issuer) }, uniquingKeysWith: { first, _ in first }))
@@ -140,6 +141,7 @@ public struct Installation: Sendable {
                 + provider.source.word
         }
         lines += configuration.panels.sorted { $0.key < $1.key }.map { "panel \($0.key): \($0.value.sorted())" }
+        lines.append(configuration.secondFactor.description)
         lines +=
             configuration.audit.retention.map { "retention \($0)" } + configuration.audit.feeds.map { "feed \($0)" }
         lines += configuration.audit.organizations.sorted { $0.key < $1.key }.map { "organization \($0)" }
@@ -197,6 +199,7 @@ extension Configuration {
         result.sessionIdleLimit = Int64(lifetimes.session)
         result.isDemonstration = isDemo
         result.takesPasswords = signIn.takesPasswords
+        result.secondFactor = secondFactor.policy
         result.defaultStyleURL = issuer.text + StyleDocument.path
         if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }
         return result

@@ -347,8 +347,13 @@ extension InMemoryAuthorizationStore.State {
     }
 
     mutating func endSessions(of subject: SubjectID) {
-        endLaunches(of: subject)
-        sessions = sessions.filter { $0.value.signIn?.subject != subject }
+        endSessions { ($0.signIn ?? $0.pending)?.subject == subject }
+    }
+
+    mutating func endSessions(where matches: (BrowserSession) -> Bool) {
+        let ended = Set(sessions.values.filter(matches).map(\.id))
+        transactions = transactions.filter { !ended.contains($0.value.session) }
+        sessions = sessions.filter { !ended.contains($0.key) }
     }
 
     mutating func endLaunches(of subject: SubjectID) {

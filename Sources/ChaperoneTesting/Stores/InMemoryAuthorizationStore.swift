@@ -13,6 +13,7 @@ public final class InMemoryAuthorizationStore: Sendable {
         var users: [SubjectID: UserAccount] = [:]
         var links: [SubjectID: MemberLink] = [:]
         var throttle: [ThrottleKey: ThrottleCount] = [:]
+        var secondFactors: [SubjectID: StoredSecondFactor] = [:]
         var sessions: [SessionID: BrowserSession] = [:]
         var launches: [SecretHash: EHRLaunch] = [:]
         var transactions: [TransactionID: AuthorizationTransaction] = [:]
@@ -46,7 +47,8 @@ public final class InMemoryAuthorizationStore: Sendable {
     /// This store as all the stores that a server needs.
     public var stores: AuthorizationStores {
         AuthorizationStores(
-            clients: self, users: self, memberLinks: self, throttle: self, sessions: self, transactions: self,
+            clients: self, users: self, memberLinks: self, throttle: self, secondFactors: self, sessions: self,
+            transactions: self,
             launches: self, grants: self, consents: self, codes: self, refreshTokens: self, revocations: self,
             referenceTokens: self, pushedRequests: self, replayCache: self, keys: self,
             externalLogins: self, pendingLogins: self, outbox: self, sweep: self)
@@ -196,9 +198,14 @@ extension InMemoryAuthorizationStore: SessionStore {
     ) async throws -> SessionReplacement {
         state.withLock { state in
             guard state.sessions[old] != nil else { return .sessionGone }
-            guard let account = new.signIn.flatMap({ state.users[$0.subject] }), !account.isDisabled,
-                account.passwordHash == verified
+            guard let signIn = new.signIn ?? new.pending, let account = state.users[signIn.subject],
+                !account.isDisabled, account.passwordHash == verified
             else { return .accountChanged }
+            if let signIn = new.signIn, !signIn.authentication.isMultiFactor,
+                state.secondFactors[signIn.subject]?.factor.isConfirmed == true
+            {
+                return .accountChanged
+            }
             state.sessions[old] = nil
             state.sessions[new.id] = new
             for (id, launch) in state.transactions where launch.session == old {

@@ -65,8 +65,14 @@ public struct OpenIDConfiguration: Hashable, Sendable {
                 ("claim_types_supported", ["normal"]),
                 (
                     "claims_supported",
-                    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "fhirUser"]
+                    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "fhirUser"]
                 ),
+                (
+                    "acr_values_supported",
+                    metadata.server.authenticationClasses.isEmpty
+                        ? nil : .strings(metadata.server.authenticationClasses)
+                ),
+                ("ui_locales_supported", ["en", "es"]),
                 ("claims_parameter_supported", false),
                 ("request_parameter_supported", false),
                 // The default of this one is true.

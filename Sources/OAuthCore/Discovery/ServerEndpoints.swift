@@ -49,15 +49,18 @@ public struct ServerCapabilities: Hashable, Sendable {
     public var assertionAlgorithms: [SignatureAlgorithm]
     /// Scopes to show; need not be all.
     public var scopes: [String]
+    /// The classes that the authentication of a person can have, the weaker first.
+    public var authenticationClasses: [String]
 
     /// Makes a description.
     public init(
         grantTypes: [GrantType], authenticationMethods: [ClientAuthenticationMethod],
-        assertionAlgorithms: [SignatureAlgorithm], scopes: [String]
+        assertionAlgorithms: [SignatureAlgorithm], scopes: [String], authenticationClasses: [String] = []
     ) {
         self.grantTypes = grantTypes
         self.authenticationMethods = authenticationMethods
         self.assertionAlgorithms = assertionAlgorithms
         self.scopes = scopes
+        self.authenticationClasses = authenticationClasses
     }
 }

@@ -62,6 +62,12 @@ enum AuthorizationChecks {
         return age
     }
 
+    /// A list of words that are wishes only (OpenID Connect Core §3.1.2.1): what is no such list is not looked at (U-17).
+    static func words(_ name: String, of form: FormParameters) -> [String] {
+        guard let text = form[name], text.utf8.count <= 1024, text.isVisibleASCII else { return [] }
+        return text.split(separator: " ").prefix(16).map(String.init)
+    }
+
     static func limited(_ name: String, of form: FormParameters, to maxBytes: Int) throws(OAuthError) -> String? {
         guard let text = form[name] else { return nil }
         guard text.utf8.count <= maxBytes else { throw OAuthError(.invalidRequest, "\(name) is too long") }

@@ -26,6 +26,11 @@ public struct AuthorizationRequest: Hashable, Sendable {
     /// A hint at the account; shown nowhere unescaped and believed nowhere.
     public let loginHint: String?
 
+    /// The classes of authentication that are asked for, the best first.
+    public let acrValues: [String]
+    /// The languages that the pages are asked for in, the best first.
+    public let uiLocales: [String]
+
     /// The values of `prompt` (OpenID Connect Core §3.1.2.1).
     public enum Prompt: String, CaseIterable, Hashable, Sendable {
         case none, login, consent
@@ -74,6 +79,8 @@ public struct AuthorizationRequest: Hashable, Sendable {
         prompts = try AuthorizationChecks.prompts(form)
         maxAge = try AuthorizationChecks.maxAge(form)
         loginHint = try AuthorizationChecks.limited("login_hint", of: form, to: 255)
+        acrValues = AuthorizationChecks.words("acr_values", of: form)
+        uiLocales = AuthorizationChecks.words("ui_locales", of: form)
         self.clientID = client
         self.redirect = redirect
         self.state = state

@@ -19,14 +19,16 @@ public struct IDTokenClaims: Hashable, Sendable {
     public let nonce: String?
     /// How strongly the user was authenticated.
     public let authenticationContext: String?
+    /// The methods by which the user was authenticated (RFC 8176).
+    public let authenticationMethods: [String]
     /// The user's own resource as an absolute URL below the FHIR base; only with the scope `fhirUser`.
     public let fhirUser: String?
 
     /// Makes claims; the FHIR base makes the user's reference absolute.
     public init(
         issuer: String, subject: SubjectID, clientID: ClientID, issuedAt: Int64, expiresAt: Int64,
-        authenticatedAt: Int64, nonce: String?, authenticationContext: String?, fhirUser: InstanceKey?,
-        fhirBase: String
+        authenticatedAt: Int64, nonce: String?, authenticationContext: String?,
+        authenticationMethods: [String] = [], fhirUser: InstanceKey?, fhirBase: String
     ) {
         self.issuer = issuer
         self.subject = subject
@@ -36,6 +38,7 @@ public struct IDTokenClaims: Hashable, Sendable {
         self.authenticatedAt = authenticatedAt
         self.nonce = nonce
         self.authenticationContext = authenticationContext
+        self.authenticationMethods = authenticationMethods
         self.fhirUser = fhirUser.map { "\(fhirBase)/\($0)" }
     }
 
@@ -53,6 +56,8 @@ public struct IDTokenClaims: Hashable, Sendable {
         authenticatedAt = try claims.time("auth_time")
         nonce = try claims.optionalText("nonce")
         authenticationContext = try claims.optionalText("acr")
+        // A hint is asked who it is about, not how they proved it.
+        authenticationMethods = []
         fhirUser = try claims.optionalText("fhirUser")
     }
 
@@ -62,6 +67,7 @@ public struct IDTokenClaims: Hashable, Sendable {
             ("iss", .string(issuer)), ("sub", .string(subject.text)), ("aud", .string(clientID.text)),
             ("iat", .int(issuedAt)), ("exp", .int(expiresAt)), ("auth_time", .int(authenticatedAt)),
             ("nonce", nonce.map { .string($0) }), ("acr", authenticationContext.map { .string($0) }),
+            ("amr", authenticationMethods.isEmpty ? nil : .array(authenticationMethods.map { .string($0) })),
             ("fhirUser", fhirUser.map { .string($0) }),
         ])
     }

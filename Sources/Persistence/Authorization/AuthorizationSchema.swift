@@ -24,6 +24,7 @@ enum AuthorizationSchema {
                     """)
         }
         migrator.registerMigration("external logins") { try $0.execute(sql: externalLogins) }
+        migrator.registerMigration("011 second factors") { try $0.execute(sql: secondFactors) }
         return migrator
     }
 
@@ -60,6 +61,34 @@ enum AuthorizationSchema {
             methods     TEXT NOT NULL,
             sealed_hint TEXT
         ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let secondFactors = """
+        CREATE TABLE second_factor (
+            subject      TEXT PRIMARY KEY REFERENCES user_account (subject),
+            sealed       TEXT NOT NULL,
+            created_at   INTEGER NOT NULL,
+            confirmed_at INTEGER,
+            last_step    INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER second_factor_forward BEFORE UPDATE ON second_factor
+            WHEN OLD.confirmed_at IS NOT NULL
+                AND (NEW.confirmed_at IS NOT OLD.confirmed_at OR NEW.last_step < OLD.last_step)
+        BEGIN SELECT RAISE(ABORT, 'a confirmed factor only goes forward'); END;
+
+        CREATE TABLE recovery_code (
+            subject TEXT NOT NULL REFERENCES second_factor (subject) ON DELETE CASCADE,
+            hash    BLOB NOT NULL CHECK (length(hash) = 32),
+            PRIMARY KEY (subject, hash)
+        ) STRICT, WITHOUT ROWID;
+
+        ALTER TABLE session ADD COLUMN authentication TEXT;
+        ALTER TABLE session ADD COLUMN pending_subject TEXT REFERENCES user_account (subject);
+        ALTER TABLE session ADD COLUMN pending_at INTEGER
+            CHECK ((pending_subject IS NULL) = (pending_at IS NULL) AND (subject IS NULL OR pending_subject IS NULL));
+        ALTER TABLE session ADD COLUMN pending_authentication TEXT;
+        CREATE INDEX session_pending ON session (pending_subject) WHERE pending_subject IS NOT NULL;
+        ALTER TABLE access_grant ADD COLUMN authentication TEXT;
         """
 
     private static let registry = """

@@ -48,7 +48,8 @@ public struct SQLiteAuthorizationDatabase: Sendable {
         AuthorizationStores(
             clients: SQLiteClientStore(pool: pool), users: SQLiteUserStore(pool: pool),
             memberLinks: SQLiteMemberLinkStore(pool: pool), throttle: SQLiteLoginThrottleStore(pool: pool),
-            sessions: SQLiteSessionStore(pool: pool), transactions: SQLiteTransactionStore(pool: pool),
+            secondFactors: SQLiteSecondFactorStore(pool: pool), sessions: SQLiteSessionStore(pool: pool),
+            transactions: SQLiteTransactionStore(pool: pool),
             launches: SQLiteLaunchStore(pool: pool), grants: SQLiteGrantStore(pool: pool),
             consents: SQLiteConsentStore(pool: pool), codes: SQLiteCodeStore(pool: pool),
             refreshTokens: SQLiteRefreshTokenStore(pool: pool), revocations: SQLiteRevocationStore(pool: pool),

@@ -53,8 +53,8 @@ struct SQLiteGrantStore: GrantStore {
         try database.execute(
             sql: """
                 INSERT INTO access_grant (id, client_id, subject, patient, scopes, launch, program, fhir_base, nonce,
-                    authenticated_at, created_at, expires_at)
-                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+                    authenticated_at, created_at, expires_at, authentication)
+                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
                 WHERE EXISTS (SELECT 1 FROM client WHERE id = ?2 AND status = 'active')
                     AND (?3 IS NULL OR EXISTS (SELECT 1 FROM user_account WHERE subject = ?3 AND is_disabled = 0))
                 ON CONFLICT DO NOTHING
@@ -62,7 +62,7 @@ struct SQLiteGrantStore: GrantStore {
             arguments: [
                 grant.id.text, grant.clientID.text, grant.subject?.text, grant.launch.patient?.text,
                 grant.scopes.text, grant.launch.stored.blob, grant.program.rawValue, grant.fhirBase, grant.nonce,
-                grant.authenticatedAt, grant.createdAt, grant.expiresAt,
+                grant.authenticatedAt, grant.createdAt, grant.expiresAt, grant.authentication?.stored.text,
             ])
         return database.changesCount == 1
     }
@@ -83,7 +83,8 @@ extension Grant {
             subject: (row["subject"] as String?).map { SubjectID($0) }, scopes: try ScopeSet(stored: row["scopes"]),
             launch: try LaunchContext(stored: try JSONValue(blob: row["launch"])),
             program: try APIProgram(rawValue: row["program"]).orCorrupt("program"), fhirBase: row["fhir_base"],
-            nonce: row["nonce"], authenticatedAt: row["authenticated_at"], createdAt: row["created_at"],
+            nonce: row["nonce"], authenticatedAt: row["authenticated_at"],
+            authentication: try AuthenticationContext(stored: row["authentication"]), createdAt: row["created_at"],
             expiresAt: row["expires_at"],
             revocation: try revokedAt.map {
                 GrantRevocation(

@@ -31,7 +31,8 @@ struct SQLiteRevocationStore: RevocationStore {
                     sql: "UPDATE user_account SET is_disabled = 1 WHERE subject = ? AND is_disabled = 0",
                     arguments: [subject.text])
                 guard database.changesCount == 1 else { return nil }
-                try database.execute(sql: "DELETE FROM session WHERE subject = ?", arguments: [subject.text])
+                try database.execute(
+                    sql: "DELETE FROM session WHERE subject = ?1 OR pending_subject = ?1", arguments: [subject.text])
                 try database.execute(
                     sql: "DELETE FROM remembered_consent WHERE subject = ?", arguments: [subject.text])
                 entries =

@@ -34,12 +34,15 @@ struct SQLiteSessionStore: SessionStore {
     private static func insert(_ session: BrowserSession, in database: Database) throws {
         try database.execute(
             sql: """
-                INSERT INTO session (id, subject, authenticated_at, created_at, expires_at, last_seen_at)
-                VALUES (?, ?, ?, ?, ?, ?)
+                INSERT INTO session (id, subject, authenticated_at, authentication, pending_subject, pending_at,
+                    pending_authentication, created_at, expires_at, last_seen_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 session.id.hash.blob, session.signIn?.subject.text, session.signIn?.authenticatedAt,
-                session.createdAt, session.expiresAt, session.lastSeenAt,
+                session.signIn?.authentication.stored.text, session.pending?.subject.text,
+                session.pending?.authenticatedAt, session.pending?.authentication.stored.text, session.createdAt,
+                session.expiresAt, session.lastSeenAt,
             ])
     }
 
@@ -50,12 +53,15 @@ struct SQLiteSessionStore: SessionStore {
             let exists = try Bool.fetchOne(
                 database, sql: "SELECT EXISTS (SELECT 1 FROM session WHERE id = ?)", arguments: [old.hash.blob])
             guard exists == true else { return .sessionGone }
+            let isEnough = new.signIn.map(\.authentication.isMultiFactor) ?? true
             let isGood = try Bool.fetchOne(
                 database,
                 sql: """
                     SELECT EXISTS (SELECT 1 FROM user_account
-                        WHERE subject = ? AND is_disabled = 0 AND password_hash = ?)
-                    """, arguments: [new.signIn?.subject.text, verified.encoded])
+                        WHERE subject = ?1 AND is_disabled = 0 AND password_hash = ?2)
+                    AND (?3 OR NOT EXISTS (SELECT 1 FROM second_factor
+                        WHERE subject = ?1 AND confirmed_at IS NOT NULL))
+                    """, arguments: [(new.signIn ?? new.pending)?.subject.text, verified.encoded, isEnough])
             guard isGood == true else { return .accountChanged }
             try Self.insert(new, in: database)
             let launches = try Row.fetchAll(
@@ -93,11 +99,17 @@ struct SQLiteSessionStore: SessionStore {
 
 extension BrowserSession {
     fileprivate init(_ row: Row) throws {
-        let subject: String? = row["subject"]
+        func signIn(_ prefix: String, _ time: String) throws -> SignIn? {
+            guard let subject = row["\(prefix)subject"] as String? else { return nil }
+            return SignIn(
+                subject: SubjectID(subject), authenticatedAt: row[time],
+                // Sessions of older releases were opened with a password.
+                authentication: try AuthenticationContext(stored: row["\(prefix)authentication"]) ?? .password)
+        }
         self.init(
-            id: SessionID(hash: try SecretHash(blob: row["id"])),
-            signIn: subject.map { SignIn(subject: SubjectID($0), authenticatedAt: row["authenticated_at"]) },
-            createdAt: row["created_at"], expiresAt: row["expires_at"], lastSeenAt: row["last_seen_at"])
+            id: SessionID(hash: try SecretHash(blob: row["id"])), signIn: try signIn("", "authenticated_at"),
+            pending: try signIn("pending_", "pending_at"), createdAt: row["created_at"], expiresAt: row["expires_at"],
+            lastSeenAt: row["last_seen_at"])
     }
 }
 

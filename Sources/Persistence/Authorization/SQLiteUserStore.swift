@@ -63,7 +63,8 @@ struct SQLiteUserStore: UserStore {
                 sql: "UPDATE user_account SET password_hash = ? WHERE subject = ?",
                 arguments: [hash.encoded, subject.text])
             guard database.changesCount == 1 else { return false }
-            try database.execute(sql: "DELETE FROM session WHERE subject = ?", arguments: [subject.text])
+            try database.execute(
+                sql: "DELETE FROM session WHERE subject = ?1 OR pending_subject = ?1", arguments: [subject.text])
             try SQLiteAuditOutbox.insert(record, in: database)
             return true
         }

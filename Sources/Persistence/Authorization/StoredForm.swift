@@ -77,3 +77,25 @@ extension LinkedPatient {
         self.init(id: try id.orCorrupt("patient"), label: try (json["label"]?.string).orCorrupt("label"))
     }
 }
+
+extension AuthenticationContext {
+    var stored: JSONValue {
+        .record([
+            ("acr", classReference.map { .string($0) }), ("amr", .array(methods.map { .string($0) })),
+        ])
+    }
+
+    /// Nil for a row without one.
+    init?(stored text: String?) throws {
+        guard let text else { return nil }
+        try self.init(stored: JSONValue(parsing: Array(text.utf8)))
+    }
+
+    init(stored json: JSONValue) throws(CorruptRow) {
+        var methods: [String] = []
+        for value in try (json["amr"]?.array).orCorrupt("authentication") {
+            methods.append(try value.string.orCorrupt("authentication"))
+        }
+        self.init(classReference: json["acr"]?.string, methods: methods)
+    }
+}

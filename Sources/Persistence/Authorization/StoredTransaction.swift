@@ -28,6 +28,8 @@ extension AcceptedRequest {
             ("nonce", nonce.map { .string($0) }), ("base", .string(fhirBase)), ("launch", launch.stored),
             ("expects", expectedSubject.map { .string($0.text) }),
             ("notBefore", loginNotBefore.map { .int($0) }), ("asksConsent", asksConsent ? true : nil),
+            ("needsSecondFactor", needsSecondFactor ? true : nil),
+            ("locales", uiLocales.isEmpty ? nil : .array(uiLocales.map { .string($0) })),
         ])
     }
 
@@ -41,7 +43,9 @@ extension AcceptedRequest {
             scopes: try ScopeSet(stored: try text("scopes")), challenge: challenge, nonce: json["nonce"]?.string,
             fhirBase: try text("base"), launch: try LaunchContext(stored: try json["launch"].orCorrupt("launch")),
             expectedSubject: json["expects"]?.string.map { SubjectID($0) }, loginNotBefore: json["notBefore"]?.int,
-            asksConsent: json["asksConsent"]?.bool ?? false)
+            asksConsent: json["asksConsent"]?.bool ?? false,
+            needsSecondFactor: json["needsSecondFactor"]?.bool ?? false,
+            uiLocales: (json["locales"]?.array ?? []).compactMap(\.string))
     }
 }
 
@@ -86,6 +90,7 @@ extension SignedInMember {
         }
         return .record([
             ("subject", .string(subject.text)), ("at", .int(authenticatedAt)),
+            ("authentication", authentication.stored),
             ("fhirUser", fhirUser.map { .string($0.description) }), ("patients", patients),
             ("any", patients == nil ? true : nil),
         ])
@@ -102,6 +107,7 @@ extension SignedInMember {
         self.init(
             subject: SubjectID(try (json["subject"]?.string).orCorrupt("subject")),
             authenticatedAt: try (json["at"]?.int).orCorrupt("login time"),
+            authentication: try json["authentication"].map { try AuthenticationContext(stored: $0) } ?? .password,
             fhirUser: try json["fhirUser"]?.string.map { try InstanceKey(stored: $0) }, selection: selection)
     }
 }
