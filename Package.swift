@@ -68,7 +68,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types.git", exact: "1.8.0"),
         // TLS toward upstream FHIR servers.
         .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6"),
-        // HTTP client of the command line, the key fetcher and the tests; never on the data path.
+        // HTTP client of the command line, the audit feeds, the demo and the tests; never on the data path.
         .package(url: "https://github.com/swift-server/async-http-client.git", exact: "1.37.0"),
         // SQLite.
         .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),

@@ -29,7 +29,8 @@ public struct AuthorizationServer: Sendable {
     public static func start(
         configuration: AuthorizationConfiguration, stores: AuthorizationStores, directory: any MemberDirectory,
         sealer: Sealer, clock: Clock = .system, random: RandomSource = .system,
-        passwordCost: Argon2Parameters = .standard, keyFetch: ClientKeyFetch = .refusing, lookup: ContextLookup? = nil,
+        passwordCost: Argon2Parameters = .standard, publishedKeys: PublishedClientKeys? = nil,
+        certificates: CertificateValidator? = nil, lookup: ContextLookup? = nil,
         record: @escaping AuditTrail.Recording
     ) async throws -> AuthorizationServer {
         let audit = AuditTrail(outbox: stores.outbox, record: record)
@@ -44,15 +45,22 @@ public struct AuthorizationServer: Sendable {
             keys: keys,
             references: ReferenceTokens(
                 key: keys.references, store: stores.referenceTokens, random: random, issuer: configuration.issuer),
-            budget: StepBudget(configuration.budget), lookup: lookup)
-        return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
+            budget: StepBudget(configuration.budget),
+            proofNonces: configuration.demandsProofNonces ? ProofNonces(key: keys.references) : nil, lookup: lookup)
+        return AuthorizationServer(
+            parts: parts, state: state, publishedKeys: publishedKeys, certificates: certificates)
     }
 
-    private init(parts: ServerParts, state: RevocationState, keyFetch: ClientKeyFetch) {
+    private init(
+        parts: ServerParts, state: RevocationState, publishedKeys: PublishedClientKeys?,
+        certificates: CertificateValidator?
+    ) {
         let interaction = InteractionEndpoint(parts: parts)
         let authenticator = ClientAuthenticator(
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
-            keyFetch: keyFetch, throttle: parts.stores.throttle, clock: parts.clock)
+            publishedKeys: publishedKeys, certificates: certificates, throttle: parts.stores.throttle,
+            verifications: VerificationBudget(parts.configuration.budget.verifications),
+            clock: parts.clock)
         self.interaction = interaction
         launch = LaunchEndpoint(parts: parts)
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)

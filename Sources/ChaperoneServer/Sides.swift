@@ -184,9 +184,10 @@ struct Sides {
             var parts = [
                 ("audit", audit), ("audit-checkpoints", proofs), ("audit-disk", forecast.problem),
                 ("database", database), ("fhir-server", capabilities.problem),
+        let remarks = [configuration.egress.policy.remark].compactMap { $0 }
             ]
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
-            return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) })
+            return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) }, remarks: remarks)
         }
     }
 }

@@ -25,7 +25,9 @@ final class LaunchHarness: Sendable {
 
     init(
         store: InMemoryAuthorizationStore = InMemoryAuthorizationStore(), clock: ManualClock = ManualClock(),
-        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil
+        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil,
+        fetch: (any OutboundFetching)? = nil, certificates: CertificateValidator? = nil,
+        readsCertificates: Bool = false, demandsProofNonces: Bool = false
     ) async throws {
         self.clock = clock
         self.store = store
@@ -42,7 +44,9 @@ final class LaunchHarness: Sendable {
             configuration: configuration, stores: store.stores, directory: directory ?? links,
             sealer: try SharedKeys.sealer(),
             clock: clock.clock, random: SeededRandom(seed: seed).source,
-            passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64), lookup: lookup,
+            passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64),
+            publishedKeys: fetch.map { PublishedClientKeys(fetch: $0, clock: clock.clock) },
+            certificates: certificates, lookup: lookup,
             record: { try await log.record($0) })
         guard isFresh else { return }
         for client in try Self.clients() { #expect(try await server.clients.reconcile(client, from: source) == .added) }

@@ -1,26 +1,15 @@
 internal import AccessPolicy
-public import OAuthCore
-
-/// Fetches the published keys of clients that register a location instead of keys. A capability, because fetching must
-/// be guarded (decision 25) and happens elsewhere; where it is absent such clients cannot authenticate.
-public struct ClientKeyFetch: Sendable {
-    /// The key set at a registered address; throws when there is none to be had.
-    public let keys: @Sendable (_ location: String) async throws -> JWKSet
-
-    public init(keys: @escaping @Sendable (String) async throws -> JWKSet) { self.keys = keys }
-
-    /// No fetching at all.
-    public static let refusing = ClientKeyFetch(keys: { _ in
-        throw OAuthError(.invalidClient, detail: "fetching of client keys is not configured")
-    })
-}
+internal import OAuthCore
 
 /// Finds out whether a request at the token or revocation endpoint is from the client that it names.
 struct ClientAuthenticator: Sendable {
     let configuration: AuthorizationConfiguration
     let clients: any ClientStore
     let replayCache: any ReplayCache
-    let keyFetch: ClientKeyFetch
+    /// The keys that clients publish; nil where none are fetched, and such clients cannot authenticate.
+    let publishedKeys: PublishedClientKeys?
+    /// Who vouches for certificates; nil where nobody does.
+    let certificates: CertificateValidator?
     let throttle: any LoginThrottleStore
     let clock: Clock
 
@@ -60,14 +49,14 @@ struct ClientAuthenticator: Sendable {
         try await throttle.giveBack(all: [], one: [key])
     }
 
-    private func check(_ jwt: UnverifiedJWT, of client: ClientRegistration) async throws {
-        let keys: JWKSet
-        let location: String?
-        switch client.metadata.keys {
-        case .value(let set): (keys, location) = (set, nil)
-        case .location(let url):
-            do { keys = try await keyFetch.keys(url) } catch {
-                throw refused("the client's keys could not be fetched: \(error)")
+    /// Whether the certificate of the connection is the client's (RFC 8705 §2). TLS has shown that its key is there.
+    private func check(_ certificate: ClientCertificate?, of client: ClientRegistration) async throws {
+        guard let certificate else { throw refused("no certificate was shown") }
+        let now = clock.now()
+        guard certificate.isValid(at: now) else { throw refused("the certificate has expired, or does not hold yet") }
+        guard client.metadata.authenticationMethod == .selfSignedTLSClientAuth else {
+            guard let subject = client.metadata.certificateSubject, subject.isMet(by: certificate) else {
+                throw refused("the certificate bears another name")
             }
             location = url
         case nil: throw refused("the client has no keys")
@@ -95,3 +84,18 @@ struct ClientAuthenticator: Sendable {
 struct TooManyGuesses: Error, Hashable {
     let retryAfter: Int64
 }
+    /// The client's keys, registered or published; published ones are fetched again when none of them is the wanted one.
+    private func keys(
+        of client: ClientRegistration, holding isWanted: @Sendable (JWKSet) -> Bool
+    ) async throws -> JWKSet {
+        switch client.metadata.keys {
+        case .value(let set): return set
+        case .location(let url):
+            guard let publishedKeys else { throw refused("fetching of client keys is not configured") }
+            do { return try await publishedKeys.keys(of: client.id, at: url, holding: isWanted) } catch {
+                throw refused("the client's keys could not be had: \(error)")
+            }
+        case nil: throw refused("the client has no keys")
+        }
+    }
+

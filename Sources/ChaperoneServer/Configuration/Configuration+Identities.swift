@@ -23,7 +23,11 @@ extension Configuration {
             redirectURIs: reader.texts("redirect-uris"), launchURL: reader.text("launch-url"),
             isNative: reader.flag("native", default: false),
             grantTypes: grantTypes, scopes: scopes(&reader), secretFile: reader.text("secret-file"),
-            keysFile: reader.text("keys-file"),
+            secretUntil: day("secret-until", &reader), previousSecretFile: reader.text("previous-secret-file"),
+            previousSecretUntil: day("previous-secret-until", &reader),
+            keysFile: reader.text("keys-file"), keysURL: keysURL(&reader),
+            certificateSubject: certificateSubject(&reader),
+            bindsTokensToCertificate: reader.flag("certificate-bound-tokens", default: false),
             accessTokenSeconds: reader.has("access-token")
                 ? reader.integer("access-token", default: 300, in: 30...3600) : nil,
             usesReferenceTokens: reader.flag("reference-tokens", default: false),
@@ -35,6 +39,25 @@ extension Configuration {
     }
 
     private static func grantTypes(_ reader: inout SettingReader) -> [ConfiguredClient.GrantType] {
+    private static func certificateSubject(_ reader: inout SettingReader) -> CertificateSubject? {
+        let kinds: [(String, (String) -> CertificateSubject)] = [
+            ("certificate-subject", { .name($0) }), ("certificate-dns", { .dns($0) }),
+            ("certificate-uri", { .uri($0) }), ("certificate-ip", { .address($0) }),
+            ("certificate-email", { .email($0) }),
+        ]
+        var found: [(key: String, subject: CertificateSubject)] = []
+        for (key, make) in kinds { if let text = reader.text(key) { found.append((key, make(text))) } }
+        for extra in found.dropFirst() { reader.fail(extra.key, "stands beside `\(found[0].key)`: one name is enough") }
+        if let first = found.first, !first.subject.isUsable { reader.fail(first.key, "is not such a name") }
+        return found.first?.subject
+    }
+
+    private static func keysURL(_ reader: inout SettingReader) -> String? {
+        guard let text = reader.text("jwks-uri") else { return nil }
+        if FetchTarget(text)?.isSecure != true { reader.fail("jwks-uri", "must be an https address, not `\(text)`") }
+        return text
+    }
+
         let words = reader.texts("grant-types")
         let known = words.compactMap(ConfiguredClient.GrantType.init(rawValue:))
         if known.count != words.count {
@@ -94,19 +117,26 @@ extension Configuration {
         }
         switch client.kind {
         case .public:
-            if client.secretFile != nil || client.keysFile != nil {
-                reader.fail("kind", "a `public` client has neither `secret-file` nor `keys-file`")
+            if client.secretFile != nil || client.keysFile != nil || client.keysURL != nil {
+                reader.fail("kind", "a `public` client has neither `secret-file` nor `keys-file` nor `jwks-uri`")
             }
         case .symmetric:
             if client.secretFile == nil { reader.fail("secret-file", "is required for a `symmetric` client") }
-        case .asymmetric:
-            if client.keysFile == nil { reader.fail("keys-file", "is required for an `asymmetric` client") }
+        case .asymmetric, .selfSigned:
+            if (client.keysFile == nil) == (client.keysURL == nil) {
+                reader.fail(
+                    "keys-file", "is required for an `\(client.kind.rawValue)` client, or `jwks-uri` in its place")
+            }
         }
     }
 
     /// Reads one local account.
     static func user(_ reader: SettingReader) -> ConfiguredUser {
         var reader = reader
+        case .certificate:
+            if client.secretFile != nil || client.keysFile != nil || client.keysURL != nil {
+                reader.fail("kind", "a `certificate` client has neither a secret nor keys")
+            }
         let login = reader.requiredText("login")
         let fhirUser = reader.text("fhir-user")
         if let fhirUser, !isReference(fhirUser, to: ["Patient", "Practitioner", "RelatedPerson", "Person"]) {

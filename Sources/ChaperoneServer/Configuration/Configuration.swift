@@ -28,6 +28,10 @@ public struct Configuration: Hashable, Sendable {
     /// The patients that a practitioner may see under `user/` scopes, by the practitioner's reference.
     public var panels: [String: [String]]
     public var log: LogSettings
+    public var egress: Egress
+    /// Whether DPoP proofs have to carry a nonce of ours.
+    public var demandsProofNonces: Bool
+    public var clientCertificates: ClientCertificates
     /// Somebody else's authorization server, whose tokens are taken instead of our own; nil for our own.
     public var tokenIssuer: TokenIssuer?
 

@@ -21,7 +21,9 @@ public struct ConfigurationSource: Sendable {
         "fhir-server.regulated", "fhir-server.operations-file", "fhir-server.reverse-chaining",
         "fhir-server.practitioner-patients", "fhir-server.related-persons", "fhir-server.panel-cache",
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
-        "log.level",
+        "log.level", "dpop-nonces", "egress.proxy", "egress.ca-file",
+        "client-certificates.on-tls-listener", "client-certificates.from-trusted-proxies",
+        "client-certificates.ca-file", "client-certificates.origin",
     ]
 
     /// Variables with our prefix that are not settings of the server.

@@ -58,6 +58,12 @@ public struct ConfiguredClient: Hashable, Sendable {
     public var systemPanel: SystemPanel
     /// A secret that stands in the program itself; demo only.
     public var demoSecret: String?
+    /// Where it publishes its public keys, instead of a file.
+    public var keysURL: String? = nil
+    /// The name by which its certificate is known.
+    public var certificateSubject: CertificateSubject? = nil
+    /// Whether its access tokens are bound to its certificate.
+    public var bindsTokensToCertificate = false
     /// The public keys that come with the program itself; demo only.
     public var demoKeys: String?
 

@@ -59,7 +59,8 @@ struct GatewaySide {
         if let issuer = settings.tokenIssuer {
             let bases = [settings.fhirBase, settings.upstreamBase]
             return AccessTokenVerifier(
-                foreign: try EnforcerParts.foreignTokens(issuer, bases: bases),
+                foreign: try EnforcerParts.foreignTokens(
+                    issuer, bases: bases, egress: installation.configuration.egress),
                 revocation: { revoked.refuses($0) ? .revoked : .active })
         }
         let keys = installation.server.keys

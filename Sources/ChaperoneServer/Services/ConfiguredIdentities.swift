@@ -41,8 +41,10 @@ struct ConfiguredIdentities {
         let metadata = try ClientMetadata(
             name: client.name, redirectURIs: client.redirectURIs,
             grantTypes: Set(client.grantTypes.map(Self.grantType)),
-            authenticationMethod: Self.method(client.kind), keys: keys.map { .value($0) }, isNative: client.isNative,
-            links: links, isDemonstration: configuration.isDemo)
+            authenticationMethod: Self.method(client.kind),
+            keys: keys.map { .value($0) } ?? client.keysURL.map { .location($0) }, isNative: client.isNative,
+            links: links, certificateSubject: client.certificateSubject,
+            bindsTokensToCertificate: client.bindsTokensToCertificate, isDemonstration: configuration.isDemo)
         return ClientRegistration(
             id: ClientID(client.id), metadata: metadata, status: .active, isTrusted: client.isTrusted,
             secretHash: secret.map { SecretHash(of: $0) },

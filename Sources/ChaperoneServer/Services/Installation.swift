@@ -53,11 +53,14 @@ public struct Installation: Sendable {
             throw InstallationKey.Unusable(description: "the installation key is not a key")
         }
         let lookup = DeferredLookup()
+        let egress = configuration.egress.fetch()
         let server = try await AuthorizationServer.start(
             configuration: try configuration.publishedAuthorization(), stores: database.stores,
             directory: LocalMemberDirectory(
                 links: database.stores.memberLinks, panels: configuration.practitionerPanels),
-            sealer: sealer, clock: clock, random: random, lookup: lookup.lookup
+            sealer: sealer, clock: clock, random: random,
+            publishedKeys: configuration.publishedKeys(by: egress, clock: clock),
+            certificates: try configuration.certificateValidator(), lookup: lookup.lookup
         ) { records in try await recorder.recordOnce(records) }
         let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
         guard try await !leftovers.areThere() else { throw Composition.Unsafe(hazards: [.demoLeftovers]) }
