@@ -85,9 +85,12 @@ let package = Package(
         // Debian libraries.
         .systemLibrary(name: "CArgon2", providers: [.apt(["libargon2-dev"])]),
         .systemLibrary(name: "CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+        .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // The one face of libxml2, without a type of its own.
         .target(name: "CXML2", dependencies: ["CLibXML2"]),
+        // The one face of OpenSSL's libcrypto: certificate paths (decision record 0054).
+        .target(name: "COpenSSL", dependencies: ["CLibCrypto"]),
         // Page templates, styles and the demo app, carried inside the binary (C23 #embed).
         .target(name: "CAssets", exclude: ["pages", "demo", "embed.py"]),
 
@@ -99,6 +102,8 @@ let package = Package(
         library("FHIRXML", ["FHIRCore", "CXML2"]),
         // 2: the messages of OAuth, OpenID Connect and SMART; JOSE.
         library("OAuthCore", ["FHIRCore", "AccessPolicy", crypto, cryptoExtras]),
+        // 3: who vouches for a certificate.
+        library("CertificateTrust", ["OAuthCore", "COpenSSL"]),
         // 3: the record of every access.
         library("Audit", ["FHIRCore", "AccessPolicy", "OAuthCore", crypto]),
         // 4: the two sides, which do not know each other.
@@ -119,8 +124,8 @@ let package = Package(
         library(
             "ChaperoneServer",
             [
-                "FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "Authorization", "Enforcement", "Persistence",
-                "SandboxFHIR", "SyntheticRecords", "CAssets",
+                "FHIRCore", "AccessPolicy", "OAuthCore", "CertificateTrust", "Audit", "Authorization", "Enforcement",
+                "Persistence", "SandboxFHIR", "SyntheticRecords", "CAssets",
                 asyncHTTPClient, hummingbird, hummingbirdCore, httpTypes, logging, mustache, nioCore, nioHTTP1,
                 nioHTTPTypes, nioHTTPTypesHTTP1, nioPosix, nioSSL, serviceLifecycle, unixSignals, yams,
             ]),
@@ -173,8 +178,8 @@ let package = Package(
             "ChaperoneServerTests",
             [
                 "ChaperoneServer", "Enforcement", "Authorization", "Audit", "Persistence", "SandboxFHIR",
-                "SyntheticRecords", "OAuthCore", "AccessPolicy", "FHIRCore", "ChaperoneTesting",
-                asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix,
+                "SyntheticRecords", "OAuthCore", "CertificateTrust", "AccessPolicy", "FHIRCore", "ChaperoneTesting",
+                asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]),
         tests("HouseTests", [yams]),
     ],

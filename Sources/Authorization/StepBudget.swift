@@ -92,6 +92,8 @@ public struct BudgetLimits: Hashable, Sendable {
 
     /// Launches begun from one network address.
     public var launches = Rate(burst: 300, perSecond: 10)
+    /// Proofs from one network address that turned out to be none: assertions and certificates.
+    public var verifications = Rate(burst: 200, perSecond: 20)
     /// Recorded refusals of requests that proved nothing, over all sources.
     public var refusals = Rate(burst: 500, perSecond: 5)
 

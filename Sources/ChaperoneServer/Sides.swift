@@ -41,7 +41,9 @@ struct Sides {
                         text: "This address does not take such a request."), status: error.status)
             }
         }
-        router.middlewares.add(ClientAddressMiddleware(proxies: configuration.proxies))
+        router.middlewares.add(
+            ClientAddressMiddleware(
+                proxies: configuration.proxies, readsCertificates: configuration.clientCertificates.areRead))
         let server = installation.server
         let cookie = SessionCookie(
             purpose: "session", port: configuration.issuer.port, isSecure: configuration.issuer.isHTTPS)
@@ -75,18 +77,24 @@ struct Sides {
         router.refuseOthers(on: "/", than: .get)
         let gateway = gateway.configuration
         let metrics = metrics
+        let certificates = configuration.certificateSources
         var listeners = [
             Listener(
                 name: "public", address: configuration.listeners.public, router: router,
-                server: HTTPServerBuilder { TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics) })
+                server: HTTPServerBuilder {
+                    TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics, certificates: certificates)
+                })
         ]
         if let settings = configuration.listeners.tls {
-            let identity = try TLSIdentity(settings)
+            let identity = try TLSIdentity(
+                settings, asksForCertificates: configuration.clientCertificates.areAskedFor)
             listeners.append(
                 Listener(
                     name: "tls", address: settings.address, router: router,
                     server: HTTPServerBuilder {
-                        TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics, tls: identity)
+                        TwoSidedChannel(
+                            responder: $0, gateway: gateway, metrics: metrics, tls: identity, certificates: certificates
+                        )
                     }))
         }
         return listeners
@@ -176,6 +184,7 @@ struct Sides {
         let board = board
         let expectsSandbox = hasSandbox
         let capabilities = gateway.capabilities
+        let remarks = [configuration.egress.policy.remark].compactMap { $0 }
         return {
             let audit = recorder.health.canRecord ? nil : "the audit trail cannot be written"
             var database: String?
@@ -184,7 +193,6 @@ struct Sides {
             var parts = [
                 ("audit", audit), ("audit-checkpoints", proofs), ("audit-disk", forecast.problem),
                 ("database", database), ("fhir-server", capabilities.problem),
-        let remarks = [configuration.egress.policy.remark].compactMap { $0 }
             ]
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
             return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) }, remarks: remarks)

@@ -38,6 +38,11 @@ final class LaunchHarness: Sendable {
             issuer: Self.issuer, fhirBases: [Self.fhirBase, "https://as.example/other"])
         configuration.shortestPassword = 4
         configuration.defaultStyleURL = "https://as.example/smart-style/1.json"
+        configuration.demandsProofNonces = demandsProofNonces
+        if readsCertificates {
+            configuration.clientCertificates = .init(
+                origin: "https://mtls.as.example", hasAuthorities: certificates != nil)
+        }
         let links = LocalMemberDirectory(links: store, panels: try Self.panels())
         directory?.follow(links)
         server = try await AuthorizationServer.start(

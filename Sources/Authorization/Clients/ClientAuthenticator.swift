@@ -24,14 +24,18 @@ struct ClientAuthenticator: Sendable {
             throw refused("client is not known")
         }
         guard client.status == .active else { throw refused("client is \(client.status.rawValue)") }
-        guard presented.method == client.metadata.authenticationMethod else {
+        let method = client.metadata.authenticationMethod
+        // RFC 8705 §2: with a certificate the request itself carries only the name.
+        guard presented.method == (method.isByCertificate ? .none : method) else {
             throw refused("method `\(presented.method.rawValue)` is not the registered one")
         }
         switch presented {
-        case .unauthenticated: break
-        case .secret(_, let secret, _):
-            try await check(secret, of: client, from: source)
-        case .assertion(_, let jwt): try await check(jwt, of: client)
+        case .unauthenticated:
+            guard method.isByCertificate else { break }
+            try await verifying(for: source) { try await check(source.certificate, of: client) }
+        case .secret:
+            guard knowsSecret else { throw refused("wrong secret, or one that counts no longer") }
+        case .assertion(_, let jwt): try await verifying(for: source) { try await check(jwt, of: client) }
         }
         return client
     }
@@ -58,8 +62,10 @@ struct ClientAuthenticator: Sendable {
             guard let subject = client.metadata.certificateSubject, subject.isMet(by: certificate) else {
                 throw refused("the certificate bears another name")
             }
-            location = url
-        case nil: throw refused("the client has no keys")
+            guard let certificates, certificates.isTrusted(certificate, now) else {
+                throw refused("no authority that counts vouches for the certificate")
+            }
+            return
         }
         let chosen = client.metadata.assertionAlgorithm.map { Set([$0]) }
         let rules = ClientAssertion.Rules(
@@ -78,6 +84,19 @@ struct ClientAuthenticator: Sendable {
         case .issuer: [configuration.issuer]
         }
     }
+        let isRegistered: @Sendable (JWKSet) -> Bool = { set in
+            set.keys.contains { $0.certificate == certificate.der }
+        }
+        guard isRegistered(try await keys(of: client, holding: isRegistered)) else {
+            throw refused("the certificate is not among the client's keys")
+        }
+    }
+
+    private func check(_ jwt: UnverifiedJWT, of client: ClientRegistration) async throws {
+        var location: String?
+        if case .location(let url) = client.metadata.keys { location = url }
+        let keyID = jwt.keyID
+        let keys = try await keys(of: client) { set in set.keys.contains { $0.keyID == keyID } }
 }
 
 /// That nothing of the kind is looked at from there for a while.

@@ -25,6 +25,12 @@ public struct DiscoveryEndpoint: Sendable {
             grantTypes: [.authorizationCode, .refreshToken, .clientCredentials],
             authenticationMethods: [.none, .clientSecretBasic, .privateKeyJWT],
             assertionAlgorithms: [.rs384, .es384], scopes: configuration.scopesSupported)
+        if let certificates = configuration.clientCertificates {
+            capabilities.certificateOrigin = certificates.origin
+            if certificates.hasAuthorities { capabilities.authenticationMethods.append(.tlsClientAuth) }
+            capabilities.authenticationMethods.append(.selfSignedTLSClientAuth)
+        }
+        self.capabilities = capabilities
         self.keys = keys
     }
 

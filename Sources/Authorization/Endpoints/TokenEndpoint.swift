@@ -13,6 +13,26 @@ public enum TokenAnswer: Sendable {
 }
 
 /// Where codes, refresh tokens and assertions become access tokens.
+///
+/// The checks have one order for every grant type. Each is made only when those before it hold, so that a replay is seen
+/// as one whatever else is wrong with the request, and nobody can end what belongs to another client:
+///
+///  1. form: transport, method, type, size, nothing twice (`TokenRoutes`)
+///  2. the client proves itself, and is active (`ClientAuthenticator`)
+///  3. the request is one, of a grant type that the client may use
+///  4. the audit log can be written: who is not told what became of its token would lose it
+///  5. the code or refresh token is known, by its hash
+///  6. it is the client's own
+///  7. it was not used or replaced before; if it was, the grant ends
+///  8. it is not over
+///  9. `redirect_uri` and code verifier
+/// 10. the proof of a key or the certificate to which it is bound, or is to be
+/// 11. the grant is alive, and so is the person
+/// 12. the scopes are a part of what was granted; `resource` is the grant's FHIR server
+/// 13. one conditional write, with its audit row, makes this caller the one who wins
+/// 14. the tokens, the record in the log, the answer
+///
+/// 5 to 13 are the grant handlers'.
 public struct TokenEndpoint: Sendable {
     let parts: ServerParts
     let authenticator: ClientAuthenticator

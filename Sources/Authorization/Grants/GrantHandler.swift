@@ -21,6 +21,23 @@ struct AuthenticatedCall: Sendable {
 }
 
 extension AuthenticatedCall {
+    /// What the tokens of the call are bound to: the key of its proof, or the certificate of its connection when the
+    /// client is registered so (RFC 8705 §3).
+    func binding() async throws -> TokenBinding {
+        let proofKey = try await provenKey()
+        guard client.metadata.bindsTokensToCertificate else {
+            return TokenBinding(proofKey: proofKey, confirmation: proofKey.map { .proofKey(thumbprint: $0) })
+        }
+        guard let certificate = maker.source.certificate else {
+            throw OAuthError(.invalidRequest, "the client's tokens are bound to its certificate, and none was shown")
+        }
+        // A token is bound to one thing; which of the two a resource server would look at is not left open.
+        guard proofKey == nil else {
+            throw OAuthError(.invalidRequest, "a token is bound to a certificate or to a proof key, not to both")
+        }
+        return TokenBinding(proofKey: nil, confirmation: .certificate(thumbprint: certificate.thumbprint))
+    }
+
     /// A token is for the FHIR server of its grant and for no other, whatever the request names.
     func demandTarget(of grant: Grant) throws(OAuthError) {
         guard resource == nil || resource == grant.fhirBase else {

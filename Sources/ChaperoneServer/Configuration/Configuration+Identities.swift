@@ -116,7 +116,24 @@ extension Configuration {
             }
         }
         switch client.kind {
+        if (client.kind == .certificate) != (client.certificateSubject != nil) {
+            reader.fail("certificate-subject", "or another name of its certificate belongs to a `certificate` client")
+        }
+        if client.bindsTokensToCertificate, client.kind == .public {
+            reader.fail("certificate-bound-tokens", "needs a client that can keep a secret")
+        }
+        if client.kind != .symmetric, client.secretUntil != nil || client.previousSecretFile != nil {
+            reader.fail(
+                client.secretUntil == nil ? "previous-secret-file" : "secret-until", "belongs to a `symmetric` client")
+        }
+        if (client.previousSecretFile == nil) != (client.previousSecretUntil == nil) {
+            reader.fail("previous-secret-until", "and `previous-secret-file` belong together")
+        }
         case .public:
+        case .certificate:
+            if client.secretFile != nil || client.keysFile != nil || client.keysURL != nil {
+                reader.fail("kind", "a `certificate` client has neither a secret nor keys")
+            }
             if client.secretFile != nil || client.keysFile != nil || client.keysURL != nil {
                 reader.fail("kind", "a `public` client has neither `secret-file` nor `keys-file` nor `jwks-uri`")
             }
@@ -133,10 +150,6 @@ extension Configuration {
     /// Reads one local account.
     static func user(_ reader: SettingReader) -> ConfiguredUser {
         var reader = reader
-        case .certificate:
-            if client.secretFile != nil || client.keysFile != nil || client.keysURL != nil {
-                reader.fail("kind", "a `certificate` client has neither a secret nor keys")
-            }
         let login = reader.requiredText("login")
         let fhirUser = reader.text("fhir-user")
         if let fhirUser, !isReference(fhirUser, to: ["Patient", "Practitioner", "RelatedPerson", "Person"]) {

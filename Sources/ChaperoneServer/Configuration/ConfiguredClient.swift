@@ -11,6 +11,10 @@ public struct ConfiguredClient: Hashable, Sendable {
         /// A server with a key pair.
         case asymmetric
     }
+        /// A server with a certificate that an authority vouches for.
+        case certificate
+        /// A server with a certificate that stands among its keys.
+        case selfSigned = "self-signed-certificate"
 
     /// The dialect of SMART that it speaks (decision 20).
     public enum Profile: String, CaseIterable, Sendable {
@@ -54,16 +58,16 @@ public struct ConfiguredClient: Hashable, Sendable {
     public var usesReferenceTokens = false
     /// Until when its ceiling may hold `system/*` or a wildcard that writes, in Unix seconds.
     public var wildcardsUntil: Int64?
-    /// Patients that it may see under `system/` scopes: a list, or everyone.
-    public var systemPanel: SystemPanel
-    /// A secret that stands in the program itself; demo only.
-    public var demoSecret: String?
     /// Where it publishes its public keys, instead of a file.
     public var keysURL: String? = nil
     /// The name by which its certificate is known.
     public var certificateSubject: CertificateSubject? = nil
     /// Whether its access tokens are bound to its certificate.
     public var bindsTokensToCertificate = false
+    /// Patients that it may see under `system/` scopes: a list, or everyone.
+    public var systemPanel: SystemPanel
+    /// A secret that stands in the program itself; demo only.
+    public var demoSecret: String?
     /// The public keys that come with the program itself; demo only.
     public var demoKeys: String?
 

@@ -75,6 +75,8 @@ struct ConfiguredIdentities {
         switch kind {
         case .public: .none
         case .symmetric: .clientSecretBasic
+        case .certificate: .tlsClientAuth
+        case .selfSigned: .selfSignedTLSClientAuth
         case .asymmetric: .privateKeyJWT
         }
     }

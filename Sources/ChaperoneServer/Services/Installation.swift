@@ -177,6 +177,8 @@ extension Configuration {
         result.codeLifetime = Int64(lifetimes.authorizationCode)
         result.sessionIdleLimit = Int64(lifetimes.session)
         result.isDemonstration = isDemo
+        result.demandsProofNonces = demandsProofNonces
+        result.clientCertificates = announcedCertificates
         result.defaultStyleURL = issuer.text + StyleDocument.path
         if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }
         return result

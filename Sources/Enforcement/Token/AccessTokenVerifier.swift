@@ -87,13 +87,14 @@ public struct AccessTokenVerifier: Sendable {
 
     /// The facts of the credential of a request that was sent with this method to this address (without its query).
     func verify(
-        _ credential: BearerCredential, method: String = "", address: String = "", now: Int64
+        _ credential: BearerCredential, method: String = "", address: String = "",
+        certificate: () -> ClientCertificate? = { nil }, now: Int64
     ) -> Result<GrantedAccess, TokenRefusal> {
         switch credential {
         case .none: return .failure(.missing)
         case .ambiguous: return .failure(.ambiguous)
         case .malformed: return .failure(.malformed)
-        case .token(let token): return verify(token, now: now)
+        case .token(let token): return verify(token, certificate: certificate, now: now)
         case .bound(let token, let proofs):
             switch find(token, now: now) {
             case .failure(let refusal): return .failure(refusal)
@@ -105,11 +106,23 @@ public struct AccessTokenVerifier: Sendable {
         }
     }
 
-    /// The facts of a bearer token at a moment (Unix seconds). One that is bound to a key is none (RFC 9449 §7.2).
-    public func verify(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+    /// The facts of a bearer token at a moment (Unix seconds). One that is bound to a key is none (RFC 9449 §7.2), and
+    /// one that is bound to a certificate is one with that certificate alone (RFC 8705 §3).
+    ///
+    /// - Parameter certificate: the certificate of the client's connection; read only where a token is bound to one.
+    public func verify(
+        _ token: String, certificate: () -> ClientCertificate? = { nil }, now: Int64
+    ) -> Result<GrantedAccess, TokenRefusal> {
         switch find(token, now: now) {
-        case .failure(let refusal): .failure(refusal)
-        case .success(let found): found.confirmation == nil ? .success(found.access) : .failure(.senderConstrained)
+        case .failure(let refusal): return .failure(refusal)
+        case .success(let found):
+            switch found.confirmation {
+            case nil: return .success(found.access)
+            case .proofKey: return .failure(.senderConstrained)
+            case .certificate(let thumbprint):
+                guard certificate()?.thumbprint == thumbprint else { return .failure(.senderConstrained) }
+                return .success(found.access)
+            }
         }
     }
 

@@ -49,6 +49,8 @@ public struct ServerCapabilities: Hashable, Sendable {
     public var assertionAlgorithms: [SignatureAlgorithm]
     /// Scopes to show; need not be all.
     public var scopes: [String]
+    /// The origin at which clients show certificates (RFC 8705 §5); nil where none are read.
+    public var certificateOrigin: String?
 
     /// Makes a description.
     public init(
