@@ -100,7 +100,7 @@ final class LaunchHarness: Sendable {
                     name: "App \(id)", redirectURIs: redirects, grantTypes: grants, authenticationMethod: method,
                     isNative: isNative),
                 status: .active, isTrusted: isTrusted,
-                secretHash: method == .clientSecretBasic ? Secret("\(id)-secret").hash : nil,
+                secrets: method == .clientSecretBasic ? [ClientSecret(hash: Secret("\(id)-secret").hash)] : [],
                 approvedScopes: patientScopes, profile: profile, program: .patientAccess,
                 usesReferenceTokens: usesReferenceTokens)
         }

@@ -11,6 +11,7 @@ struct ClientAuthenticator: Sendable {
     /// Who vouches for certificates; nil where nobody does.
     let certificates: CertificateValidator?
     let throttle: any LoginThrottleStore
+    let verifications: VerificationBudget
     let clock: Clock
 
     /// The active client behind the request, proved by the one method that it is registered for. Every failure is
@@ -20,9 +21,13 @@ struct ClientAuthenticator: Sendable {
         _ form: FormParameters, authorization header: String?, from source: RequestSource
     ) async throws -> ClientRegistration {
         let presented = try PresentedClient(authorizationHeader: header, form: form)
-        guard let client = try await clients.client(presented.clientID) else {
-            throw refused("client is not known")
+        let found = try await clients.client(presented.clientID)
+        // A secret costs the same for every name, known or not, and before anything else is said about it.
+        var knowsSecret = false
+        if case .secret(_, let secret, _) = presented {
+            knowsSecret = try await check(secret, of: found, from: source)
         }
+        guard let client = found else { throw refused("client is not known") }
         guard client.status == .active else { throw refused("client is \(client.status.rawValue)") }
         let method = client.metadata.authenticationMethod
         // RFC 8705 §2: with a certificate the request itself carries only the name.
@@ -40,17 +45,29 @@ struct ClientAuthenticator: Sendable {
         return client
     }
 
+    /// Verifies a proof, where its source has not sent too many that were none.
+    private func verifying(for source: RequestSource, _ verify: () async throws -> Void) async throws {
+        guard verifications.take(from: source.address, at: clock.now()) else { throw TooManyGuesses(retryAfter: 1) }
+        try await verify()
+        verifications.giveBack(to: source.address)
+    }
+
     private func refused(_ detail: String) -> OAuthError { OAuthError(.invalidClient, detail: detail) }
 
     /// Compares a secret after counting the attempt, so that parallel guesses cannot all pass on one old count.
-    private func check(_ secret: Secret, of client: ClientRegistration, from source: RequestSource) async throws {
+    private func check(
+        _ secret: Secret, of client: ClientRegistration?, from source: RequestSource
+    ) async throws -> Bool {
         let key = ThrottleKey.secretSource(source.address)
         let now = clock.now()
         if case .closed(let until) = try await throttle.admit([key: configuration.guessThrottle], at: now) {
             throw TooManyGuesses(retryAfter: max(until - now, 1))
         }
-        guard let hash = client.secretHash, hash.matches(secret) else { throw refused("wrong secret") }
+        guard ClientSecret.accepts(client?.secrets ?? [], at: now, compare: { $0.matches(secret) }) else {
+            return false
+        }
         try await throttle.giveBack(all: [], one: [key])
+        return true
     }
 
     /// Whether the certificate of the connection is the client's (RFC 8705 §2). TLS has shown that its key is there.
@@ -67,23 +84,6 @@ struct ClientAuthenticator: Sendable {
             }
             return
         }
-        let chosen = client.metadata.assertionAlgorithm.map { Set([$0]) }
-        let rules = ClientAssertion.Rules(
-            audiences: audiences(for: client), algorithms: chosen ?? [.rs384, .es384], registeredKeySetURL: location)
-        let assertion = try ClientAssertion(jwt, from: client.id, keys: keys, rules: rules, now: clock.now())
-        // SMART 2.2 client-confidential-asymmetric: a `jti` is good for one use.
-        let isFirst = try await replayCache.remember(
-            assertion.tokenID, of: client.id, until: assertion.rememberUntil)
-        guard isFirst else { throw refused("the assertion was used before") }
-    }
-
-    private func audiences(for client: ClientRegistration) -> Set<String> {
-        switch client.assertionAudience {
-        case .tokenEndpointOrIssuer: [configuration.tokenEndpoint, configuration.issuer]
-        case .tokenEndpoint: [configuration.tokenEndpoint]
-        case .issuer: [configuration.issuer]
-        }
-    }
         let isRegistered: @Sendable (JWKSet) -> Bool = { set in
             set.keys.contains { $0.certificate == certificate.der }
         }
@@ -97,12 +97,16 @@ struct ClientAuthenticator: Sendable {
         if case .location(let url) = client.metadata.keys { location = url }
         let keyID = jwt.keyID
         let keys = try await keys(of: client) { set in set.keys.contains { $0.keyID == keyID } }
-}
+        let chosen = client.metadata.assertionAlgorithm.map { Set([$0]) }
+        let rules = ClientAssertion.Rules(
+            audiences: audiences(for: client), algorithms: chosen ?? [.rs384, .es384], registeredKeySetURL: location)
+        let assertion = try ClientAssertion(jwt, from: client.id, keys: keys, rules: rules, now: clock.now())
+        // SMART 2.2 client-confidential-asymmetric: a `jti` is good for one use.
+        let isFirst = try await replayCache.remember(
+            assertion.tokenID, of: client.id, until: assertion.rememberUntil)
+        guard isFirst else { throw refused("the assertion was used before") }
+    }
 
-/// That nothing of the kind is looked at from there for a while.
-struct TooManyGuesses: Error, Hashable {
-    let retryAfter: Int64
-}
     /// The client's keys, registered or published; published ones are fetched again when none of them is the wanted one.
     private func keys(
         of client: ClientRegistration, holding isWanted: @Sendable (JWKSet) -> Bool
@@ -118,3 +122,16 @@ struct TooManyGuesses: Error, Hashable {
         }
     }
 
+    private func audiences(for client: ClientRegistration) -> Set<String> {
+        switch client.assertionAudience {
+        case .tokenEndpointOrIssuer: [configuration.tokenEndpoint, configuration.issuer]
+        case .tokenEndpoint: [configuration.tokenEndpoint]
+        case .issuer: [configuration.issuer]
+        }
+    }
+}
+
+/// That nothing of the kind is looked at from there for a while.
+struct TooManyGuesses: Error, Hashable {
+    let retryAfter: Int64
+}

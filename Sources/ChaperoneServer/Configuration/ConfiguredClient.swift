@@ -51,6 +51,11 @@ public struct ConfiguredClient: Hashable, Sendable {
     /// The file that holds its secret.
     public var secretFile: String?
     /// The file that holds its public keys as a JWK set.
+    /// From when on that secret counts no longer, in Unix seconds.
+    public var secretUntil: Int64? = nil
+    /// The file that holds the secret before that one, and until when it counts: both secrets work in between.
+    public var previousSecretFile: String? = nil
+    public var previousSecretUntil: Int64? = nil
     public var keysFile: String?
     /// The life of its access tokens, when it differs from the server's.
     public var accessTokenSeconds: Int?

@@ -33,7 +33,6 @@ struct ConfiguredIdentities {
     }
 
     private func registration(of client: ConfiguredClient) throws -> ClientRegistration {
-        let secret = try configuration.secret(of: client)
         let keysText = try client.demoKeys ?? client.keysFile.map(Configuration.content)
         let keys = try keysText.map { try JWKSet(parsing: Array($0.utf8), from: .registered) }
         var links = ClientMetadata.Links()
@@ -47,7 +46,7 @@ struct ConfiguredIdentities {
             bindsTokensToCertificate: client.bindsTokensToCertificate, isDemonstration: configuration.isDemo)
         return ClientRegistration(
             id: ClientID(client.id), metadata: metadata, status: .active, isTrusted: client.isTrusted,
-            secretHash: secret.map { SecretHash(of: $0) },
+            secrets: try configuration.secrets(of: client),
             approvedScopes: try ceiling(of: client), profile: Self.profile(client),
             program: client.program,
             lifetimes: ClientLifetimes(
