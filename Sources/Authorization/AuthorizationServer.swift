@@ -17,6 +17,8 @@ public struct AuthorizationServer: Sendable {
     public let accounts: AccountRegistry
     public let keys: ServerKeys
     public let keyKeeper: KeyKeeper
+    /// The nonces of DPoP proofs; nil where none is demanded.
+    public let proofNonces: ProofNonces?
     /// What the enforcer in this process asks about tokens that are references.
     public let references: ReferenceTokens
     public let audit: AuditTrail
@@ -85,6 +87,7 @@ public struct AuthorizationServer: Sendable {
             store: parts.stores.keys, keys: parts.keys, audit: parts.audit, clock: parts.clock, random: parts.random,
             lifetimes: parts.configuration.keyLifetimes)
         references = parts.references
+        proofNonces = parts.proofNonces
         audit = parts.audit
         stores = parts.stores
         clock = parts.clock

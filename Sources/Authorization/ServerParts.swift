@@ -13,6 +13,8 @@ struct ServerParts: Sendable {
     let keys: ServerKeys
     let references: ReferenceTokens
     let budget: StepBudget
+    /// Nil where proofs need none.
+    let proofNonces: ProofNonces?
     /// Nil where there is nothing to look in; lists then show what the directory knows.
     let lookup: ContextLookup?
 

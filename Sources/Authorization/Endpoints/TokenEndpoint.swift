@@ -75,6 +75,9 @@ public struct TokenEndpoint: Sendable {
             return .issued(response)
         } catch {
             return await refusal(error, client, maker)
+    /// The nonce for the next proof, to be sent with every answer (RFC 9449 §8.2); nil where none is demanded.
+    public var nextProofNonce: String? { parts.proofNonces?.current(at: parts.clock.now()) }
+
         }
     }
 
@@ -95,6 +98,9 @@ public struct TokenEndpoint: Sendable {
         do {
             proof = try DPoPProof(
                 text, for: .init(method: "POST", address: parts.configuration.tokenEndpoint), now: parts.clock.now())
+        if let nonces = parts.proofNonces, !nonces.accepts(proof.nonce, at: parts.clock.now()) {
+            throw OAuthError(.useDPoPNonce)
+        }
         } catch {
             throw OAuthError(.invalidDPoPProof, detail: "DPoP: \(error.detail)")
         }

@@ -26,6 +26,7 @@ public struct AccessTokenVerifier: Sendable {
     private let references: References
     private let cache: VerifiedTokenCache
     private let replays = ProofReplays()
+    private let nonces: ProofNonces?
 
     /// The facts behind a token that is a reference, for a FHIR base at a moment; nil for one that never was.
     public typealias References =
@@ -38,14 +39,16 @@ public struct AccessTokenVerifier: Sendable {
     ///   - revocation: asked for each request, remembered or not.
     ///   - references: asked for each token of two parts that is not remembered.
     ///   - remembered: how many tokens are remembered at most.
+    ///   - nonces: what proofs have to carry; nil where nothing is demanded.
     public init(
         expectation: AccessTokenClaims.Expectation, keys: @escaping @Sendable () -> JWKSet,
-        references: @escaping References = { _, _, _ in nil }, remembered: Int = 20_000,
+        references: @escaping References = { _, _, _ in nil }, remembered: Int = 20_000, nonces: ProofNonces? = nil,
         revocation: @escaping @Sendable (GrantedAccess) -> RevocationStatus
     ) {
         issuer = .own(expectation, keys: keys)
         self.revocation = revocation
         self.references = references
+        self.nonces = nonces
         cache = VerifiedTokenCache(limit: remembered)
     }
 
@@ -59,6 +62,7 @@ public struct AccessTokenVerifier: Sendable {
         issuer = .foreign(foreign)
         self.revocation = revocation
         references = { _, _, _ in nil }
+        nonces = nil
         cache = VerifiedTokenCache(limit: remembered)
     }
 
@@ -151,11 +155,14 @@ public struct AccessTokenVerifier: Sendable {
         _ proofs: [String], for request: DPoPProof.Request, _ confirmation: TokenConfirmation?, now: Int64
     ) -> TokenRefusal? {
         guard case .proofKey(let thumbprint) = confirmation, proofs.count == 1,
-            let proof = try? DPoPProof(proofs[0], for: request, now: now), proof.thumbprint == thumbprint,
-            replays.remember(proof.tokenID, of: thumbprint, at: now)
+            let proof = try? DPoPProof(proofs[0], for: request, now: now), proof.thumbprint == thumbprint
         else { return .badProof }
-        return nil
+        if let nonces, !nonces.accepts(proof.nonce, at: now) { return .staleProof }
+        return replays.remember(proof.tokenID, of: thumbprint, at: now) ? nil : .badProof
     }
+
+    /// The nonce that goes with a refusal for want of one.
+    func nonce(at now: Int64) -> String? { nonces?.current(at: now) }
 
     /// Why a token that was verified does not count any more, or nil if it does.
     func ending(of access: GrantedAccess, now: Int64) -> TokenRefusal? {
