@@ -1,6 +1,6 @@
 internal import AccessPolicy
 public import Audit
-internal import OAuthCore
+public import OAuthCore
 internal import FHIRCore
 
 /// Brings the audit rows of authorization steps into the audit log before their answer leaves (decision 16).

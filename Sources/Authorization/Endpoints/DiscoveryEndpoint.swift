@@ -21,7 +21,7 @@ public struct DiscoveryEndpoint: Sendable {
         endpoints.endSession = configuration.endSessionEndpoint
         endpoints.userInfo = configuration.userInfoEndpoint
         self.endpoints = endpoints
-        capabilities = ServerCapabilities(
+        var capabilities = ServerCapabilities(
             grantTypes: [.authorizationCode, .refreshToken, .clientCredentials],
             authenticationMethods: [.none, .clientSecretBasic, .privateKeyJWT],
             assertionAlgorithms: [.rs384, .es384], scopes: configuration.scopesSupported)

@@ -12,10 +12,10 @@ protocol GrantHandler: Sendable {
 struct AuthenticatedCall: Sendable {
     let client: ClientRegistration
     let request: TokenRequest
-    /// The FHIR base that the request names (`resource`, RFC 8707), one of ours; nil when it names none.
-    let resource: String?
-    /// The thumbprint of the key of which the request carries a proof.
-    let proofKey: String?
+    /// The FHIR base that the request names (`resource`, RFC 8707); throws where it is none of ours.
+    let resource: @Sendable () throws(OAuthError) -> String?
+    /// The thumbprint of the key of which the request carries a proof (RFC 9449 §5); throws where a proof is bad. Asked once.
+    let provenKey: @Sendable () async throws -> String?
     let maker: RecordMaker
     let now: Int64
 }
@@ -40,10 +40,18 @@ extension AuthenticatedCall {
 
     /// A token is for the FHIR server of its grant and for no other, whatever the request names.
     func demandTarget(of grant: Grant) throws(OAuthError) {
-        guard resource == nil || resource == grant.fhirBase else {
+        guard let named = try resource() else { return }
+        guard named == grant.fhirBase else {
             throw OAuthError(.invalidTarget, detail: "resource differs from the grant's FHIR server")
         }
     }
+}
+
+/// What tokens are bound to.
+struct TokenBinding: Hashable, Sendable {
+    /// The thumbprint of the key that was proved.
+    let proofKey: String?
+    let confirmation: TokenConfirmation?
 }
 
 /// What the issuer makes tokens from.

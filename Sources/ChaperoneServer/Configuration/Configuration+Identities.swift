@@ -1,5 +1,6 @@
 internal import AccessPolicy
 internal import FHIRCore
+internal import OAuthCore
 
 extension Configuration {
     /// Reads one client; what is missing is a mistake, nothing is made up for it.
@@ -38,7 +39,6 @@ extension Configuration {
         return client
     }
 
-    private static func grantTypes(_ reader: inout SettingReader) -> [ConfiguredClient.GrantType] {
     private static func certificateSubject(_ reader: inout SettingReader) -> CertificateSubject? {
         let kinds: [(String, (String) -> CertificateSubject)] = [
             ("certificate-subject", { .name($0) }), ("certificate-dns", { .dns($0) }),
@@ -58,6 +58,7 @@ extension Configuration {
         return text
     }
 
+    private static func grantTypes(_ reader: inout SettingReader) -> [ConfiguredClient.GrantType] {
         let words = reader.texts("grant-types")
         let known = words.compactMap(ConfiguredClient.GrantType.init(rawValue:))
         if known.count != words.count {
@@ -115,7 +116,6 @@ extension Configuration {
                     "scopes", "`\(word)` needs `wildcards-until`: name the types, or the day the exception ends")
             }
         }
-        switch client.kind {
         if (client.kind == .certificate) != (client.certificateSubject != nil) {
             reader.fail("certificate-subject", "or another name of its certificate belongs to a `certificate` client")
         }
@@ -129,11 +129,12 @@ extension Configuration {
         if (client.previousSecretFile == nil) != (client.previousSecretUntil == nil) {
             reader.fail("previous-secret-until", "and `previous-secret-file` belong together")
         }
-        case .public:
+        switch client.kind {
         case .certificate:
             if client.secretFile != nil || client.keysFile != nil || client.keysURL != nil {
                 reader.fail("kind", "a `certificate` client has neither a secret nor keys")
             }
+        case .public:
             if client.secretFile != nil || client.keysFile != nil || client.keysURL != nil {
                 reader.fail("kind", "a `public` client has neither `secret-file` nor `keys-file` nor `jwks-uri`")
             }

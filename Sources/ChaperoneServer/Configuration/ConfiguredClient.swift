@@ -1,4 +1,5 @@
 public import AccessPolicy
+public import OAuthCore
 
 /// A client as the configuration writes it: approved beforehand, with its program and its ceiling of scopes.
 public struct ConfiguredClient: Hashable, Sendable {
@@ -10,11 +11,11 @@ public struct ConfiguredClient: Hashable, Sendable {
         case symmetric
         /// A server with a key pair.
         case asymmetric
-    }
         /// A server with a certificate that an authority vouches for.
         case certificate
         /// A server with a certificate that stands among its keys.
         case selfSigned = "self-signed-certificate"
+    }
 
     /// The dialect of SMART that it speaks (decision 20).
     public enum Profile: String, CaseIterable, Sendable {
@@ -50,25 +51,25 @@ public struct ConfiguredClient: Hashable, Sendable {
     public var scopes: String
     /// The file that holds its secret.
     public var secretFile: String?
-    /// The file that holds its public keys as a JWK set.
     /// From when on that secret counts no longer, in Unix seconds.
     public var secretUntil: Int64? = nil
     /// The file that holds the secret before that one, and until when it counts: both secrets work in between.
     public var previousSecretFile: String? = nil
     public var previousSecretUntil: Int64? = nil
+    /// The file that holds its public keys as a JWK set.
     public var keysFile: String?
-    /// The life of its access tokens, when it differs from the server's.
-    public var accessTokenSeconds: Int?
-    /// Whether its access tokens are references to what is kept here, and never JWTs.
-    public var usesReferenceTokens = false
-    /// Until when its ceiling may hold `system/*` or a wildcard that writes, in Unix seconds.
-    public var wildcardsUntil: Int64?
     /// Where it publishes its public keys, instead of a file.
     public var keysURL: String? = nil
     /// The name by which its certificate is known.
     public var certificateSubject: CertificateSubject? = nil
     /// Whether its access tokens are bound to its certificate.
     public var bindsTokensToCertificate = false
+    /// The life of its access tokens, when it differs from the server's.
+    public var accessTokenSeconds: Int?
+    /// Whether its access tokens are references to what is kept here, and never JWTs.
+    public var usesReferenceTokens = false
+    /// Until when its ceiling may hold `system/*` or a wildcard that writes, in Unix seconds.
+    public var wildcardsUntil: Int64?
     /// Patients that it may see under `system/` scopes: a list, or everyone.
     public var systemPanel: SystemPanel
     /// A secret that stands in the program itself; demo only.

@@ -74,9 +74,9 @@ struct ConfiguredIdentities {
         switch kind {
         case .public: .none
         case .symmetric: .clientSecretBasic
+        case .asymmetric: .privateKeyJWT
         case .certificate: .tlsClientAuth
         case .selfSigned: .selfSignedTLSClientAuth
-        case .asymmetric: .privateKeyJWT
         }
     }
 

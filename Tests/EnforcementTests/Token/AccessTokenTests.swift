@@ -2,6 +2,7 @@ import AccessPolicy
 import Audit
 import ChaperoneTesting
 import FHIRCore
+import Foundation
 import OAuthCore
 import RequirementTraits
 import Synchronization
@@ -92,11 +93,13 @@ import Testing
         #expect(access.grantID == GrantID("g1"))
     }
 
-    @Test(arguments: [
-        ("iss", "https://evil.example", TokenRefusal.wrongIssuer),
-        ("aud", "https://other.example/fhir", .wrongAudience),
-        ("program", "unknown", .badClaims), ("patient", "../pB", .badClaims), ("cnf", "x", .badClaims),
-    ])
+    @Test(
+        .verifies("oauth-attack@T-27"),
+        arguments: [
+            ("iss", "https://evil.example", TokenRefusal.wrongIssuer),
+            ("aud", "https://other.example/fhir", .wrongAudience),
+            ("program", "unknown", .badClaims), ("patient", "../pB", .badClaims), ("cnf", "x", .badClaims),
+        ])
     func `a token with another claim is refused`(name: String, value: String, refusal: TokenRefusal) throws {
         let token = try token { $0[name] = .string(value) }
 
@@ -184,7 +187,7 @@ import Testing
         #expect(throws: TokenRefusal.self) { try verifier().verify(token, now: 1_500).get() }
     }
 
-    @Test(arguments: ["JWT", "at+jwt+x", ""])
+    @Test(.verifies("oauth-attack@T-27"), arguments: ["JWT", "at+jwt+x", ""])
     func `a token of another type is refused`(type: String) throws {
         #expect(verifier().verify(try token(type: type), now: 1_500) == .failure(.badSignature))
     }
