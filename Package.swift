@@ -73,7 +73,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types.git", exact: "1.8.0"),
         // TLS toward upstream FHIR servers.
         .package(url: "https://github.com/apple/swift-nio-ssl.git", exact: "2.37.6"),
-        // HTTP client of the command line, the key fetcher and the tests; never on the data path.
+        // HTTP client of the command line, the audit feeds, the demo and the tests; never on the data path.
         .package(url: "https://github.com/swift-server/async-http-client.git", exact: "1.37.0"),
         // SQLite.
         .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),
@@ -90,9 +90,12 @@ let package = Package(
         // Debian libraries.
         .systemLibrary(name: "CArgon2", providers: [.apt(["libargon2-dev"])]),
         .systemLibrary(name: "CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+        .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // The one face of libxml2, without a type of its own.
         .target(name: "CXML2", dependencies: ["CLibXML2"]),
+        // The one face of OpenSSL's libcrypto: certificate paths (decision record 0054).
+        .target(name: "COpenSSL", dependencies: ["CLibCrypto"]),
         // Page templates, styles and the demo app, carried inside the binary (C23 #embed).
         .target(name: "CAssets", exclude: ["pages", "demo", "embed.py"]),
 
@@ -104,6 +107,8 @@ let package = Package(
         library("FHIRXML", ["FHIRCore", "CXML2"]),
         // 2: the messages of OAuth, OpenID Connect and SMART; JOSE.
         library("OAuthCore", ["FHIRCore", "AccessPolicy", crypto, cryptoExtras]),
+        // 3: who vouches for a certificate.
+        library("CertificateTrust", ["OAuthCore", "COpenSSL"]),
         // 3: the record of every access.
         library("Audit", ["FHIRCore", "AccessPolicy", "OAuthCore", crypto]),
         // 4: the two sides, which do not know each other.
@@ -124,8 +129,8 @@ let package = Package(
         library(
             "ChaperoneServer",
             [
-                "FHIRCore", "AccessPolicy", "OAuthCore", "Audit", "Authorization", "Enforcement", "Persistence",
-                "SandboxFHIR", "SyntheticRecords", "CAssets",
+                "FHIRCore", "AccessPolicy", "OAuthCore", "CertificateTrust", "Audit", "Authorization", "Enforcement",
+                "Persistence", "SandboxFHIR", "SyntheticRecords", "CAssets",
                 asyncHTTPClient, hummingbird, hummingbirdCore, httpTypes, logging, mustache, nioCore, nioHTTP1,
                 nioHTTPTypes, nioHTTPTypesHTTP1, nioPosix, nioSSL, serviceLifecycle, unixSignals, yams,
             ]),
@@ -185,8 +190,8 @@ let package = Package(
             "ChaperoneServerTests",
             [
                 "ChaperoneServer", "Enforcement", "Authorization", "Audit", "Persistence", "SandboxFHIR",
-                "SyntheticRecords", "OAuthCore", "AccessPolicy", "FHIRCore", "ChaperoneTesting",
-                asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix,
+                "SyntheticRecords", "OAuthCore", "CertificateTrust", "AccessPolicy", "FHIRCore", "ChaperoneTesting",
+                asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]),
         tests("HouseTests", [yams]),
     ],

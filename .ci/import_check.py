@@ -15,7 +15,7 @@ TOOLCHAIN = {
     "Dispatch", "Testing", "XCTest",
 }
 LAYERS = {
-    "FHIRCore": 0, "AccessPolicy": 1, "OAuthCore": 2, "Audit": 3, "Authorization": 4, "Enforcement": 4,
+    "FHIRCore": 0, "AccessPolicy": 1, "OAuthCore": 2, "Audit": 3, "CertificateTrust": 3, "Authorization": 4, "Enforcement": 4,
     "FHIRXML": 1, "SyntheticRecords": 1, "Persistence": 5, "SandboxFHIR": 5, "ChaperoneServer": 6, "chaperone": 7,
 }
 NO_FOUNDATION = {"FHIRCore", "AccessPolicy", "FHIRXML"}

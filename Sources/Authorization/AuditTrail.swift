@@ -1,6 +1,6 @@
 internal import AccessPolicy
 public import Audit
-internal import OAuthCore
+public import OAuthCore
 internal import FHIRCore
 
 /// Brings the audit rows of authorization steps into the audit log before their answer leaves (decision 16).
@@ -96,9 +96,12 @@ extension RecordMaker {
 public struct RequestSource: Hashable, Sendable {
     public let address: String
     public let traceID: String?
+    /// The certificate that the client showed in TLS, here or at a trusted proxy.
+    public let certificate: ClientCertificate?
 
-    public init(address: String, traceID: String? = nil) {
+    public init(address: String, traceID: String? = nil, certificate: ClientCertificate? = nil) {
         self.address = address
         self.traceID = traceID
+        self.certificate = certificate
     }
 }

@@ -53,6 +53,24 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     /// How much unproved requests may make the server write.
     public var budget = BudgetLimits()
 
+    /// Whether DPoP proofs have to carry a nonce of ours (RFC 9449 §8).
+    public var demandsProofNonces = false
+    /// How certificates of clients are read; nil where they are not.
+    public var clientCertificates: ClientCertificates?
+
+    /// That certificates of clients are read (RFC 8705).
+    public struct ClientCertificates: Hashable, Sendable {
+        /// The origin at which they are asked for, without a final slash.
+        public let origin: String
+        /// Whether there are authorities that vouch for them.
+        public let hasAuthorities: Bool
+
+        public init(origin: String, hasAuthorities: Bool) {
+            self.origin = origin
+            self.hasAuthorities = hasAuthorities
+        }
+    }
+
     public init(issuer: String, fhirBases: [String]) {
         self.issuer = issuer
         self.fhirBases = fhirBases

@@ -22,6 +22,8 @@ public struct AuthorizationServer: Sendable {
     /// The refusals without an audit record of their own, to be written as sums.
     public let refusals: RefusalLedger
     public let keyKeeper: KeyKeeper
+    /// The nonces of DPoP proofs; nil where none is demanded.
+    public let proofNonces: ProofNonces?
     /// What the enforcer in this process asks about tokens that are references.
     public let references: ReferenceTokens
     public let audit: AuditTrail
@@ -34,8 +36,8 @@ public struct AuthorizationServer: Sendable {
     public static func start(
         configuration: AuthorizationConfiguration, stores: AuthorizationStores, directory: any MemberDirectory,
         sealer: Sealer, clock: Clock = .system, random: RandomSource = .system,
-        passwordCost: Argon2Parameters = .standard, keyFetch: ClientKeyFetch = .refusing, lookup: ContextLookup? = nil,
-        federation: Federation = .none,
+        passwordCost: Argon2Parameters = .standard, publishedKeys: PublishedClientKeys? = nil,
+        certificates: CertificateValidator? = nil, lookup: ContextLookup? = nil, federation: Federation = .none,
         record: @escaping AuditTrail.Recording
     ) async throws -> AuthorizationServer {
         let audit = AuditTrail(outbox: stores.outbox, record: record)
@@ -50,17 +52,24 @@ public struct AuthorizationServer: Sendable {
             keys: keys,
             references: ReferenceTokens(
                 key: keys.references, store: stores.referenceTokens, random: random, issuer: configuration.issuer),
-            sealer: sealer,
-            budget: StepBudget(configuration.budget), lookup: lookup, federation: federation)
+            sealer: sealer, budget: StepBudget(configuration.budget),
+            proofNonces: configuration.demandsProofNonces ? ProofNonces(key: keys.references) : nil, lookup: lookup,
+            federation: federation)
         try await SecondFactorDesk(parts: parts).resealOld()
-        return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
+        return AuthorizationServer(
+            parts: parts, state: state, publishedKeys: publishedKeys, certificates: certificates)
     }
 
-    private init(parts: ServerParts, state: RevocationState, keyFetch: ClientKeyFetch) {
+    private init(
+        parts: ServerParts, state: RevocationState, publishedKeys: PublishedClientKeys?,
+        certificates: CertificateValidator?
+    ) {
         let interaction = InteractionEndpoint(parts: parts)
         let authenticator = ClientAuthenticator(
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
-            keyFetch: keyFetch, throttle: parts.stores.throttle, clock: parts.clock)
+            publishedKeys: publishedKeys, certificates: certificates, throttle: parts.stores.throttle,
+            verifications: VerificationBudget(parts.configuration.budget.verifications),
+            clock: parts.clock)
         self.interaction = interaction
         federation = FederationEndpoint(parts: parts, interaction: interaction)
         secondFactors = interaction.secondFactors
@@ -88,6 +97,7 @@ public struct AuthorizationServer: Sendable {
             store: parts.stores.keys, keys: parts.keys, audit: parts.audit, clock: parts.clock, random: parts.random,
             lifetimes: parts.configuration.keyLifetimes)
         references = parts.references
+        proofNonces = parts.proofNonces
         audit = parts.audit
         stores = parts.stores
         clock = parts.clock

@@ -15,6 +15,8 @@ struct ServerParts: Sendable {
     /// Seals what is kept under the installation's key.
     let sealer: Sealer
     let budget: StepBudget
+    /// Nil where proofs need none.
+    let proofNonces: ProofNonces?
     /// Nil where there is nothing to look in; lists then show what the directory knows.
     let lookup: ContextLookup?
     /// The identity providers at which people sign in.

@@ -71,6 +71,8 @@ public struct BudgetLimits: Hashable, Sendable {
 
     /// Launches begun from one network address.
     public var launches = Rate(burst: 300, perSecond: 10)
+    /// Proofs from one network address that turned out to be none: assertions and certificates.
+    public var verifications = Rate(burst: 200, perSecond: 20)
     /// Which refusals of requests that proved nothing are recorded one by one. Larger than where FHIR data is asked for:
     /// a hospital's people mistype their passwords behind one address, and each of that is worth a record.
     public var refusals = RefusalLedger.Limits(burst: 500, perSecond: 2, perSource: 200)

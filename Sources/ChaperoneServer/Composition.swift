@@ -37,6 +37,9 @@ public struct Composition: Sendable {
         let hazards = configuration.productionHazards(secrets: try configuration.loadedSecrets())
         guard hazards.isEmpty else { throw Unsafe(hazards: hazards) }
         let installation = try await Installation(configuration: configuration)
+        if let remark = configuration.egress.policy.remark {
+            logger.notice("addresses of other parties are not judged here", metadata: ["egress": "\(remark)"])
+        }
         let metrics = Metrics()
         metrics.addAudit(installation.recorder)
         metrics.addAudit(installation.timedSink, installation.auditSide)

@@ -41,7 +41,9 @@ struct Sides {
                     status: error.status)
             }
         }
-        router.middlewares.add(ClientAddressMiddleware(proxies: configuration.proxies))
+        router.middlewares.add(
+            ClientAddressMiddleware(
+                proxies: configuration.proxies, readsCertificates: configuration.clientCertificates.areRead))
         let server = installation.server
         let cookie = SessionCookie(
             purpose: "session", port: configuration.issuer.port, isSecure: configuration.issuer.isHTTPS)
@@ -82,18 +84,24 @@ struct Sides {
         router.refuseOthers(on: "/", than: .get)
         let gateway = gateway.configuration
         let metrics = metrics
+        let certificates = configuration.certificateSources
         var listeners = [
             Listener(
                 name: "public", address: configuration.listeners.public, router: router,
-                server: HTTPServerBuilder { TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics) })
+                server: HTTPServerBuilder {
+                    TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics, certificates: certificates)
+                })
         ]
         if let settings = configuration.listeners.tls {
-            let identity = try TLSIdentity(settings)
+            let identity = try TLSIdentity(
+                settings, asksForCertificates: configuration.clientCertificates.areAskedFor)
             listeners.append(
                 Listener(
                     name: "tls", address: settings.address, router: router,
                     server: HTTPServerBuilder {
-                        TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics, tls: identity)
+                        TwoSidedChannel(
+                            responder: $0, gateway: gateway, metrics: metrics, tls: identity, certificates: certificates
+                        )
                     }))
         }
         return listeners
@@ -193,6 +201,7 @@ struct Sides {
         let expectsSandbox = hasSandbox
         let capabilities = gateway.capabilities
         let members = installation.members
+        let remarks = [configuration.egress.policy.remark].compactMap { $0 }
         return {
             let audit = recorder.health.canRecord ? nil : "the audit trail cannot be written"
             var database: String?
@@ -204,7 +213,7 @@ struct Sides {
             ]
             if !members.rosters.isEmpty { parts.append(("members", members.problem)) }
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
-            return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) })
+            return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) }, remarks: remarks)
         }
     }
 }

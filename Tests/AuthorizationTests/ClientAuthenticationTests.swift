@@ -56,6 +56,27 @@ import Testing
         #expect(try await request(restarted, assertion).face == "401 invalid_client")
     }
 
+    @Test(.verifies("house@rate-before-cost"))
+    func `bad proofs of one source are soon not verified any more, and good ones never wait`() async throws {
+        let harness = try await LaunchHarness()
+        let stranger = try PrivateJWK.generate(.es384, keyID: "service-key")
+
+        // Good ones use nothing up.
+        for number in 0..<300 {
+            #expect(try await request(harness, try assertion(harness, jti: "good-\(number)")).response != nil)
+        }
+        var answers: [TokenAnswer] = []
+        for number in 0..<250 {
+            answers.append(try await request(harness, try assertion(harness, jti: "bad-\(number)", key: stranger)))
+        }
+        #expect(answers.count { $0.face == "401 invalid_client" } == 200)
+        #expect(answers.count { $0.isTooMany } == 50)
+        // Not even a good one is looked at from there, until a moment has passed.
+        #expect(try await request(harness, try assertion(harness, jti: "late")).isTooMany)
+        harness.clock.advance(seconds: 1)
+        #expect(try await request(harness, try assertion(harness, jti: "later")).response != nil)
+    }
+
     @Test(.verifies("oauth-attack@A-17"))
     func `of 20 parallel uses of an assertion one succeeds`() async throws {
         let harness = try await LaunchHarness()

@@ -26,6 +26,8 @@ final class LaunchHarness: Sendable {
     init(
         store: InMemoryAuthorizationStore = InMemoryAuthorizationStore(), clock: ManualClock = ManualClock(),
         seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil,
+        fetch: (any OutboundFetching)? = nil, certificates: CertificateValidator? = nil,
+        readsCertificates: Bool = false, demandsProofNonces: Bool = false,
         federation: Federation = .none, takesPasswords: Bool = true,
         configure: (inout AuthorizationConfiguration) -> Void = { _ in }, sealer: Sealer? = nil
     ) async throws {
@@ -39,6 +41,11 @@ final class LaunchHarness: Sendable {
         configuration.shortestPassword = 4
         configuration.defaultStyleURL = "https://as.example/smart-style/1.json"
         configuration.takesPasswords = takesPasswords
+        configuration.demandsProofNonces = demandsProofNonces
+        if readsCertificates {
+            configuration.clientCertificates = .init(
+                origin: "https://mtls.as.example", hasAuthorities: certificates != nil)
+        }
         configure(&configuration)
         let site = SiteMemberDirectory(
             links: store, logins: store, sources: federation.sources, panels: try Self.panels(), clock: clock.clock)
@@ -48,8 +55,10 @@ final class LaunchHarness: Sendable {
             configuration: configuration, stores: store.stores, directory: directory ?? site,
             sealer: try sealer ?? SharedKeys.sealer(),
             clock: clock.clock, random: SeededRandom(seed: seed).source,
-            passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64), lookup: lookup,
-            federation: federation, record: { try await log.record($0) })
+            passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64),
+            publishedKeys: fetch.map { PublishedClientKeys(fetch: $0, clock: clock.clock) },
+            certificates: certificates, lookup: lookup, federation: federation,
+            record: { try await log.record($0) })
         guard isFresh else { return }
         for client in try Self.clients() { #expect(try await server.clients.reconcile(client, from: source) == .added) }
         try await addPeople()
@@ -97,7 +106,7 @@ final class LaunchHarness: Sendable {
                     name: "App \(id)", redirectURIs: redirects, grantTypes: grants, authenticationMethod: method,
                     isNative: isNative),
                 status: .active, isTrusted: isTrusted,
-                secretHash: method == .clientSecretBasic ? Secret("\(id)-secret").hash : nil,
+                secrets: method == .clientSecretBasic ? [ClientSecret(hash: Secret("\(id)-secret").hash)] : [],
                 approvedScopes: patientScopes, profile: profile, program: .patientAccess,
                 usesReferenceTokens: usesReferenceTokens)
         }

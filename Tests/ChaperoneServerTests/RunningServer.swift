@@ -41,11 +41,13 @@ final class RunningServer: Sendable {
     ///
     /// - Parameters:
     ///   - settings: further lines of the configuration, at its top level.
+    ///   - listeners: one more line under `listeners`.
     ///   - awaitsReady: whether to wait until it says that it can be used.
     static func with<Value>(
-        settings: String = "", awaitsReady: Bool = true, _ work: (RunningServer) async throws -> Value
+        settings: String = "", listeners: String = "", awaitsReady: Bool = true,
+        _ work: (RunningServer) async throws -> Value
     ) async throws -> Value {
-        let server = try await start(settings: settings, awaitsReady: awaitsReady)
+        let server = try await start(settings: settings, listeners: listeners, awaitsReady: awaitsReady)
         do {
             let value = try await work(server)
             try await server.stop()
@@ -56,7 +58,9 @@ final class RunningServer: Sendable {
         }
     }
 
-    static func start(settings: String = "", awaitsReady: Bool = true) async throws -> RunningServer {
+    static func start(
+        settings: String = "", listeners: String = "", awaitsReady: Bool = true
+    ) async throws -> RunningServer {
         let ports = try await freePorts(4)
         let folder = try temporaryFolder()
         let yaml = """
@@ -67,6 +71,7 @@ final class RunningServer: Sendable {
               admin: {port: \(ports[1])}
               sandbox: {port: \(ports[2])}
               demo: {port: \(ports[3])}
+              \(listeners)
             \(settings)
             """
         let configuration = try Configuration(settings: try Setting(yaml: yaml), isDemo: true)

@@ -3,7 +3,7 @@
 # What a Swift build on a bare Debian 12 needs beside the toolchain, and the C libraries that Chaperone links.
 build_packages=(
     binutils libc6-dev libgcc-12-dev libstdc++-12-dev libcurl4 libedit2 libncurses6 libxml2 tzdata ca-certificates
-    libargon2-dev libsqlite3-dev libxml2-dev zlib1g-dev pkg-config
+    libargon2-dev libsqlite3-dev libssl-dev libxml2-dev zlib1g-dev pkg-config
 )
 
 # What the demo uses beside it: its own certificate.

@@ -1,27 +1,17 @@
 internal import AccessPolicy
-public import OAuthCore
-
-/// Fetches the published keys of clients that register a location instead of keys. A capability, because fetching must
-/// be guarded (decision 25) and happens elsewhere; where it is absent such clients cannot authenticate.
-public struct ClientKeyFetch: Sendable {
-    /// The key set at a registered address; throws when there is none to be had.
-    public let keys: @Sendable (_ location: String) async throws -> JWKSet
-
-    public init(keys: @escaping @Sendable (String) async throws -> JWKSet) { self.keys = keys }
-
-    /// No fetching at all.
-    public static let refusing = ClientKeyFetch(keys: { _ in
-        throw OAuthError(.invalidClient, detail: "fetching of client keys is not configured")
-    })
-}
+internal import OAuthCore
 
 /// Finds out whether a request at the token or revocation endpoint is from the client that it names.
 struct ClientAuthenticator: Sendable {
     let configuration: AuthorizationConfiguration
     let clients: any ClientStore
     let replayCache: any ReplayCache
-    let keyFetch: ClientKeyFetch
+    /// The keys that clients publish; nil where none are fetched, and such clients cannot authenticate.
+    let publishedKeys: PublishedClientKeys?
+    /// Who vouches for certificates; nil where nobody does.
+    let certificates: CertificateValidator?
     let throttle: any LoginThrottleStore
+    let verifications: VerificationBudget
     let clock: Clock
 
     /// The active client behind the request, proved by the one method that it is registered for. Every failure is
@@ -31,47 +21,82 @@ struct ClientAuthenticator: Sendable {
         _ form: FormParameters, authorization header: String?, from source: RequestSource
     ) async throws -> ClientRegistration {
         let presented = try PresentedClient(authorizationHeader: header, form: form)
-        guard let client = try await clients.client(presented.clientID) else {
-            throw refused("client is not known")
+        let found = try await clients.client(presented.clientID)
+        // A secret costs the same for every name, known or not, and before anything else is said about it.
+        var knowsSecret = false
+        if case .secret(_, let secret, _) = presented {
+            knowsSecret = try await check(secret, of: found, from: source)
         }
+        guard let client = found else { throw refused("client is not known") }
         guard client.status == .active else { throw refused("client is \(client.status.rawValue)") }
-        guard presented.method == client.metadata.authenticationMethod else {
+        let method = client.metadata.authenticationMethod
+        // RFC 8705 §2: with a certificate the request itself carries only the name.
+        guard presented.method == (method.isByCertificate ? .none : method) else {
             throw refused("method `\(presented.method.rawValue)` is not the registered one")
         }
         switch presented {
-        case .unauthenticated: break
-        case .secret(_, let secret, _):
-            try await check(secret, of: client, from: source)
-        case .assertion(_, let jwt): try await check(jwt, of: client)
+        case .unauthenticated:
+            guard method.isByCertificate else { break }
+            try await verifying(for: source) { try await check(source.certificate, of: client) }
+        case .secret:
+            guard knowsSecret else { throw refused("wrong secret, or one that counts no longer") }
+        case .assertion(_, let jwt): try await verifying(for: source) { try await check(jwt, of: client) }
         }
         return client
+    }
+
+    /// Verifies a proof, where its source has not sent too many that were none.
+    private func verifying(for source: RequestSource, _ verify: () async throws -> Void) async throws {
+        guard verifications.take(from: source.address, at: clock.now()) else { throw TooManyGuesses(retryAfter: 1) }
+        try await verify()
+        verifications.giveBack(to: source.address)
     }
 
     private func refused(_ detail: String) -> OAuthError { OAuthError(.invalidClient, detail: detail) }
 
     /// Compares a secret after counting the attempt, so that parallel guesses cannot all pass on one old count.
-    private func check(_ secret: Secret, of client: ClientRegistration, from source: RequestSource) async throws {
+    private func check(
+        _ secret: Secret, of client: ClientRegistration?, from source: RequestSource
+    ) async throws -> Bool {
         let key = ThrottleKey.secretSource(source.address)
         let now = clock.now()
         if case .closed(let until) = try await throttle.admit([key: configuration.guessThrottle], at: now) {
             throw TooManyGuesses(retryAfter: max(until - now, 1))
         }
-        guard let hash = client.secretHash, hash.matches(secret) else { throw refused("wrong secret") }
+        guard ClientSecret.accepts(client?.secrets ?? [], at: now, compare: { $0.matches(secret) }) else {
+            return false
+        }
         try await throttle.giveBack(all: [], one: [key])
+        return true
+    }
+
+    /// Whether the certificate of the connection is the client's (RFC 8705 §2). TLS has shown that its key is there.
+    private func check(_ certificate: ClientCertificate?, of client: ClientRegistration) async throws {
+        guard let certificate else { throw refused("no certificate was shown") }
+        let now = clock.now()
+        guard certificate.isValid(at: now) else { throw refused("the certificate has expired, or does not hold yet") }
+        guard client.metadata.authenticationMethod == .selfSignedTLSClientAuth else {
+            guard let subject = client.metadata.certificateSubject, subject.isMet(by: certificate) else {
+                throw refused("the certificate bears another name")
+            }
+            guard let certificates, certificates.isTrusted(certificate, now) else {
+                throw refused("no authority that counts vouches for the certificate")
+            }
+            return
+        }
+        let isRegistered: @Sendable (JWKSet) -> Bool = { set in
+            set.keys.contains { $0.certificate == certificate.der }
+        }
+        guard isRegistered(try await keys(of: client, holding: isRegistered)) else {
+            throw refused("the certificate is not among the client's keys")
+        }
     }
 
     private func check(_ jwt: UnverifiedJWT, of client: ClientRegistration) async throws {
-        let keys: JWKSet
-        let location: String?
-        switch client.metadata.keys {
-        case .value(let set): (keys, location) = (set, nil)
-        case .location(let url):
-            do { keys = try await keyFetch.keys(url) } catch {
-                throw refused("the client's keys could not be fetched: \(error)")
-            }
-            location = url
-        case nil: throw refused("the client has no keys")
-        }
+        var location: String?
+        if case .location(let url) = client.metadata.keys { location = url }
+        let keyID = jwt.keyID
+        let keys = try await keys(of: client) { set in set.keys.contains { $0.keyID == keyID } }
         let chosen = client.metadata.assertionAlgorithm.map { Set([$0]) }
         let rules = ClientAssertion.Rules(
             audiences: audiences(for: client), algorithms: chosen ?? [.rs384, .es384], registeredKeySetURL: location)
@@ -80,6 +105,21 @@ struct ClientAuthenticator: Sendable {
         let isFirst = try await replayCache.remember(
             assertion.tokenID, of: client.id, until: assertion.rememberUntil)
         guard isFirst else { throw refused("the assertion was used before") }
+    }
+
+    /// The client's keys, registered or published; published ones are fetched again when none of them is the wanted one.
+    private func keys(
+        of client: ClientRegistration, holding isWanted: @Sendable (JWKSet) -> Bool
+    ) async throws -> JWKSet {
+        switch client.metadata.keys {
+        case .value(let set): return set
+        case .location(let url):
+            guard let publishedKeys else { throw refused("fetching of client keys is not configured") }
+            do { return try await publishedKeys.keys(of: client.id, at: url, holding: isWanted) } catch {
+                throw refused("the client's keys could not be had: \(error)")
+            }
+        case nil: throw refused("the client has no keys")
+        }
     }
 
     private func audiences(for client: ClientRegistration) -> Set<String> {

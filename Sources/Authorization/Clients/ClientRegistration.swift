@@ -54,8 +54,8 @@ public struct ClientRegistration: Hashable, Sendable {
     public var status: ClientStatus
     /// Whether the operator vouches for the app. Errors are not bounced to apps without it (RFC 9700 §4.11.2).
     public var isTrusted: Bool
-    /// The hash of the secret, for `client_secret_basic` and `client_secret_post`.
-    public var secretHash: SecretHash?
+    /// Its secrets, for `client_secret_basic` and `client_secret_post`: at most two, the newest first.
+    public var secrets: [ClientSecret]
     /// The approved ceiling: what is granted is always a part of this.
     public var approvedScopes: ScopeSet
     public var profile: ClientProfile
@@ -71,7 +71,7 @@ public struct ClientRegistration: Hashable, Sendable {
 
     public init(
         id: ClientID, metadata: ClientMetadata, status: ClientStatus = .pending, isTrusted: Bool = false,
-        secretHash: SecretHash? = nil, approvedScopes: ScopeSet, profile: ClientProfile = .smart22,
+        secrets: [ClientSecret] = [], approvedScopes: ScopeSet, profile: ClientProfile = .smart22,
         program: APIProgram, assertionAudience: AssertionAudience = .tokenEndpointOrIssuer,
         lifetimes: ClientLifetimes = ClientLifetimes(), usesReferenceTokens: Bool = false, revision: Int = 1
     ) {
@@ -79,7 +79,7 @@ public struct ClientRegistration: Hashable, Sendable {
         self.metadata = metadata
         self.status = status
         self.isTrusted = isTrusted
-        self.secretHash = secretHash
+        self.secrets = Array(secrets.prefix(ClientSecret.most))
         self.approvedScopes = approvedScopes
         self.profile = profile
         self.program = program

@@ -53,6 +53,12 @@ public struct OutboundRequest: Hashable, Sendable {
     }
 }
 
+extension OutboundRequest: CustomStringConvertible, CustomReflectable {
+    // Headers, bodies and queries carry secrets and tokens: only the place is ever printed.
+    public var description: String { "<request to \(url.prefix { $0 != "?" })>" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 /// What another party answered. Any status but a redirect: whoever asked knows which one is good.
 public struct OutboundAnswer: Hashable, Sendable {
     public let status: Int

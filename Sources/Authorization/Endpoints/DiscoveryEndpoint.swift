@@ -21,11 +21,17 @@ public struct DiscoveryEndpoint: Sendable {
         endpoints.endSession = configuration.endSessionEndpoint
         endpoints.userInfo = configuration.userInfoEndpoint
         self.endpoints = endpoints
-        capabilities = ServerCapabilities(
+        var capabilities = ServerCapabilities(
             grantTypes: [.authorizationCode, .refreshToken, .clientCredentials],
             authenticationMethods: [.none, .clientSecretBasic, .privateKeyJWT],
             assertionAlgorithms: [.rs384, .es384], scopes: configuration.scopesSupported,
             authenticationClasses: AuthenticationContext.classes)
+        if let certificates = configuration.clientCertificates {
+            capabilities.certificateOrigin = certificates.origin
+            if certificates.hasAuthorities { capabilities.authenticationMethods.append(.tlsClientAuth) }
+            capabilities.authenticationMethods.append(.selfSignedTLSClientAuth)
+        }
+        self.capabilities = capabilities
         self.keys = keys
     }
 

@@ -13,6 +13,26 @@ public enum TokenAnswer: Sendable {
 }
 
 /// Where codes, refresh tokens and assertions become access tokens.
+///
+/// The checks have one order for every grant type. Each is made only when those before it hold, so that a replay is seen
+/// as one whatever else is wrong with the request, and nobody can end what belongs to another client:
+///
+///  1. form: transport, method, type, size, nothing twice (`TokenRoutes`)
+///  2. the client proves itself, and is active (`ClientAuthenticator`)
+///  3. the request is one, of a grant type that the client may use
+///  4. the audit log can be written: who is not told what became of its token would lose it
+///  5. the code or refresh token is known, by its hash
+///  6. it is the client's own
+///  7. it was not used or replaced before; if it was, the grant ends
+///  8. it is not over
+///  9. `redirect_uri` and code verifier
+/// 10. the proof of a key or the certificate to which it is bound, or is to be
+/// 11. the grant is alive, and so is the person
+/// 12. the scopes are a part of what was granted; `resource` is the grant's FHIR server
+/// 13. one conditional write, with its audit row, makes this caller the one who wins
+/// 14. the tokens, the record in the log, the answer
+///
+/// 5 to 13 are the grant handlers'.
 public struct TokenEndpoint: Sendable {
     let parts: ServerParts
     let authenticator: ClientAuthenticator
@@ -27,28 +47,25 @@ public struct TokenEndpoint: Sendable {
         let maker = parts.records(for: source)
         var client: ClientID?
         do {
-            // 1. Who: the client proves itself.
+            // 2.
             let registration = try await authenticator.authenticate(form, authorization: header, from: source)
             client = registration.id
-            // 2. What: the request is read, and the grant type must be the client's.
+            // 3.
             let request = try TokenRequest(parsing: form)
             guard registration.metadata.grantTypes.contains(request.grantType) else {
                 throw OAuthError(.unauthorizedClient)
             }
-            let resource = try resource(of: form)
-            let proofKey = try await proofKey(proofs)
-            // 3. The log must work before state moves: a client that is not told what became of its token would lose it.
+            // 4.
             try await parts.audit.flush()
-            // 4. The grant's own checks, the scopes, and the one write that wins.
+            // 5 to 13.
             let call = AuthenticatedCall(
-                client: registration, request: request, resource: resource, proofKey: proofKey, maker: maker,
-                now: parts.clock.now())
+                client: registration, request: request, resource: { () throws(OAuthError) in try resource(of: form) },
+                provenKey: { try await proofKey(proofs) }, maker: maker, now: parts.clock.now())
             let issue = try await handler(for: request.grantType).authorize(call)
-            // 5. The tokens.
+            // 14.
             let response = try await issuer.response(for: issue, at: call.now)
-            // 6. The record, before the answer.
             try await parts.audit.flush()
-            // 7. From now on the client may have it, and whoever brings the token before it is late.
+            // From now on the client may have it, and whoever brings the token before it is late.
             if let family = issue.rotated, let token = issue.refreshToken {
                 try await parts.stores.refreshTokens.deliver(family, token.hash, at: parts.clock.now())
             }
@@ -57,6 +74,9 @@ public struct TokenEndpoint: Sendable {
             return await refusal(error, client, maker)
         }
     }
+
+    /// The nonce for the next proof, to be sent with every answer (RFC 9449 §8.2); nil where none is demanded.
+    public var nextProofNonce: String? { parts.proofNonces?.current(at: parts.clock.now()) }
 
     /// RFC 8707 §2.2: the FHIR base for which the token is wanted.
     private func resource(of form: FormParameters) throws(OAuthError) -> String? {
@@ -77,6 +97,9 @@ public struct TokenEndpoint: Sendable {
                 text, for: .init(method: "POST", address: parts.configuration.tokenEndpoint), now: parts.clock.now())
         } catch {
             throw OAuthError(.invalidDPoPProof, detail: "DPoP: \(error.detail)")
+        }
+        if let nonces = parts.proofNonces, !nonces.accepts(proof.nonce, at: parts.clock.now()) {
+            throw OAuthError(.useDPoPNonce)
         }
         let isFirst = try await parts.stores.replayCache.remember(
             proof.tokenID, of: ClientID("dpop:\(proof.thumbprint)"), until: proof.rememberUntil)

@@ -6,28 +6,36 @@ internal import OAuthCore
 struct AuthorizationCodeGrant: GrantHandler {
     let parts: ServerParts
 
-    /// The order is fixed: known → owner → consumed → expiry → redirect → verifier → grant → person → write.
+    /// The checks in the order of `TokenEndpoint`, from 5 on.
     func authorize(_ call: AuthenticatedCall) async throws -> Issue {
         guard case .authorizationCode(let presented, let redirectURI, let verifier) = call.request else {
             throw OAuthError(.unsupportedGrantType)
         }
+        // 5. Known.
         guard let code = try await parts.stores.codes.code(presented.hash) else { throw UnknownArtefact("code") }
-        // C-03: another client learns nothing and spoils nothing.
+        // 6. The owner's. C-03: another client learns nothing and spoils nothing.
         guard code.clientID == call.client.id else { throw invalid("the code belongs to another client") }
+        // 7. Not used before.
         try await refuseReplay(of: code, call)
+        // 8. Not over.
         guard call.now < code.expiresAt else { throw invalid("the code has expired") }
+        // 9. Where it was sent, and who asked for it.
         guard code.redirectURI.utf8.elementsEqual(redirectURI.utf8) else { throw invalid("redirect_uri differs") }
         try await checkProof(verifier, of: code, call)
+        // 10. What it is bound to.
+        let binding = try await call.binding()
+        // 11. What was granted is alive, and so is who granted it.
         guard let grant = try await parts.stores.grants.grant(code.grantID), grant.isAlive(at: call.now) else {
             throw invalid("the grant has ended")
         }
-        try call.demandTarget(of: grant)
         try await parts.demandPerson(of: grant, call)
+        // 12. The scopes, and the FHIR server that they are for.
         let scopes = try ScopePolicy.forRefresh(asked: nil, granted: grant.scopes, client: call.client)
-        let (family, refreshToken) = openFamily(for: grant, scopes, of: code, call)
+        try call.demandTarget(of: grant)
+        let (family, refreshToken) = openFamily(for: grant, scopes, of: code, call, binding.proofKey)
         let tokenID = TokenID(parts.random.identifier())
         let record = call.maker.record(.token, grant: grant, token: tokenID, scopes: scopes)
-        // One conditional write; who loses it came while the winner was at it, and only fails (C-02).
+        // 13. One conditional write; who loses it came while the winner was at it, and only fails (C-02).
         let redemption = try await parts.stores.codes.redeem(
             code.hash, at: call.now, opening: family, record: record)
         guard redemption == .redeemed else { throw invalid("the code was redeemed at this moment") }
@@ -36,7 +44,7 @@ struct AuthorizationCodeGrant: GrantHandler {
             refreshToken: refreshToken, givesIDToken: scopes.contains(.openid),
             contextForm: call.client.profile.contextForm,
             usesReferenceToken: call.client.usesReferenceTokens,
-            confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })
+            confirmation: binding.confirmation)
     }
 
     private func invalid(_ detail: String) -> OAuthError { OAuthError(.invalidGrant, detail: detail) }
@@ -77,7 +85,8 @@ struct AuthorizationCodeGrant: GrantHandler {
 
     /// A family for refresh tokens, when the person allowed lasting access, or access while they are there.
     private func openFamily(
-        for grant: Grant, _ scopes: ScopeSet, of code: CodeRecord, _ call: AuthenticatedCall
+        for grant: Grant, _ scopes: ScopeSet, of code: CodeRecord, _ call: AuthenticatedCall,
+        _ proofKey: String?
     ) -> (RefreshFamily?, Secret?) {
         let isLasting = scopes.contains(.offlineAccess)
         guard isLasting || (scopes.contains(.onlineAccess) && code.session != nil),
@@ -89,12 +98,12 @@ struct AuthorizationCodeGrant: GrantHandler {
         let token = parts.keys.refreshTokens.token(of: id, generation: 0)
         let isPublic = !call.client.isConfidential
         let family = RefreshFamily(
-            id: id, grantID: grant.id, clientID: grant.clientID, rotates: isPublic && call.proofKey == nil,
+            id: id, grantID: grant.id, clientID: grant.clientID, rotates: isPublic && proofKey == nil,
             createdAt: call.now,
             idleLimit: call.client.lifetimes.refreshIdle,
             expiresAt: isPublic ? call.now + call.client.lifetimes.refreshAbsolute : nil, generation: 0,
             currentHash: token.hash, lastUsedAt: call.now,
-            session: isLasting ? nil : code.session, proofKey: isPublic ? call.proofKey : nil)
+            session: isLasting ? nil : code.session, proofKey: isPublic ? proofKey : nil)
         return (family, token)
     }
 }

@@ -13,9 +13,11 @@ struct ClientCredentialsGrant: GrantHandler {
         guard call.client.metadata.authenticationMethod == .privateKeyJWT else {
             throw OAuthError(.unauthorizedClient, detail: "client_credentials needs private_key_jwt")
         }
+        // The checks in the order of `TokenEndpoint`: there is no artefact, so they begin with 10.
+        let binding = try await call.binding()
         let scopes = try ScopePolicy.forService(asked: asked, client: call.client)
         let lifetime = min(call.client.lifetimes.accessToken, ClientLifetimes.longestBackendToken)
-        guard let base = call.resource ?? parts.configuration.fhirBases.first else {
+        guard let base = try call.resource() ?? parts.configuration.fhirBases.first else {
             throw OAuthError(.serverError, detail: "no protected FHIR server is configured")
         }
         let grant = Grant(
@@ -31,6 +33,6 @@ struct ClientCredentialsGrant: GrantHandler {
             grant: grant, scopes: scopes, tokenID: tokenID, lifetime: lifetime, refreshToken: nil, givesIDToken: false,
             contextForm: call.client.profile.contextForm,
             usesReferenceToken: call.client.usesReferenceTokens,
-            confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })
+            confirmation: binding.confirmation)
     }
 }

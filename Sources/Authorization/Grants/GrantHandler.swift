@@ -12,21 +12,46 @@ protocol GrantHandler: Sendable {
 struct AuthenticatedCall: Sendable {
     let client: ClientRegistration
     let request: TokenRequest
-    /// The FHIR base that the request names (`resource`, RFC 8707), one of ours; nil when it names none.
-    let resource: String?
-    /// The thumbprint of the key of which the request carries a proof.
-    let proofKey: String?
+    /// The FHIR base that the request names (`resource`, RFC 8707); throws where it is none of ours.
+    let resource: @Sendable () throws(OAuthError) -> String?
+    /// The thumbprint of the key of which the request carries a proof (RFC 9449 §5); throws where a proof is bad. Asked once.
+    let provenKey: @Sendable () async throws -> String?
     let maker: RecordMaker
     let now: Int64
 }
 
 extension AuthenticatedCall {
+    /// What the tokens of the call are bound to: the key of its proof, or the certificate of its connection when the
+    /// client is registered so (RFC 8705 §3).
+    func binding() async throws -> TokenBinding {
+        let proofKey = try await provenKey()
+        guard client.metadata.bindsTokensToCertificate else {
+            return TokenBinding(proofKey: proofKey, confirmation: proofKey.map { .proofKey(thumbprint: $0) })
+        }
+        guard let certificate = maker.source.certificate else {
+            throw OAuthError(.invalidRequest, "the client's tokens are bound to its certificate, and none was shown")
+        }
+        // A token is bound to one thing; which of the two a resource server would look at is not left open.
+        guard proofKey == nil else {
+            throw OAuthError(.invalidRequest, "a token is bound to a certificate or to a proof key, not to both")
+        }
+        return TokenBinding(proofKey: nil, confirmation: .certificate(thumbprint: certificate.thumbprint))
+    }
+
     /// A token is for the FHIR server of its grant and for no other, whatever the request names.
     func demandTarget(of grant: Grant) throws(OAuthError) {
-        guard resource == nil || resource == grant.fhirBase else {
+        guard let named = try resource() else { return }
+        guard named == grant.fhirBase else {
             throw OAuthError(.invalidTarget, detail: "resource differs from the grant's FHIR server")
         }
     }
+}
+
+/// What tokens are bound to.
+struct TokenBinding: Hashable, Sendable {
+    /// The thumbprint of the key that was proved.
+    let proofKey: String?
+    let confirmation: TokenConfirmation?
 }
 
 /// What the issuer makes tokens from.

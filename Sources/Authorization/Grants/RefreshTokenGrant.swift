@@ -6,16 +6,18 @@ internal import OAuthCore
 struct RefreshTokenGrant: GrantHandler {
     let parts: ServerParts
 
-    /// The order is fixed: known → owner → reuse → expiry → grant → offline access → person → scope → write.
+    /// The checks in the order of `TokenEndpoint`, from 5 on.
     func authorize(_ call: AuthenticatedCall) async throws -> Issue {
         guard case .refreshToken(let secret, let asked) = call.request else {
             throw OAuthError(.unsupportedGrantType)
         }
+        // 5. Known.
         guard let presented = PresentedRefreshToken(secret.reveal()),
             let family = try await parts.stores.refreshTokens.family(presented.family)
         else { throw UnknownArtefact("refresh token") }
-        // The owner is asked first: with somebody else's token nobody can end a family.
+        // 6. The owner's, which is asked before reuse: with somebody else's token nobody can end a family.
         guard family.clientID == call.client.id else { throw invalid("the token belongs to another client") }
+        // 7. Not replaced before.
         let standing = family.standing(
             of: presented, at: call.now, grace: parts.configuration.refreshGrace, mint: parts.keys.refreshTokens)
         switch standing {
@@ -23,11 +25,14 @@ struct RefreshTokenGrant: GrantHandler {
         case .unknown: throw UnknownArtefact("refresh token")
         case .reused: try await endFamily(family, call)
         }
-        // RFC 9449 §5: what was given to a key is renewed by that key alone.
-        guard family.proofKey == nil || family.proofKey == call.proofKey else {
+        // 8. Not over.
+        guard family.isLive(at: call.now) else { throw invalid("the refresh token has expired") }
+        // 10. What it is bound to. RFC 9449 §5: what was given to a key is renewed by that key alone.
+        let binding = try await call.binding()
+        guard family.proofKey == nil || family.proofKey == binding.proofKey else {
             throw OAuthError(.invalidDPoPProof, detail: "the refresh token is bound to another key")
         }
-        guard family.isLive(at: call.now) else { throw invalid("the refresh token has expired") }
+        // 11. What was granted is alive and lasting, and so is who granted it.
         guard let grant = try await parts.stores.grants.grant(family.grantID), grant.isAlive(at: call.now) else {
             throw invalid("the grant has ended")
         }
@@ -37,22 +42,24 @@ struct RefreshTokenGrant: GrantHandler {
             throw invalid("\(needed.text) is no longer approved")
         }
         try await demandPresence(family, of: grant, call)
-        try call.demandTarget(of: grant)
         try await parts.demandPerson(of: grant, call)
+        // 12. The scopes, and the FHIR server that they are for.
         let scopes = try ScopePolicy.forRefresh(asked: asked, granted: grant.scopes, client: call.client)
+        try call.demandTarget(of: grant)
         let tokenID = TokenID(parts.random.identifier())
         // A repeat is how a lost answer is asked for again, and also how a stolen token shows itself: it is told apart in
         // the record, whatever becomes of the head.
         let record = call.maker.record(
             .refresh, grant: grant, token: tokenID, scopes: scopes,
             detail: standing == .repeated ? Self.repeatedDetail : nil)
+        // 13. One conditional write.
         let successor = try await renew(family, presented, standing, record, call)
         return Issue(
             grant: grant, scopes: scopes, tokenID: tokenID, lifetime: call.client.lifetimes.accessToken,
             refreshToken: successor, rotated: family.rotates ? family.id : nil, givesIDToken: false,
             contextForm: call.client.profile.contextForm,
             usesReferenceToken: call.client.usesReferenceTokens,
-            confirmation: call.proofKey.map { .proofKey(thumbprint: $0) })
+            confirmation: binding.confirmation)
     }
 
     static let repeatedDetail = "a token that was replaced came again within the grace window"

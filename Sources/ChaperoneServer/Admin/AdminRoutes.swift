@@ -145,6 +145,8 @@ struct AdminRoutes: Sendable {
 struct HealthReport: Sendable {
     /// A part's name and what is wrong with it; nil when nothing is.
     let parts: [(name: String, problem: String?)]
+    /// What is in order and yet should be known.
+    var remarks: [String] = []
 
     var isReady: Bool { parts.allSatisfy { $0.problem == nil } }
 
@@ -152,6 +154,7 @@ struct HealthReport: Sendable {
         .object([
             .init("status", .string(isReady ? "ready" : "not-ready")),
             .init("parts", .object(parts.map { .init($0.name, .string($0.problem ?? "ok")) })),
+            .init("remarks", .array(remarks.map { .string($0) })),
         ])
     }
 }

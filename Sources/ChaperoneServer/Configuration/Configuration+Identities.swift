@@ -25,7 +25,11 @@ extension Configuration {
             launchURL: reader.text("launch-url"),
             isNative: reader.flag("native", default: false),
             grantTypes: grantTypes, scopes: scopes(&reader), secretFile: reader.text("secret-file"),
-            keysFile: reader.text("keys-file"),
+            secretUntil: day("secret-until", &reader), previousSecretFile: reader.text("previous-secret-file"),
+            previousSecretUntil: day("previous-secret-until", &reader),
+            keysFile: reader.text("keys-file"), keysURL: keysURL(&reader),
+            certificateSubject: certificateSubject(&reader),
+            bindsTokensToCertificate: reader.flag("certificate-bound-tokens", default: false),
             accessTokenSeconds: reader.has("access-token")
                 ? reader.integer("access-token", default: 300, in: 30...3600) : nil,
             usesReferenceTokens: reader.flag("reference-tokens", default: false),
@@ -34,6 +38,25 @@ extension Configuration {
         check(client, reader)
         reader.finish()
         return client
+    }
+
+    private static func certificateSubject(_ reader: inout SettingReader) -> CertificateSubject? {
+        let kinds: [(String, (String) -> CertificateSubject)] = [
+            ("certificate-subject", { .name($0) }), ("certificate-dns", { .dns($0) }),
+            ("certificate-uri", { .uri($0) }), ("certificate-ip", { .address($0) }),
+            ("certificate-email", { .email($0) }),
+        ]
+        var found: [(key: String, subject: CertificateSubject)] = []
+        for (key, make) in kinds { if let text = reader.text(key) { found.append((key, make(text))) } }
+        for extra in found.dropFirst() { reader.fail(extra.key, "stands beside `\(found[0].key)`: one name is enough") }
+        if let first = found.first, !first.subject.isUsable { reader.fail(first.key, "is not such a name") }
+        return found.first?.subject
+    }
+
+    private static func keysURL(_ reader: inout SettingReader) -> String? {
+        guard let text = reader.text("jwks-uri") else { return nil }
+        if FetchTarget(text)?.isSecure != true { reader.fail("jwks-uri", "must be an https address, not `\(text)`") }
+        return text
     }
 
     private static func grantTypes(_ reader: inout SettingReader) -> [ConfiguredClient.GrantType] {
@@ -103,15 +126,35 @@ extension Configuration {
                     "scopes", "`\(word)` needs `wildcards-until`: name the types, or the day the exception ends")
             }
         }
+        if (client.kind == .certificate) != (client.certificateSubject != nil) {
+            reader.fail("certificate-subject", "or another name of its certificate belongs to a `certificate` client")
+        }
+        if client.bindsTokensToCertificate, client.kind == .public {
+            reader.fail("certificate-bound-tokens", "needs a client that can keep a secret")
+        }
+        if client.kind != .symmetric, client.secretUntil != nil || client.previousSecretFile != nil {
+            reader.fail(
+                client.secretUntil == nil ? "previous-secret-file" : "secret-until", "belongs to a `symmetric` client")
+        }
+        if (client.previousSecretFile == nil) != (client.previousSecretUntil == nil) {
+            reader.fail("previous-secret-until", "and `previous-secret-file` belong together")
+        }
         switch client.kind {
+        case .certificate:
+            if client.secretFile != nil || client.keysFile != nil || client.keysURL != nil {
+                reader.fail("kind", "a `certificate` client has neither a secret nor keys")
+            }
         case .public:
-            if client.secretFile != nil || client.keysFile != nil {
-                reader.fail("kind", "a `public` client has neither `secret-file` nor `keys-file`")
+            if client.secretFile != nil || client.keysFile != nil || client.keysURL != nil {
+                reader.fail("kind", "a `public` client has neither `secret-file` nor `keys-file` nor `jwks-uri`")
             }
         case .symmetric:
             if client.secretFile == nil { reader.fail("secret-file", "is required for a `symmetric` client") }
-        case .asymmetric:
-            if client.keysFile == nil { reader.fail("keys-file", "is required for an `asymmetric` client") }
+        case .asymmetric, .selfSigned:
+            if (client.keysFile == nil) == (client.keysURL == nil) {
+                reader.fail(
+                    "keys-file", "is required for an `\(client.kind.rawValue)` client, or `jwks-uri` in its place")
+            }
         }
     }
 

@@ -46,6 +46,10 @@ extension Configuration {
         var log = top.map("log")
         self.log = LogSettings(level: log.choice("level") ?? .info)
         log.finish()
+        egress = Self.egress(&top)
+        demandsProofNonces = top.flag("dpop-nonces", default: false)
+        clientCertificates = Self.clientCertificates(
+            &top, hasTLSListener: listeners.tls != nil, hasProxies: !trustedProxies.isEmpty)
         Self.checkUnique(clients.map(\.id), "clients", problems)
         Self.checkUnique(users.map(\.login), "users", problems)
         top.finish()

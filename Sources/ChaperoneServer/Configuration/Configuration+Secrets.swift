@@ -1,3 +1,4 @@
+internal import Authorization
 internal import FHIRCore
 internal import OAuthCore
 
@@ -6,10 +7,11 @@ extension Configuration {
     ///
     /// - Throws: when a file that is named cannot be read.
     public func loadedSecrets() throws -> LoadedSecrets {
-        for client in clients { _ = try secret(of: client) }
+        for client in clients { _ = try secrets(of: client) }
         for client in clients {
             if DemoIdentities.isPublished(client) { return LoadedSecrets(includesPublished: true) }
-            if let file = client.secretFile, DemoIdentities.isPublished(secret: try Self.firstLine(of: file)) {
+            for file in [client.secretFile, client.previousSecretFile].compactMap({ $0 })
+            where DemoIdentities.isPublished(secret: try Self.firstLine(of: file)) {
                 return LoadedSecrets(includesPublished: true)
             }
             if let file = client.keysFile, try Self.content(of: file).contains("\"TEST-ONLY-") {
@@ -25,17 +27,30 @@ extension Configuration {
         return LoadedSecrets(includesPublished: false)
     }
 
-    /// The secret of a client that has one. Such a client is not slowed down as a person is, so that a short secret
-    /// could be guessed; outside the demo it has at least 32 characters.
-    func secret(of client: ConfiguredClient) throws -> Secret? {
-        guard let secret = try client.demoSecret ?? client.secretFile.map(Self.firstLine) else { return nil }
-        guard isDemo || secret.unicodeScalars.count >= 32 else {
+    /// The secrets of a client that has any, the newest first.
+    func secrets(of client: ConfiguredClient) throws -> [ClientSecret] {
+        var secrets: [ClientSecret] = []
+        if let text = try client.demoSecret ?? client.secretFile.map(Self.firstLine) {
+            let hash = try secret(text, in: client.secretFile, of: client).hash
+            secrets.append(ClientSecret(hash: hash, expiresAt: client.secretUntil))
+        }
+        if let file = client.previousSecretFile {
+            let hash = try secret(try Self.firstLine(of: file), in: file, of: client).hash
+            secrets.append(ClientSecret(hash: hash, expiresAt: client.previousSecretUntil))
+        }
+        return secrets
+    }
+
+    /// Such a client is not slowed down as a person is, so that a short secret could be guessed; outside the demo it has
+    /// at least 32 characters.
+    private func secret(_ text: String, in file: String?, of client: ConfiguredClient) throws -> Secret {
+        guard isDemo || text.unicodeScalars.count >= 32 else {
             let message =
-                "the secret of client `\(client.id)` in `\(client.secretFile ?? "")` is shorter than 32 characters; "
+                "the secret of client `\(client.id)` in `\(file ?? "")` is shorter than 32 characters; "
                 + "make one with `openssl rand -hex 32`"
             throw ConfigurationError([.init(origin: nil, path: "", message: message)])
         }
-        return Secret(secret)
+        return Secret(text)
     }
 
     /// A file's text.

@@ -108,6 +108,13 @@ extension Configuration {
 }
 
 extension Configuration.TokenIssuer {
+    /// The address that is asked about its tokens.
+    var address: String {
+        switch check {
+        case .keySet(let url), .introspection(let url, _, _, _): url
+        }
+    }
+
     /// How its claims are read.
     func mapping(bases: [String]) -> ClaimMapping {
         var mapping = ClaimMapping(issuer: issuer, audience: audience, program: program)

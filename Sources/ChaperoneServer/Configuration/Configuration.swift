@@ -30,6 +30,10 @@ public struct Configuration: Hashable, Sendable {
     /// Who must show a second factor.
     public var secondFactor: SecondFactor
     public var log: LogSettings
+    public var egress: Egress
+    /// Whether DPoP proofs have to carry a nonce of ours.
+    public var demandsProofNonces: Bool
+    public var clientCertificates: ClientCertificates
     /// Somebody else's authorization server, whose tokens are taken instead of our own; nil for our own.
     public var tokenIssuer: TokenIssuer?
     /// The identity providers, and who may sign in otherwise.

@@ -23,7 +23,9 @@ public struct ConfigurationSource: Sendable {
         "fhir-server.panel-service.url", "fhir-server.panel-service.token-file", "fhir-server.panel-service.ca-file",
         "fhir-server.panel-service.timeout", "local-accounts",
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
-        "log.level",
+        "log.level", "dpop-nonces", "egress.proxy", "egress.ca-file",
+        "client-certificates.on-tls-listener", "client-certificates.from-trusted-proxies",
+        "client-certificates.ca-file", "client-certificates.origin",
     ]
 
     /// Variables with our prefix that are not settings of the server.

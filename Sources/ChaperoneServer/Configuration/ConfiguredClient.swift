@@ -1,4 +1,5 @@
 public import AccessPolicy
+public import OAuthCore
 
 /// A client as the configuration writes it: approved beforehand, with its program and its ceiling of scopes.
 public struct ConfiguredClient: Hashable, Sendable {
@@ -10,6 +11,10 @@ public struct ConfiguredClient: Hashable, Sendable {
         case symmetric
         /// A server with a key pair.
         case asymmetric
+        /// A server with a certificate that an authority vouches for.
+        case certificate
+        /// A server with a certificate that stands among its keys.
+        case selfSigned = "self-signed-certificate"
     }
 
     /// The dialect of SMART that it speaks (decision 20).
@@ -48,8 +53,19 @@ public struct ConfiguredClient: Hashable, Sendable {
     public var scopes: String
     /// The file that holds its secret.
     public var secretFile: String?
+    /// From when on that secret counts no longer, in Unix seconds.
+    public var secretUntil: Int64? = nil
+    /// The file that holds the secret before that one, and until when it counts: both secrets work in between.
+    public var previousSecretFile: String? = nil
+    public var previousSecretUntil: Int64? = nil
     /// The file that holds its public keys as a JWK set.
     public var keysFile: String?
+    /// Where it publishes its public keys, instead of a file.
+    public var keysURL: String? = nil
+    /// The name by which its certificate is known.
+    public var certificateSubject: CertificateSubject? = nil
+    /// Whether its access tokens are bound to its certificate.
+    public var bindsTokensToCertificate = false
     /// The life of its access tokens, when it differs from the server's.
     public var accessTokenSeconds: Int?
     /// Whether its access tokens are references to what is kept here, and never JWTs.

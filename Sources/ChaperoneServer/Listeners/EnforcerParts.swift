@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import Authorization
 internal import Enforcement
 internal import FHIRCore
 internal import OAuthCore
@@ -7,22 +8,45 @@ internal import SandboxFHIR
 /// What an enforcer is made of from a configuration.
 enum EnforcerParts {
     /// The tokens of a configured issuer that is not us.
-    static func foreignTokens(_ issuer: Configuration.TokenIssuer, bases: [String]) throws -> ForeignTokens {
-        let fetch = GuardedFetch(allowsPrivateNetworks: issuer.isOnPrivateNetwork)
+    static func foreignTokens(
+        _ issuer: Configuration.TokenIssuer, bases: [String], egress: Configuration.Egress
+    ) throws -> ForeignTokens {
+        let fetch = egress.fetch(alsoPrivate: issuer.isOnPrivateNetwork ? issuer.address : nil)
         let mapping = issuer.mapping(bases: bases)
         switch issuer.check {
         case .keySet(let url):
             let rules = JWSRules(
                 algorithms: issuer.algorithms, types: issuer.tokenTypes,
                 typeIsOptional: issuer.tokenTypes.contains("none"))
-            return ForeignTokens(mapping: mapping, way: .keys(KeySetSource { try await fetch.get(url) }, rules))
+            return ForeignTokens(
+                mapping: mapping, way: .keys(KeySetSource { try await keys(at: url, by: fetch) }, rules))
         case .introspection(let url, let clientID, let secretFile, let keptSeconds):
             let secret = Secret(try Configuration.firstLine(of: secretFile))
             let source = IntrospectionSource(keptSeconds: Int64(keptSeconds)) { token in
-                try await fetch.introspect(token, at: url, clientID: clientID, secret: secret)
+                try await introspect(token, at: url, clientID: clientID, secret: secret, by: fetch)
             }
             return ForeignTokens(mapping: mapping, way: .introspection(source))
         }
+    }
+
+    /// The key set that is published at a configured address.
+    static func keys(at url: String, by fetch: some OutboundFetching) async throws -> [UInt8] {
+        try await fetch.document(at: url, trust: .configured, longestAnswer: JWKSet.maxBytes).body
+    }
+
+    /// Asks an introspection endpoint about a token (RFC 7662 §2.1), as a client with a secret (RFC 6749 §2.3.1).
+    private static func introspect(
+        _ token: String, at url: String, clientID: String, secret: Secret, by fetch: some OutboundFetching
+    ) async throws -> JSONValue {
+        let credentials = FormParameters.encode(clientID) + ":" + FormParameters.encode(secret.reveal())
+        let answer = try await fetch.send(
+            OutboundRequest(
+                url, trust: .configured,
+                method: .postForm("token=\(FormParameters.encode(token))&token_type_hint=access_token"),
+                headers: [.init("authorization", "Basic " + Base64.encode(Array(credentials.utf8)))],
+                milliseconds: 5000))
+        guard answer.status == 200 else { throw OutboundFailure.status(answer.status) }
+        return try JSONValue(parsing: answer.body)
     }
 }
 

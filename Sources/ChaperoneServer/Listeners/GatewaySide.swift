@@ -26,9 +26,11 @@ struct GatewaySide {
         self.enforcer = enforcer
         self.pools = pools
         self.capabilities = capabilities
-        configuration = GatewayConfiguration(
+        var configuration = GatewayConfiguration(
             sites: [site], hosts: Self.hosts(settings), proxies: settings.proxies,
             clock: installation.clock.milliseconds)
+        configuration.saysCertificates = settings.clientCertificates.areRead
+        self.configuration = configuration
     }
 
     /// The enforcer of an installation, without any connection.
@@ -59,7 +61,8 @@ struct GatewaySide {
         if let issuer = settings.tokenIssuer {
             let bases = [settings.fhirBase, settings.upstreamBase]
             return AccessTokenVerifier(
-                foreign: try EnforcerParts.foreignTokens(issuer, bases: bases),
+                foreign: try EnforcerParts.foreignTokens(
+                    issuer, bases: bases, egress: installation.configuration.egress),
                 revocation: { revoked.refuses($0) ? .revoked : .active })
         }
         let keys = installation.server.keys
@@ -68,6 +71,7 @@ struct GatewaySide {
             expectation: .init(issuer: settings.issuer.text, audience: settings.fhirBase),
             keys: { keys.signer.verificationKeys },
             references: { try references.claims(of: $0, audience: $1, at: $2) },
+            nonces: installation.server.proofNonces,
             revocation: { revoked.refuses($0) ? .revoked : .active })
         // A token that an old key signed is looked at anew.
         keys.observe { verifier.forgetAll() }

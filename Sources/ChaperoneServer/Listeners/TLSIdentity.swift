@@ -5,7 +5,9 @@ struct TLSIdentity: Sendable {
     let context: NIOSSLContext
 
     /// Reads both files; the key's file must be its owner's alone.
-    init(_ settings: Configuration.TLSListener) throws {
+    ///
+    /// - Parameter asksForCertificates: whether clients are asked for certificates of their own, which nobody has to have.
+    init(_ settings: Configuration.TLSListener, asksForCertificates: Bool = false) throws {
         try PrivateFile.demandPrivate(settings.keyFile)
         let chain = try NIOSSLCertificate.fromPEMFile(settings.certificateFile)
         let key = try NIOSSLPrivateKey(file: settings.keyFile, format: .pem)
@@ -14,6 +16,7 @@ struct TLSIdentity: Sendable {
         // SMART 2.2: TLS 1.2 or later, and nothing before it.
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
+        if asksForCertificates { configuration.certificateVerification = .optionalVerification }
         context = try NIOSSLContext(configuration: configuration)
     }
 }

@@ -24,16 +24,28 @@ struct TwoSidedChannel: ServerChildChannel, HTTPChannelHandler {
     let metrics: Metrics
     /// Set where the connection begins with TLS.
     var tls: TLSIdentity?
+    /// Set where certificates of clients are read.
+    var certificates: ClientCertificateHandler.Sources?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
-            if let tls {
+            var chain: ShownChain?
+            if let tls, certificates?.ownTLS == true {
+                let shown = ShownChain()
+                chain = shown
+                try channel.pipeline.syncOperations.addHandler(
+                    NIOSSLServerHandler(context: tls.context, customVerificationCallback: shown.verify))
+            } else if let tls {
                 try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
             }
             try GatewayPipeline.install(on: channel, configuration: gateway)
             let pipeline = channel.pipeline.syncOperations
             let counter = StatusCounter(metrics: metrics, fhirPath: gateway.sites.first?.basePath ?? "/fhir")
             try pipeline.addHandler(counter, position: .before(try pipeline.handler(type: GatewayHandler.self)))
+            if let certificates {
+                let handler = ClientCertificateHandler(certificates, chain: chain)
+                try pipeline.addHandler(handler, position: .before(try pipeline.handler(type: GatewayHandler.self)))
+            }
             try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: tls != nil))
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))

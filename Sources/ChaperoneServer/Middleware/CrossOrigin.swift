@@ -13,7 +13,7 @@ struct CrossOrigin {
 
     func apply(to headers: inout HTTPFields) {
         headers[.accessControlAllowOrigin] = "*"
-        headers[.accessControlExposeHeaders] = "WWW-Authenticate"
+        headers[.accessControlExposeHeaders] = "WWW-Authenticate, DPoP-Nonce"
     }
 
     /// The answer to a preflight.

@@ -27,12 +27,14 @@ public final class MirrorSite: Sendable {
         let verifier: AccessTokenVerifier
         if let issuer = configuration.tokenIssuer {
             let bases = [configuration.fhirBase, configuration.upstreamBase]
-            verifier = AccessTokenVerifier(foreign: try EnforcerParts.foreignTokens(issuer, bases: bases))
+            verifier = AccessTokenVerifier(
+                foreign: try EnforcerParts.foreignTokens(issuer, bases: bases, egress: configuration.egress))
             ownKeys = nil
         } else {
-            let fetch = GuardedFetch(allowsPrivateNetworks: true)
             let url = configuration.issuer.text + "/.well-known/jwks.json"
-            let keys = KeySetSource { try await fetch.get(url) }
+            // Our own server is often a neighbour.
+            let fetch = configuration.egress.fetch(alsoPrivate: url)
+            let keys = KeySetSource { try await EnforcerParts.keys(at: url, by: fetch) }
             verifier = AccessTokenVerifier(
                 expectation: .init(issuer: configuration.issuer.text, audience: configuration.fhirBase),
                 keys: { keys.currentKeys(at: clock.now()) }, revocation: { _ in .active })

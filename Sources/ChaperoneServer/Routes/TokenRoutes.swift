@@ -22,7 +22,11 @@ struct TokenRoutes: Sendable {
             return try await form(of: request) { form, header in
                 let answer = await token.answer(
                     form, authorization: header, proofs: proofs, from: context.origin(of: request))
-                return respond(answer, context)
+                var response = respond(answer, context)
+                if let name = HTTPField.Name("DPoP-Nonce"), let nonce = token.nextProofNonce {
+                    response.headers[name] = nonce
+                }
+                return response
             }
         }
         router.post("/oauth/revoke") { request, context in

@@ -33,7 +33,6 @@ struct ConfiguredIdentities {
     }
 
     private func registration(of client: ConfiguredClient) throws -> ClientRegistration {
-        let secret = try configuration.secret(of: client)
         let keysText = try client.demoKeys ?? client.keysFile.map(Configuration.content)
         let keys = try keysText.map { try JWKSet(parsing: Array($0.utf8), from: .registered) }
         var links = ClientMetadata.Links()
@@ -41,11 +40,13 @@ struct ConfiguredIdentities {
         let metadata = try ClientMetadata(
             name: client.name, redirectURIs: client.redirectURIs,
             grantTypes: Set(client.grantTypes.map(Self.grantType)),
-            authenticationMethod: Self.method(client.kind), keys: keys.map { .value($0) }, isNative: client.isNative,
-            links: links, isDemonstration: configuration.isDemo)
+            authenticationMethod: Self.method(client.kind),
+            keys: keys.map { .value($0) } ?? client.keysURL.map { .location($0) }, isNative: client.isNative,
+            links: links, certificateSubject: client.certificateSubject,
+            bindsTokensToCertificate: client.bindsTokensToCertificate, isDemonstration: configuration.isDemo)
         return ClientRegistration(
             id: ClientID(client.id), metadata: metadata, status: .active, isTrusted: client.isTrusted,
-            secretHash: secret.map { SecretHash(of: $0) },
+            secrets: try configuration.secrets(of: client),
             approvedScopes: try ceiling(of: client), profile: Self.profile(client),
             program: client.program,
             lifetimes: ClientLifetimes(
@@ -74,6 +75,8 @@ struct ConfiguredIdentities {
         case .public: .none
         case .symmetric: .clientSecretBasic
         case .asymmetric: .privateKeyJWT
+        case .certificate: .tlsClientAuth
+        case .selfSigned: .selfSignedTLSClientAuth
         }
     }
 

@@ -59,17 +59,18 @@ public struct Installation: Sendable {
         }
         let lookup = DeferredLookup()
         let identities = DeferredIdentities()
-        let fetch = configuration.providerFetch()
-        let members = try MemberSources(configuration.signIn, fetch: fetch, identities: identities, clock: clock)
+        let egress = configuration.egress.fetch()
+        let members = try MemberSources(configuration.signIn, fetch: egress, identities: identities, clock: clock)
         for roster in members.rosters { roster.load() }
         let directory = SiteMemberDirectory(
             links: database.stores.memberLinks, logins: database.stores.externalLogins, sources: members.sources,
             panels: configuration.practitionerPanels, clock: clock)
         let server = try await AuthorizationServer.start(
             configuration: try configuration.publishedAuthorization(), stores: database.stores,
-            directory: directory,
-            sealer: sealer, clock: clock, random: random, lookup: lookup.lookup,
-            federation: try configuration.federation(sources: members.sources, fetch: fetch)
+            directory: directory, sealer: sealer, clock: clock, random: random,
+            publishedKeys: configuration.publishedKeys(by: egress, clock: clock),
+            certificates: try configuration.certificateValidator(), lookup: lookup.lookup,
+            federation: try configuration.federation(sources: members.sources, fetch: egress)
         ) { records in try await recorder.recordOnce(records) }
         let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
         guard try await !leftovers.areThere() else { throw Composition.Unsafe(hazards: [.demoLeftovers]) }
@@ -200,6 +201,8 @@ extension Configuration {
         result.isDemonstration = isDemo
         result.takesPasswords = signIn.takesPasswords
         result.secondFactor = secondFactor.policy
+        result.demandsProofNonces = demandsProofNonces
+        result.clientCertificates = announcedCertificates
         result.defaultStyleURL = issuer.text + StyleDocument.path
         if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }
         return result

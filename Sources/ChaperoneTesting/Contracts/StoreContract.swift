@@ -39,7 +39,11 @@ enum Sample {
             metadata: try ClientMetadata(
                 name: name, redirectURIs: ["https://app.example/cb"], grantTypes: [.authorizationCode, .refreshToken],
                 authenticationMethod: .clientSecretBasic),
-            status: status, isTrusted: true, secretHash: Secret("secret").hash,
+            status: status, isTrusted: true,
+            secrets: [
+                ClientSecret(hash: Secret("secret").hash, expiresAt: 2_000_000_000),
+                ClientSecret(hash: Secret("old secret").hash, expiresAt: 1_900_000_000),
+            ],
             approvedScopes: try ScopeSet(parsing: "patient/Patient.rs offline_access"),
             profile: .smart10(until: now + 100), program: .patientAccess, assertionAudience: .issuer,
             lifetimes: ClientLifetimes(accessToken: 60, refreshIdle: 1000, refreshAbsolute: 5000), revision: revision)

@@ -1,4 +1,5 @@
 internal import FHIRCore
+internal import OAuthCore
 
 /// A request as the client sent it, cut to what means something; whoever drives an exchange makes one.
 public struct ClientRequest: Sendable {
@@ -16,6 +17,9 @@ public struct ClientRequest: Sendable {
     public var sourceAddress: String?
     /// Milliseconds since 1970 UTC.
     public var receivedAt: Int64
+
+    /// Whether `Client-Cert` (RFC 9440) is the word of our own pipeline; anywhere else it is anybody's.
+    var saysCertificate = false
 
     /// A request.
     public init(
@@ -47,6 +51,13 @@ public struct ClientRequest: Sendable {
         BearerCredential(
             authorization: values(of: "authorization"), proofs: values(of: "dpop"), query: query,
             form: isForm ? body : nil)
+    }
+
+    /// The certificate of the client's connection, where that is known.
+    var certificate: ClientCertificate? {
+        let said = saysCertificate ? values(of: "client-cert") : []
+        guard said.count == 1 else { return nil }
+        return ClientCertificate(header: said[0])
     }
 
     /// The request as FHIR sees it; headers without a meaning in FHIR end here (enforcer.md b.2.9).

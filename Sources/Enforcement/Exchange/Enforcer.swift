@@ -194,9 +194,13 @@ public final class Enforcer: Sendable {
 
     func standing(of request: ClientRequest, now: Int64) -> IncomingRequest.Standing {
         switch verifier.verify(
-            request.credential, method: request.method, address: policy.publicBase + request.path, now: now)
+            request.credential, method: request.method, address: policy.publicBase + request.path,
+            certificate: { request.certificate }, now: now)
         {
-        case .failure(let refusal): return .refused(GatewayRefusal(refusal, realm: policy.publicBase), nil)
+        case .failure(let refusal):
+            var face = GatewayRefusal(refusal, realm: policy.publicBase)
+            if refusal == .staleProof { face.proofNonce = verifier.nonce(at: now) }
+            return .refused(face, nil)
         case .success(let access): return standing(of: access, at: now)
         }
     }

@@ -17,6 +17,8 @@ public struct GatewayRefusal: Sendable, Hashable {
     let allow: String?
     /// The `Retry-After` header, in seconds.
     let retryAfter: Int?
+    /// The `DPoP-Nonce` header (RFC 9449 §9).
+    var proofNonce: String?
     /// For the record only.
     private(set) var outcome: AccessOutcome
 
@@ -55,6 +57,7 @@ public struct GatewayRefusal: Sendable, Hashable {
     func fields(in format: AnswerFormat) -> [AnswerFields.Field] {
         var fields = AnswerFields.document(in: format)
         if let challenge { fields.append(("www-authenticate", challenge)) }
+        if let proofNonce { fields.append(("dpop-nonce", proofNonce)) }
         if let allow { fields.append(("allow", allow)) }
         if let retryAfter { fields.append(("retry-after", String(retryAfter))) }
         return fields

@@ -35,7 +35,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     }
 
     func run(_ request: ReceivedRequest, refusal: FramingRefusal?) {
-        let asked = ClientRequest(request)
+        let asked = ClientRequest(request, saysCertificate: configuration.saysCertificates)
         if refusal == nil, CapabilityQuery.isAsked(by: request) {
             return answerCapabilities(asked)
         }

@@ -53,6 +53,8 @@ public struct GatewayConfiguration: Sendable {
     public var limits: GatewayLimits
     /// Which proxies are believed about whom they ask for.
     public var proxies: TrustedProxies
+    /// Whether a handler in front has seen to it that `Client-Cert` is nobody's word but ours or a trusted proxy's.
+    public var saysCertificates = false
     /// Milliseconds since 1970 UTC.
     public var clock: @Sendable () -> Int64
 

@@ -85,6 +85,9 @@ public struct TrustedProxies: Hashable, Sendable {
         return known.text
     }
 
+    /// Whether what a connection from that address says about its client counts.
+    public func trusts(_ peer: String?) -> Bool { peer.flatMap(IPAddress.init).map(isTrusted) ?? false }
+
     private func isTrusted(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address) } }
 
     /// The hops that a header names, the nearest one last; nil for one without an address.

@@ -26,6 +26,7 @@ public struct AccessTokenVerifier: Sendable {
     private let references: References
     private let cache: VerifiedTokenCache
     private let replays = ProofReplays()
+    private let nonces: ProofNonces?
 
     /// The facts behind a token that is a reference, for a FHIR base at a moment; nil for one that never was.
     public typealias References =
@@ -38,14 +39,16 @@ public struct AccessTokenVerifier: Sendable {
     ///   - revocation: asked for each request, remembered or not.
     ///   - references: asked for each token of two parts that is not remembered.
     ///   - remembered: how many tokens are remembered at most.
+    ///   - nonces: what proofs have to carry; nil where nothing is demanded.
     public init(
         expectation: AccessTokenClaims.Expectation, keys: @escaping @Sendable () -> JWKSet,
-        references: @escaping References = { _, _, _ in nil }, remembered: Int = 20_000,
+        references: @escaping References = { _, _, _ in nil }, remembered: Int = 20_000, nonces: ProofNonces? = nil,
         revocation: @escaping @Sendable (GrantedAccess) -> RevocationStatus
     ) {
         issuer = .own(expectation, keys: keys)
         self.revocation = revocation
         self.references = references
+        self.nonces = nonces
         cache = VerifiedTokenCache(limit: remembered)
     }
 
@@ -59,6 +62,7 @@ public struct AccessTokenVerifier: Sendable {
         issuer = .foreign(foreign)
         self.revocation = revocation
         references = { _, _, _ in nil }
+        nonces = nil
         cache = VerifiedTokenCache(limit: remembered)
     }
 
@@ -87,13 +91,14 @@ public struct AccessTokenVerifier: Sendable {
 
     /// The facts of the credential of a request that was sent with this method to this address (without its query).
     func verify(
-        _ credential: BearerCredential, method: String = "", address: String = "", now: Int64
+        _ credential: BearerCredential, method: String = "", address: String = "",
+        certificate: () -> ClientCertificate? = { nil }, now: Int64
     ) -> Result<GrantedAccess, TokenRefusal> {
         switch credential {
         case .none: return .failure(.missing)
         case .ambiguous: return .failure(.ambiguous)
         case .malformed: return .failure(.malformed)
-        case .token(let token): return verify(token, now: now)
+        case .token(let token): return verify(token, certificate: certificate, now: now)
         case .bound(let token, let proofs):
             switch find(token, now: now) {
             case .failure(let refusal): return .failure(refusal)
@@ -114,11 +119,23 @@ public struct AccessTokenVerifier: Sendable {
         }
     }
 
-    /// The facts of a bearer token at a moment (Unix seconds). One that is bound to a key is none (RFC 9449 §7.2).
-    public func verify(_ token: String, now: Int64) -> Result<GrantedAccess, TokenRefusal> {
+    /// The facts of a bearer token at a moment (Unix seconds). One that is bound to a key is none (RFC 9449 §7.2), and
+    /// one that is bound to a certificate is one with that certificate alone (RFC 8705 §3).
+    ///
+    /// - Parameter certificate: the certificate of the client's connection; read only where a token is bound to one.
+    public func verify(
+        _ token: String, certificate: () -> ClientCertificate? = { nil }, now: Int64
+    ) -> Result<GrantedAccess, TokenRefusal> {
         switch find(token, now: now) {
-        case .failure(let refusal): .failure(refusal)
-        case .success(let found): found.confirmation == nil ? .success(found.access) : .failure(.senderConstrained)
+        case .failure(let refusal): return .failure(refusal)
+        case .success(let found):
+            switch found.confirmation {
+            case nil: return .success(found.access)
+            case .proofKey: return .failure(.senderConstrained)
+            case .certificate(let thumbprint):
+                guard certificate()?.thumbprint == thumbprint else { return .failure(.senderConstrained) }
+                return .success(found.access)
+            }
         }
     }
 
@@ -148,11 +165,14 @@ public struct AccessTokenVerifier: Sendable {
         _ proofs: [String], for request: DPoPProof.Request, _ confirmation: TokenConfirmation?, now: Int64
     ) -> TokenRefusal? {
         guard case .proofKey(let thumbprint) = confirmation, proofs.count == 1,
-            let proof = try? DPoPProof(proofs[0], for: request, now: now), proof.thumbprint == thumbprint,
-            replays.remember(proof.tokenID, of: thumbprint, at: now)
+            let proof = try? DPoPProof(proofs[0], for: request, now: now), proof.thumbprint == thumbprint
         else { return .badProof }
-        return nil
+        if let nonces, !nonces.accepts(proof.nonce, at: now) { return .staleProof }
+        return replays.remember(proof.tokenID, of: thumbprint, at: now) ? nil : .badProof
     }
+
+    /// The nonce that goes with a refusal for want of one.
+    func nonce(at now: Int64) -> String? { nonces?.current(at: now) }
 
     /// Why a token that was verified does not count any more, or nil if it does.
     func ending(of access: GrantedAccess, now: Int64) -> TokenRefusal? {

@@ -15,6 +15,8 @@ public enum TokenRefusal: String, Error, Sendable, Hashable, CaseIterable {
     case senderConstrained
     /// The proof of the token's key is missing, wrong, old or was seen before, or the token is bound to none.
     case badProof
+    /// The proof does not carry the nonce that is demanded.
+    case staleProof
     case revoked
     /// Whether it is revoked cannot be told (decision 19: refuse without a lease).
     case revocationUnknown
@@ -63,6 +65,12 @@ extension GatewayRefusal {
             self.init(
                 status: 401, issueCode: "login", diagnostics: Self.loginText,
                 challenge: "DPoP realm=\"\(realm)\", error=\"invalid_dpop_proof\", algs=\""
+                    + DPoPProof.algorithms.map(\.rawValue).joined(separator: " ") + "\"",
+                outcome: outcome)
+        case .staleProof:
+            self.init(
+                status: 401, issueCode: "login", diagnostics: Self.loginText,
+                challenge: "DPoP realm=\"\(realm)\", error=\"use_dpop_nonce\", algs=\""
                     + DPoPProof.algorithms.map(\.rawValue).joined(separator: " ") + "\"",
                 outcome: outcome)
         case .malformed, .badSignature, .wrongIssuer, .wrongAudience, .expired, .badClaims, .senderConstrained,

@@ -29,10 +29,10 @@ public struct ClientAssertion: Hashable, Sendable {
         /// How far apart the two clocks may be, in seconds.
         public let skew: Int64
 
-        /// Makes rules; the defaults are SMART's algorithms and five minutes, and a skew of 30 seconds.
+        /// Makes rules; the defaults are SMART's algorithms and five minutes, and the house's skew.
         public init(
             audiences: Set<String>, algorithms: Set<SignatureAlgorithm> = [.rs384, .es384],
-            registeredKeySetURL: String? = nil, longestLife: Int64 = 300, skew: Int64 = 30
+            registeredKeySetURL: String? = nil, longestLife: Int64 = 300, skew: Int64 = ClockSkew.tolerated
         ) {
             self.audiences = audiences
             self.algorithms = algorithms

@@ -30,7 +30,10 @@ extension ClientMetadata {
             authenticationMethod: method, keys: try Self.keys(reader), assertionAlgorithm: try Self.algorithm(reader),
             isNative: applicationType == "native", scope: try Self.scope(reader), links: links,
             contacts: try reader.texts("contacts") ?? [], softwareID: try reader.text("software_id"),
-            softwareVersion: try reader.text("software_version"), isDemonstration: isDemonstration)
+            softwareVersion: try reader.text("software_version"),
+            certificateSubject: try CertificateSubject(reader),
+            bindsTokensToCertificate: try reader.flag("tls_client_certificate_bound_access_tokens") ?? false,
+            isDemonstration: isDemonstration)
     }
 
     private static func grantTypes(_ reader: MemberReader) throws(OAuthError) -> Set<GrantType> {
@@ -95,7 +98,10 @@ extension ClientMetadata {
             ("software_id", softwareID.map { .string($0) }),
             ("software_version", softwareVersion.map { .string($0) }),
         ]
-        return .members(members + links.all.map { ($0.name, $0.value.map { .string($0) }) })
+        var certificate: [(name: String, value: JSONValue?)] = []
+        if let certificateSubject { certificate.append(certificateSubject.json) }
+        if bindsTokensToCertificate { certificate.append(("tls_client_certificate_bound_access_tokens", true)) }
+        return .members(members + certificate + links.all.map { ($0.name, $0.value.map { .string($0) }) })
     }
 }
 
@@ -114,6 +120,12 @@ struct MemberReader {
             throw ClientMetadataChecks.refused("\(name) must be a text")
         }
         return text
+    }
+
+    func flag(_ name: String) throws(OAuthError) -> Bool? {
+        guard let value = json[name] else { return nil }
+        guard let flag = value.bool else { throw ClientMetadataChecks.refused("\(name) must be true or false") }
+        return flag
     }
 
     func texts(_ name: String) throws(OAuthError) -> [String]? {

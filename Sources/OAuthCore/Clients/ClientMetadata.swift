@@ -27,6 +27,11 @@ public struct ClientMetadata: Hashable, Sendable {
     /// Its version.
     public let softwareVersion: String?
 
+    /// The name in its certificate, with `tls_client_auth`.
+    public let certificateSubject: CertificateSubject?
+    /// Whether its access tokens are bound to its certificate (`tls_client_certificate_bound_access_tokens`).
+    public let bindsTokensToCertificate: Bool
+
     /// Where a client's public keys are.
     public enum Keys: Hashable, Sendable {
         /// Given by value (`jwks`).
@@ -66,11 +71,14 @@ public struct ClientMetadata: Hashable, Sendable {
         authenticationMethod: ClientAuthenticationMethod, keys: Keys? = nil,
         assertionAlgorithm: SignatureAlgorithm? = nil, isNative: Bool = false, scope: ScopeSet? = nil,
         links: Links = Links(), contacts: [String] = [], softwareID: String? = nil, softwareVersion: String? = nil,
+        certificateSubject: CertificateSubject? = nil, bindsTokensToCertificate: Bool = false,
         isDemonstration: Bool = false
     ) throws(OAuthError) {
         try ClientMetadataChecks.name(name)
         try ClientMetadataChecks.grants(grantTypes, method: authenticationMethod)
         try ClientMetadataChecks.keys(keys, method: authenticationMethod, algorithm: assertionAlgorithm)
+        try ClientMetadataChecks.certificate(
+            certificateSubject, method: authenticationMethod, bindsTokens: bindsTokensToCertificate)
         try ClientMetadataChecks.texts(contacts: contacts, softwareID: softwareID, softwareVersion: softwareVersion)
         for (name, address) in links.all {
             try ClientMetadataChecks.address(address, named: name, isDemonstration: isDemonstration)
@@ -89,6 +97,8 @@ public struct ClientMetadata: Hashable, Sendable {
         self.contacts = contacts
         self.softwareID = softwareID
         self.softwareVersion = softwareVersion
+        self.certificateSubject = certificateSubject
+        self.bindsTokensToCertificate = bindsTokensToCertificate
     }
 
     /// The web origins of the redirects, from which a browser app may call the token endpoint (SMART 2.2 app-launch,

@@ -29,13 +29,18 @@ enum ClientMetadataChecks {
     static func keys(
         _ keys: ClientMetadata.Keys?, method: ClientAuthenticationMethod, algorithm: SignatureAlgorithm?
     ) throws(OAuthError) {
-        guard method == .privateKeyJWT else {
-            guard keys == nil, algorithm == nil else { throw refused("keys are only for private_key_jwt") }
+        guard method == .privateKeyJWT || method == .selfSignedTLSClientAuth else {
+            guard keys == nil, algorithm == nil else {
+                throw refused("keys are only for private_key_jwt and self_signed_tls_client_auth")
+            }
             return
         }
         switch keys {
-        case nil: throw refused("private_key_jwt needs jwks or jwks_uri")
+        case nil: throw refused("\(method.rawValue) needs jwks or jwks_uri")
         case .value(let set):
+            if method == .selfSignedTLSClientAuth, !set.keys.contains(where: { $0.certificate != nil }) {
+                throw refused("no key of jwks has a certificate (x5c)")
+            }
             guard !set.keys.isEmpty, set.keys.allSatisfy({ $0.keyID != nil }),
                 Set(set.keys.map(\.keyID)).count == set.keys.count
             else { throw refused("each key of jwks needs a kid of its own") }
@@ -43,6 +48,20 @@ enum ClientMetadataChecks {
                 throw refused("no key fits token_endpoint_auth_signing_alg")
             }
         case .location(let text): try address(text, named: "jwks_uri", isDemonstration: false)
+        }
+    }
+
+    /// RFC 8705 §2.1.2: exactly one name with `tls_client_auth`, none otherwise. Public clients' tokens are not bound to
+    /// certificates here: their refresh tokens would have to be, too (decision record 0054).
+    static func certificate(
+        _ subject: CertificateSubject?, method: ClientAuthenticationMethod, bindsTokens: Bool
+    ) throws(OAuthError) {
+        guard (subject != nil) == (method == .tlsClientAuth) else {
+            throw refused("tls_client_auth needs one tls_client_auth_* name, and nothing else has one")
+        }
+        guard subject?.isUsable ?? true else { throw refused("the tls_client_auth_* name is not one") }
+        guard !bindsTokens || method.isConfidential else {
+            throw refused("tls_client_certificate_bound_access_tokens needs a confidential client")
         }
     }
 

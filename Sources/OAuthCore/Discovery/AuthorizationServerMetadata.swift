@@ -40,7 +40,22 @@ public struct AuthorizationServerMetadata: Hashable, Sendable {
             ("code_challenge_methods_supported", ["S256"]),
             // RFC 9207 §3
             ("authorization_response_iss_parameter_supported", true),
+            // RFC 8705 §3.3, §5
+            ("tls_client_certificate_bound_access_tokens", server.certificateOrigin.map { _ in true }),
+            ("mtls_endpoint_aliases", server.certificateOrigin.map(aliases)),
         ]
+    }
+
+    /// The endpoints that clients call themselves, at the origin where certificates are asked for.
+    private func aliases(at origin: String) -> JSONValue {
+        func alias(_ address: String?) -> JSONValue? {
+            address.map { .string(origin + $0.dropFirst(endpoints.issuer.count)) }
+        }
+        return .members([
+            ("token_endpoint", alias(endpoints.token)), ("revocation_endpoint", alias(endpoints.revocation)),
+            ("introspection_endpoint", alias(endpoints.introspection)),
+            ("pushed_authorization_request_endpoint", alias(endpoints.pushedRequests)),
+        ])
     }
 
     /// The document.

@@ -51,6 +51,8 @@ public struct ServerCapabilities: Hashable, Sendable {
     public var scopes: [String]
     /// The classes that the authentication of a person can have, the weaker first.
     public var authenticationClasses: [String]
+    /// The origin at which clients show certificates (RFC 8705 §5); nil where none are read.
+    public var certificateOrigin: String?
 
     /// Makes a description.
     public init(

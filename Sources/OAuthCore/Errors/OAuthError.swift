@@ -82,6 +82,8 @@ extension OAuthError {
         case unsupportedTokenType = "unsupported_token_type"
         // RFC 9449 §5
         case invalidDPoPProof = "invalid_dpop_proof"
+        // RFC 9449 §8
+        case useDPoPNonce = "use_dpop_nonce"
         // RFC 8707 §2
         case invalidTarget = "invalid_target"
         // RFC 7591 §3.2.2
@@ -130,7 +132,7 @@ extension OAuthError.Code {
             .registrationNotSupported:
             (400, .none, [.redirect])
         case .unsupportedTokenType: (400, .none, [.token])
-        case .invalidDPoPProof: (400, .none, [.token, .resource])
+        case .invalidDPoPProof, .useDPoPNonce: (400, .none, [.token, .resource])
         case .invalidTarget: (400, .none, [.redirect, .token])
         case .invalidRedirectURI, .invalidClientMetadata, .invalidSoftwareStatement, .unapprovedSoftwareStatement:
             (400, .none, [.registration])
@@ -166,6 +168,7 @@ extension OAuthError.Code {
         case .registrationNotSupported: "the registration parameter is not supported"
         case .unsupportedTokenType: "the token type is not supported"
         case .invalidDPoPProof: "the DPoP proof is missing, malformed, old or does not fit"
+        case .useDPoPNonce: "the DPoP proof needs the nonce that comes with this answer"
         case .invalidTarget: "the requested audience is not served here"
         case .invalidRedirectURI: "a redirect URI is not acceptable"
         case .invalidClientMetadata: "the client metadata are not acceptable"

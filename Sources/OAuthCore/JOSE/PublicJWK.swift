@@ -9,12 +9,15 @@ public struct PublicJWK: Hashable, Sendable {
     public let algorithm: SignatureAlgorithm?
     /// The SHA-256 thumbprint (RFC 7638), which identifies the key material whatever its name.
     public let thumbprint: String
+    /// The certificate that came with the key (the first of `x5c`), in DER; it is about this very key.
+    public let certificate: [UInt8]?
     let material: VerifyingKey
 
     /// The kind of key.
     public var keyType: KeyType { material.keyType }
 
-    init(material: VerifyingKey, keyID: String?, algorithm: SignatureAlgorithm?) {
+    init(material: VerifyingKey, keyID: String?, algorithm: SignatureAlgorithm?, certificate: [UInt8]? = nil) {
+        self.certificate = certificate
         self.material = material
         self.keyID = keyID
         self.algorithm = algorithm
@@ -45,7 +48,18 @@ public struct PublicJWK: Hashable, Sendable {
             guard let text = stated.string, Self.isUsable(keyID: text) else { throw .keyRefused }
             keyID = text
         }
-        self.init(material: material, keyID: keyID, algorithm: algorithm)
+        self.init(
+            material: material, keyID: keyID, algorithm: algorithm,
+            certificate: try Self.certificate(of: json, material))
+    }
+
+    /// RFC 7517 §4.7: the first certificate is about the key; one about another key would let its owner in.
+    private static func certificate(of json: JSONValue, _ material: VerifyingKey) throws(JOSEError) -> [UInt8]? {
+        guard let member = json["x5c"] else { return nil }
+        guard let text = member.stringArray?.first, let der = Base64.decode(text),
+            let certificate = ClientCertificate(der: der), certificate.publicKey == material.subjectPublicKeyInfo
+        else { throw .keyRefused }
+        return der
     }
 
     /// The members that only a private or symmetric key has (RFC 7518 §6.2.2, §6.3.2, §6.4).
@@ -101,6 +115,7 @@ public struct PublicJWK: Hashable, Sendable {
         .members(
             Self.numbers(of: material) + [
                 ("use", "sig"), ("alg", algorithm.map { .string($0.rawValue) }), ("kid", keyID.map { .string($0) }),
+                ("x5c", certificate.map { .array([.string(Base64.encode($0))]) }),
             ])
     }
 
@@ -111,6 +126,7 @@ public struct PublicJWK: Hashable, Sendable {
 
     public static func == (left: PublicJWK, right: PublicJWK) -> Bool {
         left.thumbprint == right.thumbprint && left.keyID == right.keyID && left.algorithm == right.algorithm
+            && left.certificate == right.certificate
     }
 
     public func hash(into hasher: inout Hasher) {

@@ -16,6 +16,15 @@ enum VerifyingKey: Sendable {
         }
     }
 
+    /// The key with its algorithm in DER, as certificates hold it (RFC 5280 §4.1.2.7).
+    var subjectPublicKeyInfo: [UInt8] {
+        switch self {
+        case .p256(let key): Array(key.derRepresentation)
+        case .p384(let key): Array(key.derRepresentation)
+        case .rsa(let key, _): Array(key.derRepresentation)
+        }
+    }
+
     /// Makes a curve key from coordinates of full length; throws when the point is not on the curve.
     init(curve: KeyType, x: [UInt8], y: [UInt8]) throws(JOSEError) {
         let length = curve == .p256 ? 32 : 48

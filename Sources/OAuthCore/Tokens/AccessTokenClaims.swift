@@ -46,7 +46,7 @@ public struct AccessTokenClaims: Hashable, Sendable {
         public let skew: Int64
 
         /// Makes an expectation.
-        public init(issuer: String, audience: String, skew: Int64 = 30) {
+        public init(issuer: String, audience: String, skew: Int64 = ClockSkew.tolerated) {
             self.issuer = issuer
             self.audience = audience
             self.skew = skew
@@ -73,6 +73,8 @@ public struct AccessTokenClaims: Hashable, Sendable {
         guard now < expiresAt else { throw .expired }
         let issuedAt = try claims.time("iat")
         guard issuedAt <= now + expected.skew, issuedAt < expiresAt else { throw .claimRefused("iat") }
+        // We write none; one that is there counts all the same (RFC 7519 §4.1.5).
+        if let from = try claims.optionalTime("nbf"), from > now + expected.skew { throw .claimRefused("nbf") }
         let authenticatedAt = try claims.optionalTime("auth_time")
         let clientID = ClientID(try claims.identifier("client_id", maxBytes: 255))
         let subject = SubjectID(try claims.identifier("sub", maxBytes: 255))

@@ -23,7 +23,7 @@ public struct ClaimMapping: Hashable, Sendable {
     /// The FHIR bases below which an absolute reference is meant as ours.
     public var bases: [String] = []
     /// How far ahead of ours the issuer's clock may be, in seconds. The end of a token is never stretched.
-    public var skew: Int64 = 30
+    public var skew = ClockSkew.tolerated
     /// The longest that a token may still live, in seconds; one that lives longer is refused (decision 19).
     public var longestLife: Int64 = 86_400
 

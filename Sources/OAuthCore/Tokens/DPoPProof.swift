@@ -8,12 +8,15 @@ public struct DPoPProof: Hashable, Sendable {
     /// Until when it must be remembered, in Unix seconds.
     public let rememberUntil: Int64
 
+    /// The `nonce`, where there is one.
+    public let nonce: String?
+
     /// The algorithms of proofs.
     public static let algorithms: [SignatureAlgorithm] = [.es256, .es384, .rs256, .ps384]
     /// How old a proof may be, in seconds.
     public static let longestAge: Int64 = 60
     /// How far ahead of ours the client's clock may be, in seconds.
-    public static let skew: Int64 = 30
+    public static let skew = ClockSkew.tolerated
     /// The longest proof in bytes.
     static let maxBytes = 8 << 10
 
@@ -55,6 +58,7 @@ public struct DPoPProof: Hashable, Sendable {
             let digest = Base64URL.encode(SHA256Hash.of(Array(presented.reveal().utf8)))
             guard try claims.identifier("ath") == digest else { throw .claimRefused("ath") }
         }
+        nonce = try claims.optionalText("nonce", maxBytes: 255)
         tokenID = try claims.identifier("jti", maxBytes: 255)
         thumbprint = token.key.thumbprint
         rememberUntil = issuedAt + Self.longestAge + 2 * Self.skew

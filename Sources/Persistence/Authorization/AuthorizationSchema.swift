@@ -23,8 +23,9 @@ enum AuthorizationSchema {
                     ADD COLUMN is_delivered INTEGER NOT NULL DEFAULT 1 CHECK (is_delivered IN (0, 1))
                     """)
         }
-        migrator.registerMigration("external logins") { try $0.execute(sql: externalLogins) }
         migrator.registerMigration("011 second factors") { try $0.execute(sql: secondFactors) }
+        migrator.registerMigration("012 external logins") { try $0.execute(sql: externalLogins) }
+        migrator.registerMigration("013 client secrets") { try $0.execute(sql: clientSecrets) }
         return migrator
     }
 
@@ -311,6 +312,12 @@ enum AuthorizationSchema {
         CREATE INDEX pushed_request_expiry ON pushed_request (expires_at);
         CREATE TRIGGER pushed_request_once BEFORE UPDATE ON pushed_request WHEN OLD.used_at IS NOT NULL
         BEGIN SELECT RAISE(ABORT, 'a pushed request is used once'); END;
+        """
+
+    private static let clientSecrets = """
+        ALTER TABLE client ADD COLUMN secret_expires_at INTEGER;
+        ALTER TABLE client ADD COLUMN second_secret_hash BLOB CHECK (length(second_secret_hash) = 32);
+        ALTER TABLE client ADD COLUMN second_secret_expires_at INTEGER;
         """
 
     private static let operation = """

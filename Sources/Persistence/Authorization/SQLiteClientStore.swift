@@ -28,10 +28,11 @@ struct SQLiteClientStore: ClientStore {
         try await pool.write { database in
             try database.execute(
                 sql: """
-                    INSERT INTO client (status, is_trusted, secret_hash, metadata, approved_scopes, profile,
+                    INSERT INTO client (status, is_trusted, secret_hash, secret_expires_at, second_secret_hash,
+                        second_secret_expires_at, metadata, approved_scopes, profile,
                         profile_until, program, assertion_audience, access_lifetime, refresh_idle, refresh_absolute,
                         reference_tokens, revision, id)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (id) DO NOTHING
                     """, arguments: client.columns + [client.id.text])
             guard database.changesCount == 1 else { return false }
@@ -44,7 +45,8 @@ struct SQLiteClientStore: ClientStore {
         try await pool.write { database in
             try database.execute(
                 sql: """
-                    UPDATE client SET status = ?, is_trusted = ?, secret_hash = ?, metadata = ?, approved_scopes = ?,
+                    UPDATE client SET status = ?, is_trusted = ?, secret_hash = ?, secret_expires_at = ?,
+                        second_secret_hash = ?, second_secret_expires_at = ?, metadata = ?, approved_scopes = ?,
                         profile = ?, profile_until = ?, program = ?, assertion_audience = ?, access_lifetime = ?,
                         refresh_idle = ?, refresh_absolute = ?, reference_tokens = ?, revision = ?
                     WHERE id = ? AND revision = ? AND status <> 'retired'
@@ -67,7 +69,9 @@ extension ClientRegistration {
         case .smart10(let end): (profileName, until) = ("smart-1.0", end)
         }
         return [
-            status.rawValue, isTrusted, secretHash?.blob, metadata.json.blob, approvedScopes.text, profileName, until,
+            status.rawValue, isTrusted, secrets.first?.hash.blob, secrets.first?.expiresAt,
+            secrets.dropFirst().first?.hash.blob, secrets.dropFirst().first?.expiresAt, metadata.json.blob,
+            approvedScopes.text, profileName, until,
             program.rawValue, assertionAudience.rawValue, lifetimes.accessToken, lifetimes.refreshIdle,
             lifetimes.refreshAbsolute, usesReferenceTokens, revision,
         ]
@@ -87,7 +91,10 @@ extension ClientRegistration {
             metadata: try ClientMetadata(parsing: try JSONValue(blob: row["metadata"]), isDemonstration: true),
             status: try ClientStatus(rawValue: row["status"]).orCorrupt("client status"),
             isTrusted: row["is_trusted"],
-            secretHash: try (row["secret_hash"] as Data?).map { try SecretHash(blob: $0) },
+            secrets: try [
+                Self.secret(row["secret_hash"], until: row["secret_expires_at"]),
+                Self.secret(row["second_secret_hash"], until: row["second_secret_expires_at"]),
+            ].compactMap { $0 },
             approvedScopes: try ScopeSet(stored: row["approved_scopes"]), profile: profile,
             program: try APIProgram(rawValue: row["program"]).orCorrupt("program"),
             assertionAudience: try AssertionAudience(rawValue: row["assertion_audience"]).orCorrupt("audience"),
@@ -95,5 +102,9 @@ extension ClientRegistration {
                 accessToken: row["access_lifetime"], refreshIdle: row["refresh_idle"],
                 refreshAbsolute: row["refresh_absolute"]),
             usesReferenceTokens: row["reference_tokens"], revision: row["revision"])
+    }
+
+    private static func secret(_ hash: Data?, until expiresAt: Int64?) throws -> ClientSecret? {
+        try hash.map { ClientSecret(hash: try SecretHash(blob: $0), expiresAt: expiresAt) }
     }
 }

@@ -130,7 +130,7 @@ import Testing
     }
 
     @Test(
-        .verifies("attack@ATK-191"),
+        .verifies("attack@ATK-191", "oauth-attack@S-10"),
         arguments: [
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             "GET /fhir/Patient/pA HTTP/2.0\r\nHost: gw.test\r\n\r\n",

@@ -21,7 +21,7 @@ private func occurrences(of word: String, in text: String) -> Int {
     // MARK: - the request that is refused
 
     @Test(
-        .verifies("attack@ATK-190"),
+        .verifies("attack@ATK-190", "oauth-attack@S-10"),
         arguments: [
             "Content-Length: 3\r\nTransfer-Encoding: chunked", "Content-Length: 3\r\nContent-Length: 3",
             "Content-Length: 3\r\nContent-Length: 4", "Content-Length: 3, 3", "Content-Length: +3",
@@ -48,7 +48,29 @@ private func occurrences(of word: String, in text: String) -> Int {
     }
 
     @Test(
-        .verifies("attack@ATK-190"),
+        .verifies("oauth-attack@S-10"),
+        arguments: [
+            "Content-Length: 3\r\nTransfer-Encoding: chunked", "Content-Length: 3\r\nContent-Length: 3",
+            "Content-Length: 3\r\nContent-Length: 4", "X-Fold: a\r\n b", ":method: GET\r\nContent-Length: 3",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        ])
+    func `an ambiguous request of the other side is refused too`(headers: String) async throws {
+        try await withGateway { gateway, upstream in
+            let connection = try await gateway.connect()
+            connection.write(
+                "POST /oauth/token HTTP/1.1\r\nHost: gw.test\r\n\(headers)\r\n\r\n0\r\n\r\n"
+                    + gateway.request("GET", "/Patient/pA"))
+
+            let text = await connection.rest()
+
+            #expect(text.hasPrefix("HTTP/1.1 400 ") || text.hasPrefix("HTTP/1.1 501 "), "\(text)")
+            #expect(occurrences(of: "HTTP/1.1 ", in: text) == 1)
+            #expect(upstream.seen.isEmpty)
+        }
+    }
+
+    @Test(
+        .verifies("attack@ATK-190", "oauth-attack@S-10"),
         arguments: ["GET /fhir/Patient/pA HTTP/1.1\nHost: gw.test\n\n", "GET /fhir/Patient/pA\r\n\r\n"])
     func `bare line feeds and old versions are refused`(text: String) async throws {
         try await withGateway { gateway, upstream in

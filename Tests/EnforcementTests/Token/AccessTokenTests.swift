@@ -2,6 +2,7 @@ import AccessPolicy
 import Audit
 import ChaperoneTesting
 import FHIRCore
+import Foundation
 import OAuthCore
 import RequirementTraits
 import Synchronization
@@ -92,25 +93,101 @@ import Testing
         #expect(access.grantID == GrantID("g1"))
     }
 
-    @Test(arguments: [
-        ("iss", "https://evil.example", TokenRefusal.wrongIssuer),
-        ("aud", "https://other.example/fhir", .wrongAudience),
-        ("program", "unknown", .badClaims), ("patient", "../pB", .badClaims), ("cnf", "x", .badClaims),
-    ])
+    @Test(
+        .verifies("oauth-attack@T-27"),
+        arguments: [
+            ("iss", "https://evil.example", TokenRefusal.wrongIssuer),
+            ("aud", "https://other.example/fhir", .wrongAudience),
+            ("program", "unknown", .badClaims), ("patient", "../pB", .badClaims), ("cnf", "x", .badClaims),
+        ])
     func `a token with another claim is refused`(name: String, value: String, refusal: TokenRefusal) throws {
         let token = try token { $0[name] = .string(value) }
 
         #expect(verifier().verify(token, now: 1_500) == .failure(refusal))
     }
 
-    @Test(arguments: ["iss", "aud", "exp", "iat", "client_id", "grant", "jti", "program"])
+    /// A token with a header of its own and somebody else's signature, or none.
+    private func forged(_ header: JSONValue, signature: (String) throws -> [UInt8]) throws -> String {
+        let input = Base64URL.encode(header.serialized) + "." + Base64URL.encode(claims().serialized)
+        return input + "." + Base64URL.encode(try signature(input))
+    }
+
+    @Test(.verifies("oauth-attack@T-27"))
+    func `a token that nobody signed, or that was signed with the public key, is refused`() throws {
+        let published = Array(key.publicKey.json.serialized)
+        func header(_ algorithm: String, keyID: String = "k1") -> JSONValue {
+            ["alg": .string(algorithm), "kid": .string(keyID), "typ": "at+jwt"]
+        }
+        var tokens: [String] = []
+        for name in ["none", "None", "NONE", ""] { tokens.append(try forged(header(name)) { _ in [] }) }
+        for name in ["HS256", "HS384", "HS512"] {
+            tokens.append(try forged(header(name)) { SHA256Hash.keyed(by: published, of: Array($0.utf8)) })
+        }
+        // The right signature under a wrong name, and by a key that nobody knows.
+        let good = try token()
+        let signature = try #require(Base64URL.decode(String(good.split(separator: ".")[2])))
+        for name in ["RS256", "ES384", "PS384"] { tokens.append(try forged(header(name)) { _ in signature }) }
+        tokens.append(try JWS.sign(claims(), type: "at+jwt", with: try PrivateJWK.generate(.es256, keyID: "unknown")))
+        tokens.append(String(good.dropLast(4)) + "AAAA")
+
+        for token in tokens {
+            let result = verifier().verify(token, now: 1_500)
+            #expect(result == .failure(.badSignature) || result == .failure(.malformed), "\(token)")
+        }
+        #expect(throws: Never.self) { try verifier().verify(good, now: 1_500).get() }
+    }
+
+    @Test(
+        .verifies("oauth-attack@T-27"),
+        arguments: [
+            ("exp", 1_500), ("exp", 1_000), ("nbf", 1_600), ("iat", 1_600), ("exp", -1), ("iat", -1),
+        ] as [(String, Int)])
+    func `a token of another time is refused`(_ name: String, _ time: Int) throws {
+        let token = try token { $0[name] = .int(Int64(time)) }
+
+        #expect(throws: TokenRefusal.self) { try verifier().verify(token, now: 1_500).get() }
+    }
+
+    @Test(.verifies("house@certificate-bound-tokens"))
+    func `a token that is bound to a certificate is good with it and with no other`() throws {
+        func der(_ name: String) throws -> [UInt8] {
+            let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().deletingLastPathComponent()
+            let text = try String(
+                contentsOf: root.appending(path: "fixtures/keys/clients/\(name).pem"), encoding: .utf8)
+            return try #require(Base64.decode(text.split(separator: "\n").filter { !$0.hasPrefix("-----") }.joined()))
+        }
+        let own = try #require(ClientCertificate(der: try der("test-client")))
+        let other = try #require(ClientCertificate(der: try der("test-self-signed")))
+        let token = try token { $0["cnf"] = ["x5t#S256": .string(own.thumbprint)] }
+        let verifier = verifier()
+
+        // Twice, because the second time it is remembered.
+        for _ in 0..<2 {
+            #expect(throws: Never.self) { try verifier.verify(token, certificate: { own }, now: 1_500).get() }
+            #expect(verifier.verify(token, certificate: { other }, now: 1_500) == .failure(.senderConstrained))
+            #expect(verifier.verify(token, now: 1_500) == .failure(.senderConstrained))
+        }
+        // A header that nobody vouches for is no certificate.
+        let said = ClientCertificate.headerValue(of: own.der)
+        var request = ClientRequest(
+            method: "GET", path: "/Patient/pA", headers: [("Client-Cert", said)], receivedAt: 1_500_000)
+        #expect(request.certificate == nil)
+        request.saysCertificate = true
+        #expect(request.certificate == own)
+        request.headers.append(("client-cert", said))
+        #expect(request.certificate == nil)
+    }
+
+    @Test(
+        .verifies("oauth-attack@T-27"), arguments: ["iss", "aud", "exp", "iat", "client_id", "grant", "jti", "program"])
     func `a token without a claim is refused`(name: String) throws {
         let token = try token { $0[name] = nil }
 
         #expect(throws: TokenRefusal.self) { try verifier().verify(token, now: 1_500).get() }
     }
 
-    @Test(arguments: ["JWT", "at+jwt+x", ""])
+    @Test(.verifies("oauth-attack@T-27"), arguments: ["JWT", "at+jwt+x", ""])
     func `a token of another type is refused`(type: String) throws {
         #expect(verifier().verify(try token(type: type), now: 1_500) == .failure(.badSignature))
     }

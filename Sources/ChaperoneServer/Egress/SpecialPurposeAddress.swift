@@ -1,39 +1,5 @@
 internal import NIOCore
 
-/// The address of a document that is to be fetched, taken apart.
-struct FetchTarget: Hashable, Sendable {
-    let url: String
-    let isSecure: Bool
-    /// In lower case; an IPv6 literal without its brackets.
-    let host: String
-    let port: Int
-
-    /// Reads an http or https address without user information or fragment, and with its host in lower case.
-    init?(_ text: String) {
-        let isSecure: Bool
-        let rest: Substring
-        if text.hasPrefix("https://") {
-            (isSecure, rest) = (true, text.dropFirst(8))
-        } else if text.hasPrefix("http://") {
-            (isSecure, rest) = (false, text.dropFirst(7))
-        } else {
-            return nil
-        }
-        guard text.utf8.count <= 2048, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
-            !text.contains(where: { "@\\#\"<>".contains($0) })
-        else { return nil }
-        let authority = rest.prefix { $0 != "/" && $0 != "?" }
-        // What was looked up is pinned by its name, and a name has one spelling here.
-        guard !authority.utf8.contains(where: { (0x41...0x5A).contains($0) }),
-            let (host, port) = ListenAddress.split(String(authority))
-        else { return nil }
-        url = text
-        self.isSecure = isSecure
-        self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
-        self.port = port ?? (isSecure ? 443 : 80)
-    }
-}
-
 /// The addresses that lead to this machine, into its networks or nowhere (IANA special-purpose registries).
 enum SpecialPurposeAddress {
     /// Whether an address is one of them. What is not an IP address is taken to be.
@@ -58,11 +24,19 @@ enum SpecialPurposeAddress {
         // ::/96 holds the unspecified address, loopback and old embeddings of IPv4; ::ffff:0:0/96 the mapped ones.
         if v6[0..<5].allSatisfy({ $0 == 0 }) {
             guard v6[5] == 0xFFFF else { return true }
-            return contains([UInt8(v6[6] >> 8), UInt8(v6[6] & 0xFF), UInt8(v6[7] >> 8), UInt8(v6[7] & 0xFF)])
+            return contains(embedded(in: v6))
         }
-        // Only 2000::/3 is global unicast; of it 2001::/23 and 2001:db8::/32 are special and 2002::/16 embeds IPv4.
+        // 64:ff9b::/96 leads to the IPv4 address that it ends with (RFC 6052 §2.1).
+        if v6[0] == 0x64, v6[1] == 0xFF9B, v6[2..<6].allSatisfy({ $0 == 0 }) { return contains(embedded(in: v6)) }
+        // Only 2000::/3 is global unicast; of it 2001::/23, 2001:db8::/32 and 3fff::/20 are special and 2002::/16
+        // embeds IPv4 addresses of relays that nobody runs any more.
         guard v6[0] & 0xE000 == 0x2000 else { return true }
-        return (v6[0] == 0x2001 && v6[1] < 0x200) || (v6[0] == 0x2001 && v6[1] == 0xDB8) || v6[0] == 0x2002
+        return (v6[0] == 0x2001 && (v6[1] < 0x200 || v6[1] == 0xDB8)) || v6[0] == 0x2002
+            || (v6[0] == 0x3FFF && v6[1] < 0x1000)
+    }
+
+    private static func embedded(in v6: [UInt16]) -> [UInt8] {
+        [UInt8(v6[6] >> 8), UInt8(v6[6] & 0xFF), UInt8(v6[7] >> 8), UInt8(v6[7] & 0xFF)]
     }
 
     private static func octets(_ text: String) -> [UInt8]? {

@@ -1,0 +1,2 @@
+// For COpenSSL alone: Swift never imports this module.
+#include <openssl/x509.h>

@@ -1,0 +1,73 @@
+internal import Authorization
+internal import CertificateTrust
+internal import OAuthCore
+
+extension Configuration {
+    /// Whether and how certificates of clients are read (RFC 8705).
+    public struct ClientCertificates: Hashable, Sendable {
+        /// Whether the TLS listener asks for them; nobody has to have one.
+        public var areAskedFor = false
+        /// Whether trusted proxies say them, in the headers of RFC 9440.
+        public var proxiesSayThem = false
+        /// The authorities that vouch for them, in PEM; without a file nobody does.
+        public var certificateAuthorityFile: String?
+        /// The origin at which they are shown, when it is not the issuer's.
+        public var origin: String?
+
+        public init() {}
+
+        /// Whether any are read at all.
+        public var areRead: Bool { areAskedFor || proxiesSayThem }
+    }
+
+    static func clientCertificates(
+        _ top: inout SettingReader, hasTLSListener: Bool, hasProxies: Bool
+    ) -> ClientCertificates {
+        var map = top.map("client-certificates")
+        defer { map.finish() }
+        var settings = ClientCertificates()
+        settings.areAskedFor = map.flag("on-tls-listener", default: false)
+        settings.proxiesSayThem = map.flag("from-trusted-proxies", default: false)
+        settings.certificateAuthorityFile = map.text("ca-file")
+        settings.origin = map.text("origin")
+        if settings.areAskedFor, !hasTLSListener { map.fail("on-tls-listener", "needs `listeners.tls`") }
+        if settings.proxiesSayThem, !hasProxies { map.fail("from-trusted-proxies", "needs `trusted-proxies`") }
+        if !settings.areRead, settings.certificateAuthorityFile != nil || settings.origin != nil {
+            map.fail(
+                settings.origin == nil ? "ca-file" : "origin",
+                "has a meaning only with `on-tls-listener` or `from-trusted-proxies`")
+        }
+        if let origin = settings.origin, IssuerAddress(origin)?.isHTTPS != true {
+            map.fail("origin", "must be `https://host[:port]` without a path, not `\(origin)`")
+        }
+        return settings
+    }
+
+    /// What the pipeline of the public listeners is told; nil where no certificates are read.
+    var certificateSources: ClientCertificateHandler.Sources? {
+        guard clientCertificates.areRead else { return nil }
+        return .init(
+            ownTLS: clientCertificates.areAskedFor, proxies: clientCertificates.proxiesSayThem ? proxies : nil)
+    }
+
+    /// Who vouches for certificates; nil where nobody does.
+    func certificateValidator() throws -> CertificateValidator? {
+        guard let file = clientCertificates.certificateAuthorityFile else { return nil }
+        guard let authorities = CertificateAuthorities(pem: Array(try Self.content(of: file).utf8)) else {
+            throw ConfigurationError([
+                .init(
+                    origin: nil, path: "client-certificates.ca-file",
+                    message: "`\(file)` holds no certificates in PEM, or one that cannot be read")
+            ])
+        }
+        return authorities.validator
+    }
+
+    /// What the authorization server says about certificates.
+    var announcedCertificates: AuthorizationConfiguration.ClientCertificates? {
+        guard clientCertificates.areRead else { return nil }
+        return .init(
+            origin: clientCertificates.origin ?? issuer.text,
+            hasAuthorities: clientCertificates.certificateAuthorityFile != nil)
+    }
+}

@@ -1,0 +1,85 @@
+import FHIRCore
+import RequirementTraits
+import Testing
+
+@testable import ChaperoneServer
+@testable import OAuthCore
+
+/// How soon what was ended is refused, and proofs that need a nonce, through the whole server.
+@Suite struct RevocationBoundTests {
+    /// Within the process that revokes there is no delay (decision 19): the very next request is refused. What other
+    /// processes may take is for tests with several of them.
+    @Test(.verifies("oauth-attack@T-19"))
+    func `a token that was given back is refused from the next request on`() async throws {
+        try await RunningServer.with { server in
+            let app = TestApp(server: server)
+            let token = try await app.launch()
+            #expect(try await app.fhir("/Patient/patient-a", token).status == 200)
+
+            let revoked = try await Browser().post(
+                server.issuer + "/oauth/revoke",
+                [("client_id", "demo-patient-app"), ("token", token["access_token"]?.string ?? "")])
+
+            #expect(revoked.status == 200)
+            for _ in 0..<5 { #expect(try await app.fhir("/Patient/patient-a", token).status == 401) }
+        }
+    }
+
+    @Test(.verifies("oauth-attack@T-31"))
+    func `where nonces are demanded both sides give one and take no proof without`() async throws {
+        try await RunningServer.with(settings: "dpop-nonces: true") { server in
+            let key = try PrivateJWK.generate(.es256)
+            let endpoint = server.issuer + "/oauth/token"
+            let app = TestApp(server: server)
+            let consent = try await app.consentPage(as: "patient-a")
+            let back = try await app.browser.post(
+                server.issuer + "/consent", Form(consent.text).fields + [("decision", "allow")])
+            let query = try #require(back["location"]?.split(separator: "?").last)
+            let code = try #require(try FormParameters(parsing: Array(query.utf8))["code"])
+            func exchange(_ nonce: String?) async throws -> Answer {
+                try await Browser().post(
+                    endpoint,
+                    [
+                        ("grant_type", "authorization_code"), ("code", code), ("redirect_uri", TestApp.redirect),
+                        ("client_id", "demo-patient-app"), ("code_verifier", app.verifier),
+                    ], headers: [("dpop", try Self.proof("POST", endpoint, key, nonce: nonce))])
+            }
+
+            let refused = try await exchange(nil)
+            #expect(refused.status == 400)
+            #expect(try refused.json()["error"]?.string == "use_dpop_nonce")
+            let answer = try await exchange(refused["dpop-nonce"])
+            #expect(answer.status == 200, "\(answer.text)")
+            let token = try #require(try answer.json()["access_token"]?.string)
+
+            func read(_ nonce: String?) async throws -> Answer {
+                let address = server.fhir + "/Patient/patient-a"
+                return try await Browser().get(
+                    address,
+                    headers: [
+                        ("authorization", "DPoP \(token)"), ("accept", "application/fhir+json"),
+                        ("dpop", try Self.proof("GET", address, key, token: token, nonce: nonce)),
+                    ])
+            }
+            let stale = try await read(nil)
+            #expect(stale.status == 401)
+            #expect(stale["www-authenticate"]?.contains("use_dpop_nonce") == true)
+            #expect(try await read(stale["dpop-nonce"]).status == 200)
+        }
+    }
+
+    private static func proof(
+        _ method: String, _ address: String, _ key: PrivateJWK, token: String? = nil, nonce: String?
+    ) throws -> String {
+        let members = (key.publicKey.json.object ?? []).filter { ["kty", "crv", "x", "y"].contains($0.name) }
+        let header: JSONValue = ["typ": "dpop+jwt", "alg": "ES256", "jwk": .object(members)]
+        var claims: [JSONMemberValue] = [
+            .init("jti", .string(RandomSource.system.identifier())), .init("htm", .string(method)),
+            .init("htu", .string(address)), .init("iat", .int(Clock.system.now())),
+        ]
+        if let token { claims.append(.init("ath", .string(Base64URL.encode(SHA256Hash.of(Array(token.utf8)))))) }
+        if let nonce { claims.append(.init("nonce", .string(nonce))) }
+        let input = Base64URL.encode(header.serialized) + "." + Base64URL.encode(JSONValue.object(claims).serialized)
+        return input + "." + Base64URL.encode(try key.signature(over: Array(input.utf8)))
+    }
+}
