@@ -11,6 +11,7 @@ Needs the debug build of the tests (`swift build --build-tests`). Ends with 1 wh
 import argparse
 import concurrent.futures
 import datetime
+import functools
 import json
 import os
 import pathlib
@@ -138,17 +139,23 @@ def check_known(binary: pathlib.Path, chosen: list[str], jobs: int) -> int:
 
 def check_all(binary: pathlib.Path, chosen: list[str], jobs: int, write: bool) -> int:
     table = rules()
-    is_sound, failed = run(binary, None, [pattern(suites())])
-    if not is_sound:
-        print("with no rule broken these fail:", failed)
-        return 1
+
+    @functools.cache
+    def must_pass(stage: tuple[str, ...]) -> None:
+        is_sound, failed = run(binary, None, [pattern(list(stage))])
+        if not is_sound:
+            sys.exit(f"with no rule broken these fail: {failed}")
 
     def killers(name: str) -> list[str]:
         for stage in stages(table[name]["module"]):
+            must_pass(tuple(stage))
             _, failed = run(binary, name, [pattern(stage)])
             if failed:
                 return failed
         return []
+
+    for stage in stages("AccessPolicy")[:2]:
+        must_pass(tuple(stage))
 
     result = {}
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
@@ -181,7 +188,7 @@ def evidence(table: dict[str, dict], result: dict[str, list[str]]) -> None:
         f"`python3 Tests/Mutants/run.py --all --write` at commit {commit.stdout.strip()}, {today}: each rule of the",
         "policy and of the gateway below was broken by itself, by a switch in the debug build, and the suites marked",
         "`.underMutation` were run: tables of the policy first, then the gateway's, then those of many cases, until a test",
-        "failed. With no rule broken all of them pass.", "",
+        "failed. With no rule broken the suites that were run pass.", "",
         f"{sum(1 for failed in result.values() if failed)} of {len(result)} were seen.", "",
         "| rule broken | against | what is done instead | seen by |", "|---|---|---|---|",
     ]
