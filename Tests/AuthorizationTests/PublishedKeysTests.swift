@@ -92,7 +92,11 @@ import Testing
             if number.isMultiple(of: 100) { harness.clock.advance(seconds: 1) }
         }
 
-        // Ten seconds went by: the first fetch and one more.
+        // Ten seconds went by, and only now may one more be made.
+        #expect(party.asked.count == 1)
+        for number in 1001...1003 {
+            #expect(try await face(harness, number, key: try Self.otherKey("late-\(number)")) == "401 invalid_client")
+        }
         #expect(party.asked.count == 2)
         #expect(try await face(harness, 2000) == "200")
     }

@@ -22,8 +22,6 @@ struct OutboundConnection: Sendable {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(deadline - .now())
             .connect(to: address).get()
-        // Whatever is waited for below ends when this closes the connection.
-        let timer = channel.eventLoop.scheduleTask(deadline: deadline) { channel.close(promise: nil) }
         let result: Result<OutboundAnswer, any Error>
         do {
             // INVARIANT: nothing was sent yet, not even the beginning of TLS.
@@ -33,9 +31,21 @@ struct OutboundConnection: Sendable {
         } catch {
             result = .failure(error)
         }
-        timer.cancel()
         channel.close(promise: nil)
         return try result.get()
+    }
+
+    /// Waits for a promise that is kept on the channel, and no longer than allowed: a peer that does not even take part in
+    /// ending the connection is not waited for either.
+    private func wait<Value: Sendable>(for promise: EventLoopPromise<Value>, over channel: any Channel) async throws
+        -> Value
+    {
+        let timer = channel.eventLoop.scheduleTask(deadline: deadline) {
+            promise.fail(OutboundFailure.timedOut)
+            channel.close(promise: nil)
+        }
+        defer { timer.cancel() }
+        return try await promise.futureResult.get()
     }
 
     private func open(_ tunnel: FetchTarget, over channel: any Channel) async throws {
@@ -51,7 +61,7 @@ struct OutboundConnection: Sendable {
         let host = tunnel.host.contains(":") ? "[\(tunnel.host)]" : tunnel.host
         let line = "CONNECT \(host):\(tunnel.port) HTTP/1.1\r\nHost: \(host):\(tunnel.port)\r\n\r\n"
         try await channel.writeAndFlush(ByteBuffer(string: line))
-        try await opened.futureResult.get()
+        try await wait(for: opened, over: channel)
         try await channel.pipeline.removeHandler(name: "tunnel")
     }
 
@@ -80,7 +90,7 @@ struct OutboundConnection: Sendable {
             }
             channel.writeAndFlush(HTTPClientRequestPart.end(nil)).whenFailure { promise.fail($0) }
         }
-        return try await promise.futureResult.get()
+        return try await wait(for: promise, over: channel)
     }
 
     private func head(of request: OutboundRequest) -> HTTPRequestHead {
