@@ -9,6 +9,7 @@ enum AuditSchema {
         }
         migrator.registerMigration("audit 2 proofs") { try $0.execute(sql: proofs) }
         migrator.registerMigration("audit 3 holds and feeds") { try $0.execute(sql: holds) }
+        migrator.registerMigration("audit 4 rare kinds") { try $0.execute(sql: rareKinds) }
         return migrator
     }
 
@@ -89,6 +90,10 @@ enum AuditSchema {
             position INTEGER NOT NULL CHECK (position >= 0)
         ) STRICT, WITHOUT ROWID;
         """
+
+    /// Finds what is rare among millions.
+    private static let rareKinds =
+        "CREATE INDEX audit_entry_rare ON audit_entry (kind, recorded_at) WHERE \(RareAuditKinds.condition)"
 
     /// Checkpoints, and what stands for entries whose time was over. An entry can be deleted only where a run of removed
     /// entries says so; whether that run was signed is for the verifier to say, whoever put it there.

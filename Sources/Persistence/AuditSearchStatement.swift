@@ -23,6 +23,9 @@ struct AuditSearchStatement {
         if let event = query.eventID { add("e.event_id = ?", [event.text]) }
         if let type = query.resourceType { add("e.resource_type = ?", [type]) }
         addAny("e.kind", query.kinds)
+        if !query.kinds.isEmpty, query.kinds.isSubset(of: RareAuditKinds.all) {
+            add("e.\(RareAuditKinds.condition)", [])
+        }
         addAny("e.outcome", query.outcomes)
         addAny("e.interaction", query.interactions)
         if let from = query.from { add("\(time) >= ?", [from]) }

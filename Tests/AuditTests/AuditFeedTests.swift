@@ -63,6 +63,60 @@ import Testing
         #expect(stored == newest)
     }
 
+    /// Ten records a second; the receiver is away for the second hour of three, by a clock that only the waits move.
+    @Test(arguments: [Int64(0), 2000])
+    func `a receiver that is away for an hour is asked seldom, then gets everything in pieces`(settles: Int64) {
+        let hour: Int64 = 3_600_000
+        var machine = AuditFeedMachine(delivered: 0, settles: settles)
+        var action = machine.first
+        var (now, stored, asked, largest): (Int64, Int64, Int, Int64) = (0, 0, 0, 0)
+        var received: Set<Int64> = []
+        var inFlight: ClosedRange<Int64>?
+        var lagAfterReturn: Int64?
+
+        while now < 3 * hour {
+            let newest = now / 100
+            let isAway = (hour..<2 * hour).contains(now)
+            switch action {
+            case .wait(let milliseconds):
+                now += milliseconds
+                action = machine.waited(at: now)
+            case .send, .confirm:
+                guard !isAway else {
+                    asked += 1
+                    // What was not confirmed is lost with the receiver.
+                    inFlight = nil
+                    action = machine.handle(.failed, at: now)
+                    continue
+                }
+                now += 20
+                if case .confirm(let through) = action {
+                    if let sent = inFlight {
+                        received.formUnion(sent.lowerBound...through)
+                        inFlight = through < sent.upperBound ? (through + 1)...sent.upperBound : nil
+                    }
+                    stored = through
+                    action = machine.handle(.confirmed(through: through), at: now)
+                } else if case .send(let position) = action, position < newest {
+                    let through = min(newest, position + 100)
+                    largest = max(largest, through - position)
+                    inFlight = (inFlight?.lowerBound ?? position + 1)...through
+                    action = machine.handle(.sent(through: through), at: now)
+                } else {
+                    action = machine.handle(.nothing, at: now)
+                }
+                if now >= 2 * hour, lagAfterReturn == nil, newest - stored < 200 { lagAfterReturn = now - 2 * hour }
+            }
+        }
+
+        // Doubling waits up to five minutes.
+        #expect(asked <= 22)
+        #expect(largest <= 100)
+        #expect(received.isSuperset(of: 1...stored), "what the cursor has passed was received")
+        #expect(now / 100 - stored < 400)
+        #expect((lagAfterReturn ?? .max) < 20 * 60_000)
+    }
+
     @Test func `waits double after each failure up to five minutes`() {
         var machine = AuditFeedMachine(delivered: 5, settles: 0)
         var waits: [AuditFeedMachine.Action] = []

@@ -67,6 +67,8 @@ class AuditConsole(unittest.TestCase):
         words = [each.text for each in refused.find_elements(By.CSS_SELECTOR, "li.entry .chip")]
         self.assertEqual(set(words), {"refused"})
         self.assertGreaterEqual(len(words), 5)
+        reasons = {each.text for each in refused.find_elements(By.CSS_SELECTOR, "li.entry .why")}
+        self.assertIn("token-missing", reasons)
         self.looks_well(refused, "audit-2-refused")
 
     @verifies("audit@console")

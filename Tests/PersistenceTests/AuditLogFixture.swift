@@ -41,7 +41,8 @@ struct AuditLogFixture {
         let opening = try await recorder.open(record("o-\(id)") { $0.outcome = .pending })
         try await recorder.record(
             AuthorizationRecord(
-                id: DecisionID("e-\(id)"), kind: .token, clientID: ClientID("app-\(round)"), subject: SubjectID("zoë"),
+                id: DecisionID("e-\(id)"), kind: round == 1 ? .userChanged : .token, clientID: ClientID("app-\(round)"),
+                subject: SubjectID("zoë"),
                 patient: "p-\(round)", grantID: GrantID("g-\(round)"), outcome: .succeeded, at: 7))
         _ = try await recorder.close(opening, record("o-\(id)") { $0.patients = ["a", "p-\(round)", "zz"] }).decisionID
         // Stays open.

@@ -93,6 +93,7 @@ import Testing
             "UPDATE audit_checkpoint SET compact = replace(compact, 'ey', 'ez') WHERE node = 'n' AND number = 3",
             "checkpoint n/3: forged"
         ),
+        ("DROP INDEX audit_entry_rare", "structure audit_entry_rare: missing"),
         ("DROP INDEX audit_entry_client", "structure audit_entry_client: missing"),
         ("CREATE TABLE shadow (x)", "structure shadow: changed"),
     ]) func `what was done to it is found where it was done`(sql: String, finding: String) async throws {

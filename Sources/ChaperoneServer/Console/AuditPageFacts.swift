@@ -57,6 +57,7 @@ struct AuditPageFacts: Page {
         let what: String
         let by: String
         let patients: String?
+        let reason: String?
         let facts: [Fact]
     }
 
@@ -176,6 +177,7 @@ extension AuditPageFacts.Entry {
         what = text("request") ?? (text("kind") ?? "").split(separator: "-").joined(separator: " ")
         by = [text("by"), text("user"), text("client")].compactMap { $0 }.joined(separator: " · ")
         patients = list("patients")
+        reason = text("reason")
         let known: [(String, String?)] = [
             ("Reason", text("reason")), ("Scopes", list("scopes")), ("Interaction", text("interaction")),
             ("Asked upstream", text("narrowed")), ("Status", row["status"]?.int.map { "\($0)" }),

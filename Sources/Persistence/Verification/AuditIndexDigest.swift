@@ -14,6 +14,7 @@ enum AuditIndexShape: String, CaseIterable, Sendable {
     case event = "audit_entry_event"
     /// The table of patients itself, in the order of its key.
     case patients = "sqlite_autoindex_audit_patient_1"
+    case rare = "audit_entry_rare"
 
     /// The columns in the order of the index, with the running number last.
     private var columns: [String] {
@@ -25,6 +26,7 @@ enum AuditIndexShape: String, CaseIterable, Sendable {
         case .subject: ["subject", "recorded_at", "position"]
         case .grant: ["grant_id", "recorded_at", "position"]
         case .event: ["event_id", "position"]
+        case .rare: ["kind", "recorded_at", "position"]
         case .patients: ["patient", "recorded_at", "position"]
         }
     }
@@ -35,6 +37,7 @@ enum AuditIndexShape: String, CaseIterable, Sendable {
         case .client: " WHERE client_id IS NOT NULL"
         case .subject: " WHERE subject IS NOT NULL"
         case .grant: " WHERE grant_id IS NOT NULL"
+        case .rare: " WHERE \(RareAuditKinds.condition)"
         case .place, .time, .event, .patients: ""
         }
     }

@@ -97,6 +97,9 @@ struct AuditSQLiteWalk {
         if let subject = view.subject { digest.add(4, subject, view.recordedAt, position) }
         if let grant = view.grant { digest.add(5, grant, view.recordedAt, position) }
         digest.add(6, view.eventID, position)
+        if RareAuditKinds.lengths.contains(view.kind.count), RareAuditKinds.bytes.contains(Array(view.kind)) {
+            digest.add(8, view.kind, view.recordedAt, position)
+        }
     }
 }
 
