@@ -6,8 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
+import pathlib
 import struct
 import subprocess
+import tempfile
+import textwrap
 import time
 import unittest
 import urllib.parse
@@ -17,7 +20,7 @@ from requirements_log import verifies
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions
-from server_under_test import BINARY, request
+from server_under_test import BINARY, ChaperoneUnderTest, request
 from smart_client import App
 
 SCOPES = "launch/patient openid fhirUser offline_access patient/Patient.rs patient/Observation.rs " \
@@ -196,6 +199,54 @@ class SecondFactor(PagesUnderAxe, unittest.TestCase):
         document = request(self.server.issuer, "GET", "/.well-known/openid-configuration").json
         self.assertEqual(document["ui_locales_supported"], ["en", "es"])
         self.assertIn("urn:chaperone:acr:second-factor", document["acr_values_supported"])
+
+
+class StrictSite(PagesUnderAxe, unittest.TestCase):
+    """A site whose programs demand two factors, with an app that nobody vouches for."""
+
+    CONFIGURATION = """
+        second-factor:
+          programs: [prior-authorization]
+        clients:
+          - id: stranger
+            name: Stranger
+            kind: public
+            program: prior-authorization
+            redirect-uris: ["http://127.0.0.1:8765/callback"]
+            grant-types: [authorization_code]
+            scopes: launch/patient openid patient/Patient.rs patient/Condition.rs
+        """
+
+    @classmethod
+    def setUpClass(cls):
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix="chaperone-strict-")
+        cls.addClassCleanup(folder.cleanup)
+        (pathlib.Path(folder.name) / "chaperone.yaml").write_text(textwrap.dedent(cls.CONFIGURATION))
+        cls.server = ChaperoneUnderTest(folder.name).start()
+
+    @verifies("oauth-attack@U-21", "house@accessible-pages")
+    def test_an_app_of_a_strict_program_waits_for_the_second_factor(self):
+        self.browser.set_window_size(390, 844)
+        app = App(self.server.fhir, client_id="stranger")
+        query = urllib.parse.urlencode(app.authorization_request("launch/patient openid patient/Patient.rs"))
+        self.browser.get(f"{app.configuration['authorization_endpoint']}?{query}")
+        self.sign_in("patient-a")
+        key = self.see("totp-key").text.replace(" ", "")
+        self.check("60-set-up-in-launch")
+        self.fits()
+        field = self.see("code")
+        field.send_keys(code_of(key, step_now()) + Keys.ENTER)
+        self.wait(lambda browser: browser.find_elements(By.CSS_SELECTOR, ".codes code"))
+        self.check("61-codes-in-launch")
+        self.press(self.browser.find_element(By.CSS_SELECTOR, "main form button"))
+        self.wait(expected_conditions.presence_of_element_located((By.CSS_SELECTOR, "button[value=deny]")))
+        self.check("62-consent-not-reviewed")
+        self.press(self.browser.find_element(By.CSS_SELECTOR, "button[value=deny]"))
+        self.wait(lambda browser: "error=access_denied" in browser.page_source)
+        self.assertTrue(self.browser.current_url.startswith(self.server.issuer))
+        self.check("63-leaving")
+        self.fits()
 
 
 if __name__ == "__main__":
