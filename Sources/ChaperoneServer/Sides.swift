@@ -65,8 +65,9 @@ struct Sides {
             launches.add(to: router)
             FederationRoutes(federation: server.federation, launches: launches).add(to: router)
             AccountRoutes(
-                desk: installation.accountDesk, interaction: server.interaction, pages: pages, cookie: cookie,
-                clock: installation.clock
+                desk: installation.accountDesk, interaction: server.interaction, federation: server.federation,
+                pages: pages,
+                cookie: cookie, clock: installation.clock
             ).add(to: router)
             if let brands = try configuration.brands() { BrandRoutes(brands: brands).add(to: router) }
             EHRLaunchRoutes(launch: server.launch, issuer: configuration.issuer.text, metrics: metrics).add(to: router)

@@ -175,7 +175,7 @@ struct LaunchRoutes: Sendable {
         let answer = await interaction.signOut(session: session(of: request), from: context.origin(of: request))
         if case .unavailable = answer.outcome { return try pages.unavailable() }
         var response =
-            try onward.map { try signedOut(onward: $0, target) }
+            try onward.map { try pages.signedOut(onward: $0, back: target?.location) }
             ?? Answers.seeOther(target?.location ?? "/oauth/logout")
         setCookie(answer.session, on: &response)
         return response
@@ -186,18 +186,6 @@ struct LaunchRoutes: Sendable {
             MessagePage(
                 isDemo: pages.isDemo, heading: "You are signed out",
                 text: "Apps that you have allowed keep the access that you gave them."))
-    }
-
-    /// The page that leads on to signing out at the provider. It goes there by itself, by a refresh and not by a redirect:
-    /// browsers hold redirects that answer a form to the page's `form-action`.
-    private func signedOut(
-        onward: (location: String, name: String), _ target: LogoutTarget?
-    ) throws -> Response {
-        var response = try pages.page(
-            SignedOutPage(
-                isDemo: pages.isDemo, providerName: onward.name, onward: onward.location, back: target?.location))
-        if let name = HTTPField.Name("Refresh") { response.headers[name] = "0; url=\(onward.location)" }
-        return response
     }
 
     /// A token that belongs to the session and cannot be computed without its cookie.
