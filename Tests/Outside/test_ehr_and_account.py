@@ -84,8 +84,10 @@ class Pages(unittest.TestCase):
         second = self.browser.current_window_handle
         for window, patient in ((first, "patient-a"), (second, "patient-c"), (first, "patient-a")):
             self.browser.switch_to.window(window)
+            before = self.see("patient")
             self.see("refresh").click()
-            self.wait(lambda browser: browser.find_elements(By.ID, "patient"))
+            # The page of before may still be there for a moment.
+            self.wait(expected_conditions.staleness_of(before))
             self.assertEqual(self.see("patient").text, patient)
 
     @verifies("house@account-tour", "house@accessible-pages")
