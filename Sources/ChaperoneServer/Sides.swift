@@ -64,7 +64,7 @@ struct Sides {
             launches.add(to: router)
             FederationRoutes(federation: server.federation, launches: launches).add(to: router)
             AccountRoutes(
-                desk: installation.accountDesk, interaction: server.interaction,
+                desk: installation.accountDesk, interaction: server.interaction, federation: server.federation,
                 secondFactors: server.secondFactors, pages: pages, cookie: cookie, clock: installation.clock
             ).add(to: router)
             if let brands = try configuration.brands() { BrandRoutes(brands: brands).add(to: router) }

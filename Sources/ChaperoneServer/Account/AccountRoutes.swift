@@ -12,6 +12,7 @@ internal import OAuthCore
 struct AccountRoutes: Sendable {
     let desk: AccountDesk
     let interaction: InteractionEndpoint
+    let federation: FederationEndpoint
     let secondFactors: SecondFactorDesk
     let pages: PageAnswers
     let cookie: SessionCookie
@@ -38,9 +39,10 @@ struct AccountRoutes: Sendable {
         router.post("/account/login") { request, context in try await login(request, context) }
         router.post("/account/sign-out") { request, context in
             try await change(request) { _, visitor in
+                let onward = await federation.endSessionLocation(session: visitor.secret)
                 _ = await interaction.signOut(
                     session: visitor.secret, from: context.origin(of: request))
-                var response = Answers.seeOther("/account")
+                var response = try onward.map { try pages.signedOut(request.language(), onward: $0) } ?? Answers.seeOther("/account")
                 response.headers[.setCookie] = cookie.removal
                 return response
             }

@@ -115,3 +115,16 @@ struct SignedOutPage: Page {
         self.back = back
     }
 }
+
+extension PageAnswers {
+    /// The page that leads on to signing out at the provider. It goes there by itself, by a refresh and not by a redirect:
+    /// browsers hold redirects that answer a form to the page's `form-action`.
+    func signedOut(
+        _ language: PageLanguage, onward: (location: String, name: String), back: String? = nil
+    ) throws -> Response {
+        var response = try page(
+            SignedOutPage(frame(language), providerName: onward.name, onward: onward.location, back: back))
+        if let name = HTTPField.Name("Refresh") { response.headers[name] = "0; url=\(onward.location)" }
+        return response
+    }
+}

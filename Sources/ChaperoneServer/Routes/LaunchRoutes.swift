@@ -201,7 +201,7 @@ struct LaunchRoutes: Sendable {
         let answer = await interaction.signOut(session: session(of: request), from: context.origin(of: request))
         if case .unavailable = answer.outcome { return try pages.unavailable(request.language()) }
         var response =
-            try onward.map { try signedOut(request, onward: $0, target) }
+            try onward.map { try pages.signedOut(request.language(), onward: $0, back: target?.location) }
             ?? Answers.seeOther(target?.location ?? "/oauth/logout")
         setCookie(answer.session, on: &response)
         return response
@@ -210,19 +210,6 @@ struct LaunchRoutes: Sendable {
     private func signedOut(_ request: Request) throws -> Response {
         let frame = pages.frame(request.language())
         return try pages.page(MessagePage(frame, heading: "signedOutHeading", text: "signedOutText"))
-    }
-
-    /// The page that leads on to signing out at the provider. It goes there by itself, by a refresh and not by a redirect:
-    /// browsers hold redirects that answer a form to the page's `form-action`.
-    private func signedOut(
-        _ request: Request, onward: (location: String, name: String), _ target: LogoutTarget?
-    ) throws -> Response {
-        var response = try pages.page(
-            SignedOutPage(
-                pages.frame(request.language()), providerName: onward.name, onward: onward.location,
-                back: target?.location))
-        if let name = HTTPField.Name("Refresh") { response.headers[name] = "0; url=\(onward.location)" }
-        return response
     }
 
     /// A token that belongs to the session and cannot be computed without its cookie.
