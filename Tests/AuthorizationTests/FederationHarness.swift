@@ -15,10 +15,14 @@ final class SiteDouble: Sendable {
     func say(_ answer: MemberDirectoryAnswer, of identifier: String = "M-1") {
         answers.withLock { $0?[identifier] = answer }
     }
+    /// Something that happens while the site is being asked.
+    private let hook = Mutex<(@Sendable () async throws -> Void)?>(nil)
+    func whenAsked(_ work: @escaping @Sendable () async throws -> Void) { hook.withLock { $0 = work } }
     func goDown() { answers.withLock { $0 = nil } }
 
     var source: MemberSource {
         .asked { identity in
+            if let work = self.hook.withLock({ $0 }) { try await work() }
             guard let answers = self.answers.withLock({ $0 }) else { throw Down() }
             return answers[identity.identifier] ?? .unknown
         }

@@ -249,7 +249,8 @@ import Testing
     @Test func `nobody signs in with a password to the account of a provider's login`() async throws {
         let federation = try await FederationHarness()
         _ = try await federation.launch()
-        let account = try #require(try await federation.store.users().first { $0.username.hasPrefix("plan") })
+        let account = try #require(
+            try await federation.store.users().first { $0.username.hasPrefix(ProviderDouble.issuer) })
         let (launch, cookie) = try await federation.begin()
         for password in ["", "none", "$argon2id$none", account.passwordHash.encoded] {
             let answer = await federation.harness.server.interaction.login(
@@ -339,6 +340,19 @@ import Testing
         #expect(try await federation.signIn().shown != nil, "the source still knows the member")
         #expect(federation.failures == ["link-undone"])
         #expect(federation.harness.log.records.contains { $0.kind == .userChanged && $0.actor == "admin" })
+    }
+
+    @Test(.verifies("house@MEMBER-UNDO")) func `an undoing at the moment of a sign-in holds`() async throws {
+        let federation = try await FederationHarness()
+        _ = try await federation.launch()
+        let login = try #require(try await federation.store.logins().first)
+        federation.site.say(FederationHarness.patient("patient-b"))
+        let access = federation.harness.server.access
+        let source = federation.harness.source
+        federation.site.whenAsked { _ = try await access.undoLogin(login.account, by: "admin", from: source) }
+        #expect(try await federation.signIn().shown != nil)
+        #expect(try await federation.store.login(of: login.account)?.undoneAt != nil)
+        #expect(try await federation.store.link(for: login.account) == nil)
     }
 
     @Test func `a disabled account of a login gets nothing`() async throws {

@@ -112,6 +112,19 @@ import Testing
         #expect(Self.choice(facts) == .nobody(.nothingHolds))
     }
 
+    @Test func `what a line says of the record that survived goes before what the person's name opens`() throws {
+        let text = """
+            {"person": "Patient/old", "records": [{"patient": "new", "coverage-end": "2020-01-01"}],
+             "merged": {"Patient/old": "Patient/new"}}
+            """
+        var facts = try MemberFacts(site: try JSONValue(parsing: Array(text.utf8)))
+        #expect(Self.choice(facts) == .nobody(.nothingHolds))
+        facts.records = []
+        #expect(Self.patients(Self.choice(facts)) == ["new"])
+        facts.personOpensOwnRecord = false
+        #expect(Self.patients(Self.choice(facts)) == [])
+    }
+
     @Test func `a chain of merges that runs in a circle, or changes its kind, is nobody`() {
         let circle = MemberFacts(
             records: [Self.record("a")],

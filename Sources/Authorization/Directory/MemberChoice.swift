@@ -95,7 +95,13 @@ public enum MemberChoice: Hashable, Sendable {
         if let person, [.practitioner, .practitionerRole].contains(person.type) {
             return Member(fhirUser: person, selection: panels.selection(of: person))
         }
-        let records = try picked(from: try merged(facts), rules)
+        var all = try merged(facts)
+        if facts.personOpensOwnRecord, let person, person.type == .patient,
+            !all.contains(where: { $0.id == person.id })
+        {
+            all.insert(MemberRecord(id: person.id, label: "Patient \(person.id.text)"), at: 0)
+        }
+        let records = try picked(from: all, rules)
         let holding = records.filter { standing(of: $0, rules: rules, on: today) == .holds }
         guard !holding.isEmpty || records.isEmpty else { throw Refusal(reason: .nothingHolds) }
         // Who is a Patient by name is that patient only while the record of that name holds.

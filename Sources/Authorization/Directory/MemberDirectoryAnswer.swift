@@ -18,6 +18,8 @@ public struct MemberFacts: Hashable, Sendable {
     public var records: [MemberRecord]
     /// Identities that were merged into others: the old one and what survived.
     public var survivors: [InstanceKey: InstanceKey]
+    /// Whether a person that is a Patient may open that record although no line says so; what a line says goes before it.
+    public var personOpensOwnRecord = false
 
     public init(
         person: InstanceKey? = nil, records: [MemberRecord] = [], survivors: [InstanceKey: InstanceKey] = [:]

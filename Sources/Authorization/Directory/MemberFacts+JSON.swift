@@ -46,19 +46,13 @@ extension MemberFacts {
             throw MemberFactsProblem("names neither `person` nor `records`")
         }
         self.init(person: person, records: records, survivors: survivors)
-        completeOwnRecord()
+        personOpensOwnRecord = true
     }
 
     /// The facts of somebody of whom only the identity is known.
     public init(of person: InstanceKey) {
         self.init(person: person)
-        completeOwnRecord()
-    }
-
-    /// Who is named as a Patient may open that record, unless the records say otherwise.
-    private mutating func completeOwnRecord() {
-        guard let person, person.type == .patient, !records.contains(where: { $0.id == person.id }) else { return }
-        records.insert(MemberRecord(id: person.id, label: "Patient \(person.id.text)"), at: 0)
+        personOpensOwnRecord = true
     }
 
     static func reference(_ text: String?, _ name: String) throws(MemberFactsProblem) -> InstanceKey {

@@ -151,6 +151,7 @@ public struct MemberRoster: Hashable, Sendable {
                 throw MemberFactsProblem("`login` must be 1 to 255 visible characters")
             }
             var facts = members[login] ?? MemberFacts()
+            facts.personOpensOwnRecord = true
             if let text = row["person"], !text.isEmpty {
                 let person = try MemberFacts.reference(text, "person")
                 guard facts.person == nil || facts.person == person else {

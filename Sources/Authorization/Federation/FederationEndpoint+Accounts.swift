@@ -72,7 +72,8 @@ extension FederationEndpoint {
         let record = maker.record(
             .userChanged, subject: known.account, by: "directory", detail: "linked to \(member.fhirUser)")
         let new = MemberLink(subject: known.account, fhirUser: member.fhirUser, patients: [])
-        _ = try await parts.stores.externalLogins.restore(new, record: record)
+        // Whoever loses a race with another sign-in or with an undoing is told apart below, by what stands then.
+        _ = try await parts.stores.externalLogins.relink(new, record: record)
         try await parts.audit.flush()
     }
 
@@ -191,7 +192,7 @@ public struct ExternalAccount: Hashable, Sendable {
         let isStaff = [.practitioner, .practitionerRole].contains(fhirUser.type)
         account = UserAccount(
             // A name with a line break in it: nobody can type it where names and passwords are asked for.
-            subject: subject, username: "\(identity.provider)\n\(identity.subject)",
+            subject: subject, username: "\(identity.issuer)\n\(identity.subject)",
             passwordHash: FederationEndpoint.noPassword, displayName: displayName,
             roles: [isStaff ? .clinician : .member], createdAt: now)
         login = ExternalLogin(account: subject, identity: identity, createdAt: now)

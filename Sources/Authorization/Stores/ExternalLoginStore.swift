@@ -45,6 +45,9 @@ public protocol ExternalLoginStore: Sendable {
     func note(_ identity: ExternalIdentity, of account: SubjectID, at now: Int64) async throws -> Bool
     /// Undoes the link; nil when it is undone already, or was never there.
     func undo(_ account: SubjectID, at now: Int64, record: AuthorizationRecord) async throws -> RevocationOutcome?
+    /// Links the account of a login whose link has gone to somebody else, on a source's word; false when there is no such
+    /// login, a link stands, or it was undone: an undoing outlasts what any source says, also one at the same moment.
+    func relink(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool
     /// Links the account of a login, again or to somebody else, and lets it in; false when there is no such login or a
     /// link stands.
     func restore(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool

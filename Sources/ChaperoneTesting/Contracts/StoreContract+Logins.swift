@@ -78,7 +78,12 @@ extension StoreContract {
             let link = MemberLink(
                 subject: subject, fhirUser: InstanceKey(type: .patient, id: try Sample.patient("p9")), patients: [])
             #expect(try await !stores.externalLogins.restore(link, record: Sample.record()))
+            #expect(try await !stores.externalLogins.relink(link, record: Sample.record()))
+            _ = try await stores.memberLinks.remove(linkOf: subject, at: Sample.now, record: Sample.record())
+            #expect(try await stores.externalLogins.relink(link, record: Sample.record()))
             _ = try await stores.externalLogins.undo(subject, at: Sample.now, record: Sample.record())
+            #expect(
+                try await !stores.externalLogins.relink(link, record: Sample.record()), "an undoing outlasts a source")
             #expect(try await stores.externalLogins.restore(link, record: Sample.record()))
             #expect(try await stores.memberLinks.link(for: subject) == link)
             #expect(try await stores.externalLogins.login(of: subject)?.undoneAt == nil)

@@ -70,6 +70,16 @@ extension InMemoryAuthorizationStore: ExternalLoginStore {
         }
     }
 
+    public func relink(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard let login = state.external[link.subject], login.undoneAt == nil, state.links[link.subject] == nil
+            else { return false }
+            state.links[link.subject] = link
+            state.outbox.append(record)
+            return true
+        }
+    }
+
     public func restore(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {
         state.withLock { state in
             guard let login = state.external[link.subject], state.links[link.subject] == nil else { return false }

@@ -96,13 +96,23 @@ struct SQLiteExternalLoginStore: ExternalLoginStore {
         }
     }
 
+    func relink(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {
+        try await attach(
+            link, after: "UPDATE external_login SET undone_at = NULL WHERE account = ? AND undone_at IS NULL", record)
+    }
+
     func restore(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {
+        try await attach(link, after: "UPDATE external_login SET undone_at = NULL WHERE account = ?", record)
+    }
+
+    /// Adds a link in one transaction with a statement that says whether it may be added.
+    private func attach(
+        _ link: MemberLink, after statement: String, _ record: AuthorizationRecord
+    ) async throws -> Bool {
         try await pool.writeWithoutTransaction { database in
             var isDone = false
             try database.inTransaction(.immediate) {
-                try database.execute(
-                    sql: "UPDATE external_login SET undone_at = NULL WHERE account = ?",
-                    arguments: [link.subject.text])
+                try database.execute(sql: statement, arguments: [link.subject.text])
                 guard database.changesCount == 1, try SQLiteMemberLinkStore.insert(link, in: database) else {
                     return .rollback
                 }
