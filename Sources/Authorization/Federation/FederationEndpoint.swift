@@ -190,10 +190,17 @@ public struct FederationEndpoint: Sendable {
     ) async throws -> Entry {
         let now = parts.clock.now()
         let value = parts.random.secret()
+        let authentication = AuthenticationContext(
+            classReference: proven.token.context, methods: proven.token.methods)
+        // What the site demands of an account it demands wherever its person signs in.
+        guard authentication.isMultiFactor || !parts.configuration.secondFactor.demands(of: account.roles) else {
+            throw try await refusal("second-factor", account.subject, maker)
+        }
         let session = BrowserSession(
             id: SessionID(presented: value),
             signIn: .init(
-                subject: account.subject, authenticatedAt: min(proven.token.authenticatedAt ?? now, now)),
+                subject: account.subject, authenticatedAt: min(proven.token.authenticatedAt ?? now, now),
+                authentication: authentication),
             createdAt: now, expiresAt: now + parts.configuration.sessionLifetime, lastSeenAt: now)
         let context = proven.token.context.map { ", acr `\($0)`" } ?? ""
         let record = maker.record(.login, subject: account.subject, detail: "at `\(provider.id)`\(context)")

@@ -67,7 +67,7 @@ public struct SecondFactorDesk: Sendable {
             [keys.own: parts.configuration.secondFactorThrottle, keys.source: parts.configuration.sourceThrottle],
             at: parts.clock.now())
         if case .closed(let until) = verdict {
-            parts.budget.countUnrecorded()
+            parts.budget.refusals.count("throttled", from: source.address, at: parts.clock.milliseconds())
             return .refused(.tooManyAttempts(retryAfter: max(until - parts.clock.now(), 1)))
         }
         guard let context = try await use(code, of: subject) else {
