@@ -4,6 +4,7 @@ what SQLite alone does with the same rows, all in one run.
 
 usage: audit.py [SECONDS]      after `swift build -c release --package-path Benchmarks --product audit-benchmark`
 """
+import os
 import pathlib
 import re
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).parent
-BINARY = HERE / ".build/release/audit-benchmark"
+BINARY = pathlib.Path(os.environ.get("AUDIT_BENCHMARK", HERE / ".build/release/audit-benchmark"))
 SECONDS = int(sys.argv[1]) if sys.argv[1:] else 5
 
 

@@ -67,7 +67,7 @@ final class ConstantUpstream: ChannelInboundHandler {
 
 func cpuSeconds() -> Double {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(RUSAGE_SELF.rawValue, &usage)
     func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
     return seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
@@ -200,10 +200,13 @@ func append(_ folder: String, _ count: Int) throws {
         let sink = try AuditSQLiteSink(path: "\(folder)/full-\(round).db")
         let full = try seconds(recording: count, into: sink)
         try sink.close()
+        let attributes = try FileManager.default.attributesOfItem(atPath: "\(folder)/full-\(round).db")
+        let size = (attributes[.size] as? NSNumber)?.intValue ?? 0
         ratios.append(bare / full)
         print(
             "round \(round): recorder \(Int(Double(count) / full)) records/s, SQLite alone "
-                + "\(Int(Double(count) / bare)) rows/s, ratio \((bare / full * 100).rounded() / 100)")
+                + "\(Int(Double(count) / bare)) rows/s, ratio \((bare / full * 100).rounded() / 100), \(size / count) bytes a record"
+        )
     }
     print("median ratio \((ratios.sorted()[1] * 100).rounded() / 100) over \(count) records, 64 a commit")
 }
@@ -288,7 +291,6 @@ func verify(_ path: String) throws {
     for finding in result.findings.prefix(10) { print(finding) }
 }
 
-setvbuf(stdout, nil, _IOLBF, 0)
 let arguments = CommandLine.arguments
 switch arguments.dropFirst().first {
 case "serve" where arguments.count == 5:
