@@ -86,7 +86,7 @@ public struct AccessRecord: Hashable, Sendable {
     // Of which whole, and of which parts.
     /// The decision on the batch or transaction that this was one entry of (decision 15).
     public var parent: DecisionID?
-    /// What a batch or transaction may change, such as `PUT Observation/x`: in its opening record all of it.
+    /// What a batch, a transaction or an operation may change, such as `PUT Observation/x`: in its opening record all of it.
     public var targets: [String] = []
     /// The records of a batch's or transaction's entries. They are written as entries of their own before the record that
     /// closes the whole, and are no part of it.

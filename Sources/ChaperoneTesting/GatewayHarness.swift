@@ -48,12 +48,13 @@ public struct GatewayHarness: Sendable {
 
     /// - Parameters:
     ///   - supportedParameters: what the upstream's CapabilityStatement says; nil when it has not been read.
+    ///   - operations: the operations that are let through.
     ///   - linkKey: every byte of the key under which page links are sealed at that moment.
     ///   - clock: Unix seconds, for what is looked at while a request is under way.
     ///   - revocation: asked at each request, and again while it is under way, whether a grant still holds.
     public init(
         upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]), limits: Enforcer.Limits = .init(),
-        supportedParameters: [ResourceType: Set<String>]? = nil,
+        supportedParameters: [ResourceType: Set<String>]? = nil, operations: OperationTable = .builtIn,
         sink: InMemoryAuditSink = InMemoryAuditSink(), linkKey: @escaping @Sendable () -> UInt8 = { 7 },
         clock: @escaping @Sendable () -> Int64 = { GatewayHarness.now },
         revocation: @escaping @Sendable (GrantedAccess) -> AccessTokenVerifier.RevocationStatus = { _ in .active }
@@ -68,10 +69,13 @@ public struct GatewayHarness: Sendable {
         self.clock = clock
         self.sink = sink
         recorder = try AuditRecorder(sink: sink, node: "harness")
+        var policy = ServerPolicy(
+            publicBase: Self.publicBase, upstreamBase: Self.upstreamBase,
+            types: try TypeTable.r4().decidingPanels(by: panels.decidingTypes),
+            supportedParameters: supportedParameters)
+        policy.operations = operations
         enforcer = Enforcer(
-            policy: ServerPolicy(
-                publicBase: Self.publicBase, upstreamBase: Self.upstreamBase, types: try TypeTable.r4(),
-                supportedParameters: supportedParameters),
+            policy: policy,
             verifier: AccessTokenVerifier(
                 expectation: AccessTokenClaims.Expectation(issuer: Self.issuer, audience: Self.publicBase),
                 keys: { keys }, revocation: revocation),

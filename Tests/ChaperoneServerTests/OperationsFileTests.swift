@@ -78,6 +78,13 @@ import Testing
 
         #expect(table[.coverage].countsFormalMembers && !table[.claim].countsFormalMembers)
         #expect(table[.encounter].multiPatient == .deny)
+        #expect(table[.careTeam].panelRule == .none && table[.relatedPerson].panelRule == .none)
+        let byTeam = try read("  practitioner-patients: CareTeam.participant\n  related-persons: true\n").typeTable()
+        #expect(byTeam[.careTeam].panelRule == .resource && byTeam[.relatedPerson].panelRule == .resource)
+        let byDoctor = try read("  practitioner-patients: Patient.general-practitioner\n").typeTable()
+        #expect(
+            byDoctor[.patient].panelRule
+                == .elements([try #require(R4.searchParameter("general-practitioner", for: .patient))]))
         for wrong in [
             "  formal-members: [Organization]\n", "  formal-members: [Form]\n",
             "  other-patients: {Organization: deny}\n",

@@ -75,6 +75,9 @@ extension ReferenceModel {
             return reaches(scope, "u", stored, token) && reaches(scope, "u", body, token)
         }
         if isFree { return true }
+        guard scopes.contains(where: { reaches($0, "u", stored, token) && seesWhole(stored, $0, token) }) else {
+            return false
+        }
         return (membershipElements[stored.type] ?? []).allSatisfy { element in
             let before = people(stored.body[element]), after = people(body.body[element])
             let all = before.union(after)
@@ -86,6 +89,17 @@ extension ReferenceModel {
                     }
                 }
         }
+    }
+
+    /// Whether nothing of a resource is masked inside one scope's boundary.
+    private static func seesWhole(
+        _ stored: ReferenceResource, _ scope: ReferenceScope, _ token: ReferenceToken
+    ) -> Bool {
+        let masked: Set<String> = ["Condition", "Encounter", "AllergyIntolerance"]
+        guard masked.contains(stored.type), let limit = boundary(scope, token), let patients = limit else {
+            return true
+        }
+        return references(in: stored.body).allSatisfy { patient(named: $0).map(patients.contains) ?? true }
     }
 
     static func mayDelete(_ stored: ReferenceResource, _ token: ReferenceToken) -> Bool {

@@ -1,3 +1,5 @@
+public import FHIRCore
+
 /// Where a page of a gathered answer begins: in which of its parts, on which upstream page, after how many visible rows.
 ///
 /// It counts visible rows only, so it is the same whatever stands hidden between them.
@@ -28,6 +30,8 @@ public protocol AnswerGathering: Sendable {
     var next: Permit? { get }
     /// Judges the answer to what was asked; a refusal ends the whole.
     mutating func take(_ answer: UpstreamAnswer) -> Denial?
+    /// Types on which the upstream was seen, whatever comes of the whole, to pass over what a narrowed search said.
+    var disobeyed: Set<ResourceType> { get }
     /// The answer as far as it was gathered.
     ///
     /// - Parameter pageLink: turns the position of the next page into an address of ours, or nil.

@@ -11,6 +11,10 @@ struct BinaryGathering: AnswerGathering {
     /// The resources that were admitted and point at the Binary.
     private var links: Set<InstanceKey> = []
     private var scopes: [HeldScope] = []
+    /// Whose those documents are.
+    private var subjects: Set<ResourceID> = []
+    /// Types on which the upstream passed over what a search for them said.
+    private(set) var disobeyed: Set<ResourceType> = []
     private var answer: AnswerAdmission?
 
     init(_ permit: Permit, _ gathering: Gathering, from start: GatheringPosition) {
@@ -53,9 +57,13 @@ struct BinaryGathering: AnswerGathering {
             let further = NextPage(of: bundle, part.rule).address
         else { return Denial(.upstreamUnverifiable) }
         var search = SearchAnswer(part, bundle, type)
-        for row in search.page().matches where pointsHere(row.resource) {
+        let page = search.page()
+        disobeyed.formUnion(page.disobeyed)
+        for row in page.matches where pointsHere(row.resource) {
             links.insert(row.key)
             scopes += row.scopes
+            let subject = part.rule.forms.subject(of: row.resource, part.rule.policy.types[row.key.type])
+            subjects.formUnion(subject.keys.filter { $0.type == .patient }.map(\.id))
         }
         // One proof is enough; without one all of them are looked through, within the bound.
         if links.isEmpty {
@@ -68,13 +76,7 @@ struct BinaryGathering: AnswerGathering {
 
     /// Whether a file of a resource has the Binary's address.
     private func pointsHere(_ resource: ResourceView) -> Bool {
-        FilePointers.addresses(in: resource).contains { text in
-            // What names one version says nothing of what stands there now.
-            switch LiteralReference(text) {
-            case .relative(_, nil), .absolute(_, _, nil): return permit.rule.forms.read(LiteralReference(text)) == key
-            case .relative, .absolute, .fragment, .urn, .conditional, .other: return false
-            }
-        }
+        key.map { resource.attachedBinaries(permit.rule.forms).contains($0) } ?? false
     }
 
     // MARK: - the Binary
@@ -103,16 +105,19 @@ struct BinaryGathering: AnswerGathering {
     }
 
     private func release(_ view: ResourceView, by scopes: [HeldScope], _ upstream: UpstreamAnswer) -> AnswerAdmission {
-        RawBinary.admission(of: view, by: scopes, under: permit, upstream)
+        RawBinary.admission(of: view, by: scopes, under: permit, upstream, subjects: subjects)
     }
 }
 
 /// A Binary as the resource that it is, or as its content (FHIR R4 binary.html).
 enum RawBinary {
+    /// - Parameter subjects: the patients whose records point at it, for the record.
     static func admission(
-        of view: ResourceView, by scopes: [HeldScope], under permit: Permit, _ upstream: UpstreamAnswer
+        of view: ResourceView, by scopes: [HeldScope], under permit: Permit, _ upstream: UpstreamAnswer,
+        subjects: Set<ResourceID> = []
     ) -> AnswerAdmission {
         var builder = ReleaseBuilder(permit, document: view.node.document)
+        builder.add(subjects)
         let bytes = builder.release(view, .none, by: scopes, isProjected: true)
         let etag = AnswerHeaders.etag(view, upstream.etag)
         let date = AnswerHeaders.date(upstream.lastModified)

@@ -7,13 +7,14 @@ struct BundleEnvelope {
 
     /// - Parameter capacity: about how many bytes there will be.
     init(type: String, total: Int?, links: [(relation: String, url: String)], capacity: Int = 0) {
-        var head = #"{"resourceType":"Bundle","type":"\#(type)""#
-        if let total { head += ",\"total\":\(total)" }
+        let total = total.map { ",\"total\":\($0)" } ?? ""
         let list = JSONValue.array(
             links.map { ["relation": .string($0.relation), "url": .string($0.url)] as JSONValue })
         bytes = []
         bytes.reserveCapacity(capacity)
-        bytes.append(contentsOf: head.utf8)
+        bytes.append(contentsOf: #"{"resourceType":"Bundle","type":"#.utf8)
+        JSONValue.string(type).append(to: &bytes)
+        bytes.append(contentsOf: total.utf8)
         bytes.append(contentsOf: #","link":"#.utf8)
         list.append(to: &bytes)
     }

@@ -51,6 +51,20 @@ public enum ConditionPage: Sendable {
 /// What may not be seen is passed over in silence, so that it counts for nothing. What may be seen and does not satisfy
 /// the condition is passed over too: a server that does not know a parameter may have left it out.
 public func admitMatches(_ answer: UpstreamAnswer, under permit: Permit) -> ConditionPage {
+    judgeMatches(answer, under: permit).page
+}
+
+/// The same, with the type of the search where the upstream was seen to pass over what an exact one said.
+public func judgeMatches(
+    _ answer: UpstreamAnswer, under permit: Permit
+) -> (page: ConditionPage, disobeyed: Set<ResourceType>) {
+    var disobeyed: Set<ResourceType> = []
+    return (conditionPage(answer, permit, &disobeyed), disobeyed)
+}
+
+private func conditionPage(
+    _ answer: UpstreamAnswer, _ permit: Permit, _ disobeyed: inout Set<ResourceType>
+) -> ConditionPage {
     if let denial = UpstreamStatus.denial(answer.status, for: permit.request.interaction) { return .refuse(denial) }
     guard case .search(let type) = permit.upstreamInteraction, let bundle = bundle(answer, type: "searchset") else {
         return .refuse(Denial(.upstreamUnverifiable))
@@ -60,10 +74,14 @@ public func admitMatches(_ answer: UpstreamAnswer, under permit: Permit) -> Cond
     for entry in bundle.entries {
         guard let node = entry.resource else { continue }
         guard let resource = try? ResourceView(node) else { return .refuse(Denial(.upstreamUnverifiable)) }
-        guard entry.searchMode.map({ $0 == "match" }) ?? true, resource.type == type, let key = resource.key,
-            case .passes(let redaction, let scopes) = permit.judgement(of: resource, as: .match),
-            rule.holds(permit.request.query, for: resource)
-        else { continue }
+        guard entry.searchMode.map({ $0 == "match" }) ?? true, resource.type == type, let key = resource.key else {
+            continue
+        }
+        guard case .passes(let redaction, let scopes) = permit.judgement(of: resource, as: .match) else {
+            if permit.narrowingIsExact { disobeyed.insert(type) }
+            continue
+        }
+        guard rule.holds(permit.request.query, for: resource) else { continue }
         matches.append(
             ConditionMatch(key: key, resource: resource, redaction: redaction, scopes: scopes, permit: permit))
     }

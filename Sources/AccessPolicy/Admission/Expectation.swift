@@ -45,6 +45,9 @@ struct Replacement {
         }
     }
 
+    /// Whether a body is there to replace the whole of the stored version.
+    var replaces: Bool { body != nil }
+
     /// Whether the body names the same people as the stored version; true where nothing is replaced.
     func keepsIdentity(of stored: ResourceView) -> Bool {
         guard let body, !mutated(.recordsMoved) else { return true }
@@ -54,11 +57,14 @@ struct Replacement {
         }
         if isUnlimited { return true }
         // A file that the stored version does not point at is not opened by pointing at it.
-        guard
+        // Nor is one that it only mentions, or of which it names a version, by making that the address of a file.
+        let opensNothing =
             body.pointedBinaries(rule.forms).isSubset(of: stored.pointedBinaries(rule.forms))
-                || mutated(.filesOpenedByPointing)
-        else { return false }
+            && body.attachedBinaries(rule.forms).isSubset(of: stored.attachedBinaries(rule.forms))
+        guard opensNothing || mutated(.filesOpenedByPointing) else { return false }
+        guard let shown = shown(stored), keepsLabels(of: shown, in: body) else { return false }
         if stored.type == .patient {
+            guard keepsPanels(of: stored, shown: shown, in: body) else { return false }
             // A changed link or identifier could make the record be taken for somebody else's.
             return ["link", "identifier"].allSatisfy {
                 stored.node[$0].map { JSONValue($0) } == body.node[$0].map { JSONValue($0) }
@@ -68,6 +74,44 @@ struct Replacement {
             guard let before = people(stored, parameter), let after = people(body, parameter) else { return false }
             return before == after || (isOwn(before) && isOwn(after))
         }
+    }
+
+    /// The stored version as its reader has it, with our addresses in it.
+    private func shown(_ stored: ResourceView) -> JSONValue? {
+        let addresses = AddressMap(rule.policy, for: stored.node.document)
+        return try? JSONValue(parsing: OutgoingResource(stored, addresses).bytes(.none))
+    }
+
+    /// Whether what hides a resource from others and what other rules hold for it by stays (row 17, ADR 0070).
+    ///
+    /// Security labels stand in the body as they are stored. Profiles may be left out, which changes nothing (FHIR R4
+    /// resource.html, a server keeps them), but none is added or changed.
+    private func keepsLabels(of shown: JSONValue, in body: ResourceView) -> Bool {
+        let (old, new) = (shown["meta"], body.node["meta"].map { JSONValue($0) })
+        guard (old?["security"] ?? []).isEqual(to: new?["security"] ?? []) else { return false }
+        guard let profile = new?["profile"] else { return true }
+        return (old?["profile"] ?? []).isEqual(to: profile)
+    }
+
+    /// Whether a patient's record goes on giving the patient to the same people, where it does (ADR 0069).
+    private func keepsPanels(of stored: ResourceView, shown: JSONValue, in body: ResourceView) -> Bool {
+        guard case .elements(let parameters) = rule.policy.types[stored.type].panelRule else { return true }
+        // A record that says that it is not in use gives nobody anything.
+        var names: Set<String> = ["active"]
+        for resource in [stored, body] {
+            for parameter in parameters {
+                guard let values = resource.references(parameter) else { return false }
+                for value in values {
+                    let start = value.range.lowerBound
+                    guard let member = resource.node.members.first(where: { $0.value.range.contains(start) }) else {
+                        return false
+                    }
+                    names.insert(member.name)
+                }
+            }
+        }
+        let after = JSONValue(body.node)
+        return names.allSatisfy { (shown[$0] ?? .null).isEqual(to: after[$0] ?? .null) }
     }
 
     private func people(_ resource: ResourceView, _ parameter: SearchParameter) -> Set<InstanceKey>? {

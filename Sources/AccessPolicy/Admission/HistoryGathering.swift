@@ -23,6 +23,7 @@ struct HistoryGathering: AnswerGathering {
     private var counts = ReleaseCounts()
     private var securityEvents: [String] = []
     private var hidesRows = false
+    private(set) var disobeyed: Set<ResourceType> = []
     /// The rows of the upstream page at hand, until the current versions behind them are known.
     private var waiting: [Row] = []
     private var afterWaiting: String?
@@ -141,7 +142,9 @@ struct HistoryGathering: AnswerGathering {
             return Denial(.upstreamUnverifiable)
         }
         var search = SearchAnswer(lookup, bundle, type)
-        current.formUnion(search.page().matches.map(\.key))
+        let page = search.page()
+        disobeyed.formUnion(page.disobeyed)
+        current.formUnion(page.matches.map(\.key))
         return nil
     }
 
@@ -179,7 +182,7 @@ struct HistoryGathering: AnswerGathering {
         }
         var envelope = BundleEnvelope(type: "history", total: nil, links: links)
         var builder = ReleaseBuilder(permit, document: nil)
-        builder.adopt(counts, securityEvents)
+        builder.adopt(counts, securityEvents, disobeyed: disobeyed)
         for row in rows {
             var bytes: [UInt8]?
             if let resource = row.resource {

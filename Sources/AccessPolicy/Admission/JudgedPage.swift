@@ -10,4 +10,6 @@ struct JudgedPage {
     let hidesMatches: Bool
     let withheld: [WithholdReason: Int]
     let securityEvents: [String]
+    /// The type of the search, where the upstream has passed over what an exact one said.
+    let disobeyed: Set<ResourceType>
 }

@@ -43,8 +43,6 @@ struct Judge: Sendable {
 struct SubjectValue: Sendable {
     /// The resources that the element names; for a patient itself its own key.
     var keys: [InstanceKey] = []
-    /// Whether the record says whose it is. Of a Binary it does not: nothing in it says so, only its frame.
-    var isRecorded = true
 
     /// Whether the element names a patient of a panel.
     func names(aPatientOf panel: Set<ResourceID>) -> Bool {
@@ -190,7 +188,7 @@ extension ReferenceForms {
         case .parameter(let parameter):
             SubjectValue(keys: resource.referencedKeys(parameter) { read($0) })
         case .securityContext:
-            SubjectValue(keys: securityContext(of: resource).map { [$0] } ?? [], isRecorded: false)
+            SubjectValue(keys: securityContext(of: resource).map { [$0] } ?? [])
         case nil: SubjectValue()
         }
     }

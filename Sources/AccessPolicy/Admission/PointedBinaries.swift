@@ -21,4 +21,19 @@ extension ResourceView {
         }
         return found
     }
+
+    /// The Binaries whose address, and no version's, is that of a file of the resource: those that it opens to its reader.
+    ///
+    /// Whoever proves a link and whoever forbids to make one ask this same function.
+    func attachedBinaries(_ forms: ReferenceForms) -> Set<InstanceKey> {
+        let keys = FilePointers.addresses(in: self).compactMap { text -> InstanceKey? in
+            let literal = LiteralReference(text)
+            return switch literal {
+            case .relative(_, nil), .absolute(_, _, nil): forms.read(literal)
+            // What names one version says nothing of what stands there now.
+            case .relative, .absolute, .fragment, .urn, .conditional, .other: nil
+            }
+        }
+        return Set(keys.filter { $0.type == .binary })
+    }
 }

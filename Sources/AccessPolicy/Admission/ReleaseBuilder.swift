@@ -10,7 +10,7 @@ struct ReleaseBuilder {
     private var lastScopes: [HeldScope] = []
     private var lastPatient: ResourceID?
     private(set) var securityEvents: [String] = []
-    private(set) var disobeyed: ResourceType?
+    private(set) var disobeyed: Set<ResourceType> = []
     private let projection: Projection
     private var addresses: AddressMap?
 
@@ -48,21 +48,23 @@ struct ReleaseBuilder {
             determining.formUnion(scopes)
             lastScopes = scopes
         }
-        if subject.isRecorded {
-            for key in subject.keys where key.type == .patient && key.id != lastPatient {
-                patients.insert(key.id)
-                lastPatient = key.id
-            }
+        for key in subject.keys where key.type == .patient && key.id != lastPatient {
+            patients.insert(key.id)
+            lastPatient = key.id
         }
         return OutgoingResource(resource, addresses)
     }
 
     mutating func withhold(_ reason: WithholdReason) { counts.withhold(reason) }
 
+    /// Adds patients whose records what is released is a part of, without saying so itself.
+    mutating func add(_ subjects: Set<ResourceID>) { patients.formUnion(subjects) }
+
     /// Takes over what was counted and noted before anything was released.
-    mutating func adopt(_ counts: ReleaseCounts, _ events: [String]) {
+    mutating func adopt(_ counts: ReleaseCounts, _ events: [String], disobeyed: Set<ResourceType> = []) {
         self.counts = counts
         securityEvents = events
+        self.disobeyed = disobeyed
     }
 
     /// Goes on with resources of another document.
@@ -77,7 +79,7 @@ struct ReleaseBuilder {
 
     /// Notes that the upstream has ignored what an exact search said (enforcer digest b.6.7).
     mutating func noteDisobedience(on type: ResourceType) {
-        disobeyed = type
+        disobeyed.insert(type)
         note("a match is outside the search that was asked for")
     }
 

@@ -36,13 +36,13 @@ public struct ReleasedAnswer: Hashable, Sendable {
     public let determining: [HeldScope]
     /// What an upstream did that an obedient one does not do, as constant texts for the log.
     public let securityEvents: [String]
-    /// The type on which the upstream answered with rows that the narrowed search excludes; nil where it obeyed.
-    public let disobeyed: ResourceType?
+    /// The types on which the upstream answered with rows that the narrowed search excludes; none where it obeyed.
+    public let disobeyed: Set<ResourceType>
 
     init(
         status: Int, body: Released = Released(bytes: []), etag: String? = nil, lastModified: String? = nil,
         location: String? = nil, counts: ReleaseCounts = ReleaseCounts(), patients: Set<ResourceID> = [],
-        determining: Set<HeldScope> = [], securityEvents: [String] = [], disobeyed: ResourceType? = nil
+        determining: Set<HeldScope> = [], securityEvents: [String] = [], disobeyed: Set<ResourceType> = []
     ) {
         self.status = status
         self.body = body

@@ -86,7 +86,8 @@ struct SearchAnswer {
         for entry in bundle.entries { sort(entry) }
         return JudgedPage(
             matches: matches, candidates: candidates.filter { !matched.contains($0.key) },
-            hidesMatches: hasHiddenMatches, withheld: builder.counts.withheld, securityEvents: builder.securityEvents)
+            hidesMatches: hasHiddenMatches, withheld: builder.counts.withheld, securityEvents: builder.securityEvents,
+            disobeyed: builder.disobeyed)
     }
 
     // MARK: - entries

@@ -22,6 +22,7 @@ struct SearchGathering: AnswerGathering {
     private var counts = ReleaseCounts()
     private var securityEvents: [String] = []
     private var hidesRows = false
+    private(set) var disobeyed: Set<ResourceType> = []
 
     init(_ permit: Permit, _ gathering: Gathering, from start: GatheringPosition) {
         self.permit = permit
@@ -93,6 +94,7 @@ struct SearchGathering: AnswerGathering {
         for (reason, number) in page.withheld { for _ in 0..<number { counts.withhold(reason) } }
         for event in page.securityEvents where !securityEvents.contains(event) { securityEvents.append(event) }
         hidesRows = hidesRows || page.hidesMatches
+        disobeyed.formUnion(page.disobeyed)
     }
 
     // MARK: - the answer
@@ -108,7 +110,7 @@ struct SearchGathering: AnswerGathering {
         let isWhole = progress.nextPage == nil && progress.start == .start
         var envelope = BundleEnvelope(type: "searchset", total: isWhole ? count : nil, links: links)
         var builder = ReleaseBuilder(permit, document: nil)
-        builder.adopt(counts, securityEvents)
+        builder.adopt(counts, securityEvents, disobeyed: disobeyed)
         for piece in pieces { for entry in piece.matches { add(entry, "match", &builder, &envelope) } }
         var shown = seen
         for piece in pieces {

@@ -21,7 +21,13 @@ public func admit(
         let isCreate = if case .create = permit.request.interaction { true } else { false }
         return .release(Released(bytes: body.rewritten(resource, dropsID: isCreate)))
     case .passes(let redaction, _):
-        if role == .stored, !Replacement(permit).keepsIdentity(of: resource) { return .withhold(.changesIdentity) }
+        if role == .stored {
+            let replacement = Replacement(permit)
+            // What was masked for the token's reader would be lost with what replaces it (ADR 0070).
+            guard replacement.keepsIdentity(of: resource), redaction.isEmpty || !replacement.replaces else {
+                return .withhold(.changesIdentity)
+            }
+        }
         let addresses = AddressMap(permit.rule.policy, for: resource.node.document)
         let released = Released(bytes: OutgoingResource(resource, addresses).bytes(redaction))
         return redaction.isEmpty ? .release(released) : .redact(released, edits: redaction.count)

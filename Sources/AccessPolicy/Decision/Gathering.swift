@@ -37,7 +37,10 @@ extension Permit {
     public var requests: [Permit] { gathering?.parts ?? [self] }
 
     /// A read that must be made and must pass as the answer of its own request would, before anything is gathered.
-    public var proof: Permit? { gathering?.proofs.first ?? rule.operation?.proofs.first }
+    public var proof: Permit? { proofs.first }
+
+    /// The same, where there may be several: each must pass.
+    public var proofs: [Permit] { gathering?.proofs ?? rule.operation?.proofs ?? [] }
 
     /// What goes upstream, for the record and for tying further pages to it: the query, or one line for each of several.
     public var recordedQuery: String? {

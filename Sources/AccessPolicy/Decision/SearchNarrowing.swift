@@ -167,8 +167,9 @@ struct SearchNarrowing: Hashable, Sendable {
         // The client's own choice is inside already and narrows further.
         var sets: [Set<ResourceID>] = []
         for named in plan.patients where !sets.contains(named) { sets.append(named) }
-        // What no grant reaches is left out, unless that would leave nothing to say.
-        if sets.count == 1, !all.isEmpty { sets = [all] }
+        // What no grant reaches, or what only one of several namings reaches, is left out, unless that would leave nothing
+        // to say: a row within one naming alone is withheld and would look like disobedience.
+        if !sets.isEmpty, !all.isEmpty { sets = [all] }
         if sets.isEmpty {
             guard all.count <= policy.maxPatientsInQuery else {
                 if mutated(.largePanelNotAdded) { return }

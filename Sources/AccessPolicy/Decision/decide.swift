@@ -38,12 +38,12 @@ struct Decider {
             of: access.access, userPanel: access.userPanel, systemPanel: access.systemPanel)
     }
 
-    /// The same token before another request.
-    init(_ request: CanonicalRequest, of other: Decider) {
+    /// The same token before another request, perhaps with some of its grants alone.
+    init(_ request: CanonicalRequest, of other: Decider, grants: [EffectiveGrant]? = nil) {
         self.request = request
         access = other.access
         policy = other.policy
-        grants = other.grants
+        self.grants = grants ?? other.grants
     }
 
     func permit() throws(Refused) -> Permit {

@@ -55,6 +55,8 @@ struct EffectiveGrant: Hashable, Sendable {
         if isWrite, rule.bearsPolicy, !mutated(.policyWritten) {
             return rule.typeClass != .conformance && scope.level == .system && isEveryone
         }
+        // Whoever has a boundary does not draw anybody's, their own included (ADR 0069).
+        if isWrite, !isEveryone, rule.panelRule == .resource { return false }
         switch rule.typeClass {
         case .compartment: return true
         case .shared, .conformance: return !isWrite || isEveryone || mutated(.sharedWritten)

@@ -2,26 +2,6 @@ internal import FHIRCore
 
 // Operations, by descriptor (enforcer digest b.9). Whatever is not described has one and the same refusal.
 
-/// A call that was permitted.
-struct OperationCall: Sendable {
-    let descriptor: OperationDescriptor
-    /// The body that was judged; nil for a call by GET.
-    let body: Released?
-    /// A read that must pass first; one or none.
-    var proofs: [Permit] = []
-}
-
-extension Permit {
-    /// Whether the request is a call of an operation.
-    public var isOperation: Bool { rule.operation != nil }
-
-    /// Whether carrying out the request can change what is stored; of an operation its descriptor says so.
-    public var changesUpstream: Bool { rule.operation?.descriptor.changesState ?? request.interaction.isWrite }
-
-    /// The body of a call by POST.
-    public var operationBody: Released? { rule.operation?.body }
-}
-
 extension Decider {
     func operationPermit(_ name: String, _ level: OperationLevel) throws(Refused) -> Permit {
         guard let descriptor = policy.operations.descriptor(name, level),
@@ -38,10 +18,10 @@ extension Decider {
         var input = try OperationInput(request, descriptor)
         try checkTexts(input)
         try narrowTypes(&input, inContext)
-        let bound = try bind(&input, level, found, inContext)
-        try judge(input, found)
+        var bound = try bind(&input, level, found, inContext)
+        bound.proofs += try judge(input, found, inContext)
         return try permit(
-            for: descriptor, input: input, .operation(name: name, bound.level), found, inContext, proof: bound.proof)
+            for: descriptor, input: input, .operation(name: name, bound.level), found, inContext, bound: bound)
     }
 
     /// The grants that carry the operation: those of its first requirement, if all the others are met too.
@@ -50,12 +30,7 @@ extension Decider {
     ) throws(Refused) -> [EffectiveGrant] {
         var first: [EffectiveGrant]?
         for requirement in descriptor.requirements {
-            // What is computed from records and is none itself cannot be held to a constraint afterwards.
-            let needsWhole = requirement.isWhole || descriptor.answers.contains(.parameters)
-            let meeting = inContext.filter { grant in
-                grant.grants(requirement.letter, on: requirement.type, types: policy.types)
-                    && (!needsWhole || grant.scope.constraint == nil)
-            }
+            let meeting = inContext.filter { meets(requirement, of: descriptor, $0) }
             if meeting.isEmpty {
                 _ = try granting(requirement.letter, on: requirement.type)
                 throw Refused(.operationNotSupported)
@@ -63,6 +38,16 @@ extension Decider {
             if first == nil { first = meeting }
         }
         return first ?? []
+    }
+
+    /// Whether a grant meets a requirement, wherever its boundary is.
+    private func meets(
+        _ requirement: OperationDescriptor.Requirement, of descriptor: OperationDescriptor, _ grant: EffectiveGrant
+    ) -> Bool {
+        // What is computed from records and is none itself cannot be held to a constraint afterwards.
+        let needsWhole = requirement.isWhole || descriptor.answers.contains(.parameters)
+        return grant.grants(requirement.letter, on: requirement.type, types: policy.types)
+            && (!needsWhole || grant.scope.constraint == nil)
     }
 
     // MARK: - parameters
@@ -105,7 +90,10 @@ extension Decider {
 
     private struct Bound {
         var level: OperationLevel
-        var proof: Permit?
+        /// The one patient whom the call is about.
+        var patient: ResourceID?
+        var proofs: [Permit] = []
+        var holds: [(letter: Permissions, grants: [EffectiveGrant])] = []
     }
 
     private func bind(
@@ -119,31 +107,43 @@ extension Decider {
             return Bound(level: level)
         case .patient:
             let level = try patientLevel(level, found)
-            if case .instance(let key) = level { try requireAll(input.descriptor, inContext, reach: key.id) }
-            return Bound(level: level)
+            guard case .instance(let key) = level else {
+                try requireAll(input.descriptor, inContext) { $0.isEveryone }
+                return Bound(level: level)
+            }
+            try requireAll(input.descriptor, inContext) { $0.boundary.contains(key.id) }
+            return Bound(level: level, patient: key.id)
         case .instance:
-            guard case .instance(let key) = level,
-                let read = try? CanonicalRequest(FHIRRequest(method: .get, path: "/\(key)"))
-            else { throw Refused(.operationNotSupported) }
-            let proof = try Decider(read, of: self).permit()
-            // What is put together from several answers is no proof by one of them.
-            guard !proof.isGathered else { throw Refused(.operationNotSupported) }
-            return Bound(level: level, proof: proof)
+            guard case .instance(let key) = level else { throw Refused(.operationNotSupported) }
+            return try bind(to: key, input.descriptor, inContext)
         case .parameter(let name):
-            try requireAll(input.descriptor, inContext, reach: try bindParameter(name, &input, found))
-            return Bound(level: level)
+            let patient = try bindParameter(name, &input, found)
+            try requireAll(input.descriptor, inContext) { $0.boundary.contains(patient) }
+            return Bound(level: level, patient: patient)
         }
+    }
+
+    /// A call on a resource hangs on a read of it. Each letter that the operation needs on its type has to hold for this
+    /// very resource, by one of the grants that may carry the operation.
+    private func bind(
+        to key: InstanceKey, _ descriptor: OperationDescriptor, _ inContext: [EffectiveGrant]
+    ) throws(Refused) -> Bound {
+        // Who may not read the type at all is told so; whose the resource is says only its own read.
+        _ = try reachable(key, try granting(.read, on: key.type))
+        guard let proof = proof(of: key, inContext) else { throw Refused(.operationNotSupported) }
+        let holds = descriptor.requirements.filter { $0.type == key.type }.map { requirement in
+            (letter: requirement.letter, grants: inContext.filter { meets(requirement, of: descriptor, $0) })
+        }
+        return Bound(
+            level: .instance(key), patient: key.type == .patient ? key.id : nil, proofs: [proof], holds: holds)
     }
 
     /// Each requirement has to be met for the patient at hand, and not one for this patient and another for somebody else.
     private func requireAll(
-        _ descriptor: OperationDescriptor, _ inContext: [EffectiveGrant], reach patient: ResourceID
+        _ descriptor: OperationDescriptor, _ inContext: [EffectiveGrant], reaching: (EffectiveGrant) -> Bool
     ) throws(Refused) {
         let isMet = descriptor.requirements.allSatisfy { requirement in
-            inContext.contains {
-                $0.grants(requirement.letter, on: requirement.type, types: policy.types)
-                    && $0.boundary.contains(patient)
-            }
+            inContext.contains { meets(requirement, of: descriptor, $0) && reaching($0) }
         }
         guard isMet || mutated(.operationParameterUnbound) else { throw Refused(.operationNotSupported) }
     }
@@ -204,23 +204,6 @@ extension Decider {
         return key.id
     }
 
-    /// What is handed in must be the patients' own, unless every patient is inside.
-    private func judge(_ input: OperationInput, _ found: [EffectiveGrant]) throws(Refused) {
-        guard !input.resources.isEmpty else {
-            if case .submission = input.descriptor.binding { throw Refused(.bodyInvalid) }
-            return
-        }
-        switch input.descriptor.binding {
-        // The descriptor itself says that it is about people beyond any boundary.
-        case .population: return
-        case .nobody, .patient, .instance, .parameter, .search, .submission: break
-        }
-        let isInside = found.contains { grant in
-            input.resources.allSatisfy { SubmittedRecords(policy: policy, boundary: grant.boundary).holds($0) }
-        }
-        guard isInside || mutated(.submittedRecordsUnjudged) else { throw Refused(.bodyOutsideBoundary) }
-    }
-
     // MARK: - the permit
 
     /// An operation that is a search: narrowed as one, with its own parameters beside.
@@ -237,15 +220,19 @@ extension Decider {
         guard parts.count == 1, parts[0].rule.includes.isEmpty, !parts[0].rule.isCount else {
             throw Refused(.limitsNotExpressible)
         }
+        // What is computed from rows that nobody sees may stand only where a count of them might.
+        guard
+            !descriptor.answers.contains(.parameters) || (parts[0].rule.isCountable && !parts[0].rule.hidesRows)
+        else { throw Refused(.limitsNotExpressible) }
         let query = SearchQuery((parts[0].upstreamQuery?.terms ?? []) + input.query.terms)
         return try permit(
-            for: descriptor, query: query, body: nil, .operation(name: name, level), found, inContext, proof: nil,
-            pageSize: parts[0].rule.pageSize)
+            for: descriptor, query: query, body: nil, .operation(name: name, level), found, inContext,
+            bound: Bound(level: level), pageSize: parts[0].rule.pageSize)
     }
 
     private func permit(
         for descriptor: OperationDescriptor, input: OperationInput, _ interaction: FHIRInteraction,
-        _ found: [EffectiveGrant], _ inContext: [EffectiveGrant], proof: Permit?
+        _ found: [EffectiveGrant], _ inContext: [EffectiveGrant], bound: Bound
     ) throws(Refused) -> Permit {
         var input = input
         var pageSize: Int?
@@ -258,23 +245,32 @@ extension Decider {
         }
         return try permit(
             for: descriptor, query: input.isBody ? SearchQuery() : input.query, body: input.isBody ? input.body : nil,
-            interaction, found, inContext, proof: proof, pageSize: pageSize)
+            interaction, found, inContext, bound: bound, pageSize: pageSize, handedIn: input.resources)
     }
 
     private func permit(
         for descriptor: OperationDescriptor, query: SearchQuery, body: [UInt8]?, _ interaction: FHIRInteraction,
-        _ found: [EffectiveGrant], _ inContext: [EffectiveGrant], proof: Permit?, pageSize: Int?
+        _ found: [EffectiveGrant], _ inContext: [EffectiveGrant], bound: Bound, pageSize: Int?,
+        handedIn: [ResourceView] = []
     ) throws(Refused) -> Permit {
         var rule = ReleaseRule(grants: inContext, deciding: found, policy: policy, publicQuery: request.query)
+        let records = SubmittedRecords(policy: policy, boundary: .everyone, isStored: descriptor.changesState)
+        // Who is searched for in a population need not be anybody here.
+        let subjects = descriptor.binding == .population ? [] : records.subjects(of: handedIn)
         rule.operation = OperationCall(
-            descriptor: descriptor, body: body.map { Released(bytes: $0) }, proofs: [proof].compactMap { $0 })
+            descriptor: descriptor, body: body.map { Released(bytes: $0) }, proofs: bound.proofs, holds: bound.holds,
+            subjects: subjects.union([bound.patient].compactMap { $0 }),
+            targets: records.targets(of: handedIn).map { "\(request.method) \($0)" })
         // Pages of an operation cost more upstream than pages of a search, so that they are larger.
         rule.pageSize = pageSize ?? policy.maxCount
         let one = Permit(
             request: request, access: access, determining: found.map(\.held), upstreamInteraction: interaction,
             upstreamQuery: query, narrowingIsExact: false, precondition: nil, rule: rule)
         guard descriptor.answers == [.pages] else { return one }
-        return try gathered([one], kind: .operation, proof: proof, shown: (interaction.publicPath, request.query))
+        // One read may stand before pages; what a body refers to is not looked up there.
+        guard bound.proofs.count <= 1 else { throw Refused(.referenceNotVisible) }
+        return try gathered(
+            [one], kind: .operation, proof: bound.proofs.first, shown: (interaction.publicPath, request.query))
     }
 }
 

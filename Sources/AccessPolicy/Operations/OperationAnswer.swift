@@ -65,6 +65,12 @@ struct Rebuilding {
     /// No resource stands deeper than this many Bundles and Parameters.
     private static let maxDepth = 8
 
+    /// FHIR R4 value set `bundle-type`: a Bundle that says anything else is none.
+    private static let bundleTypes: Set<String> = [
+        "document", "message", "transaction", "transaction-response", "batch", "batch-response", "history", "searchset",
+        "collection",
+    ]
+
     init(_ permit: Permit, document: JSONDocument) {
         self.permit = permit
         self.document = document
@@ -88,7 +94,9 @@ struct Rebuilding {
 
     /// A Bundle with the entries that pass, without its links and its total; nil when it cannot be read.
     mutating func bundle(_ view: ResourceView, depth: Int = 0) -> [UInt8]? {
-        guard depth < Self.maxDepth, let bundle = BundleView(view) else { return nil }
+        guard depth < Self.maxDepth, let bundle = BundleView(view), Self.bundleTypes.contains(bundle.type) else {
+            return nil
+        }
         var entries: [(address: String?, view: ResourceView)] = []
         var named: [String: InstanceKey] = [:]
         for entry in bundle.entries {

@@ -154,6 +154,8 @@ public struct OperationDescriptor: Hashable, Sendable {
             return "levels, contexts, scopes and answers must each name something"
         }
         guard levels == [.system] || !types.isEmpty else { return "an operation on a type must name its types" }
+        // Pages are asked for again and again, and nobody opens a record for what they change.
+        guard !changesState || answers != [.pages] else { return "an operation that answers in pages changes nothing" }
         return bindingFault ?? instanceFault
     }
 

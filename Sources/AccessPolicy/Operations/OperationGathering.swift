@@ -18,6 +18,8 @@ struct OperationGathering: AnswerGathering {
     private var counts = ReleaseCounts()
     private var securityEvents: [String] = []
     private var hidesRows = false
+    /// What an operation finds no search has narrowed.
+    var disobeyed: Set<ResourceType> { [] }
 
     init(_ permit: Permit, _ gathering: Gathering, from start: GatheringPosition) {
         self.permit = permit

@@ -34,6 +34,17 @@ public struct TypeRule: Hashable, Sendable {
         case securityContext
     }
 
+    /// What resources of a type have to say about whose records a user may see, where the site finds that out at the
+    /// protected server (ADR 0033, ADR 0069).
+    public enum PanelRule: Hashable, Sendable {
+        /// Nothing.
+        case none
+        /// The whole resource gives a patient to somebody.
+        case resource
+        /// A patient's own record does, by what these parameters read.
+        case elements([SearchParameter])
+    }
+
     /// What is known about a type. A class so that handing a rule on costs one reference count; nothing in it changes.
     private final class Facts: Sendable {
         let type: ResourceType
@@ -43,10 +54,11 @@ public struct TypeRule: Hashable, Sendable {
         let multiPatient: MultiPatientRule
         let bearsPolicy: Bool
         let countsFormalMembers: Bool
+        let panelRule: PanelRule
 
         init(
             type: ResourceType, typeClass: Class, subject: Subject?, membership: [SearchParameter],
-            multiPatient: MultiPatientRule, bearsPolicy: Bool, countsFormalMembers: Bool
+            multiPatient: MultiPatientRule, bearsPolicy: Bool, countsFormalMembers: Bool, panelRule: PanelRule
         ) {
             self.type = type
             self.typeClass = typeClass
@@ -55,6 +67,7 @@ public struct TypeRule: Hashable, Sendable {
             self.multiPatient = multiPatient
             self.bearsPolicy = bearsPolicy
             self.countsFormalMembers = countsFormalMembers
+            self.panelRule = panelRule
         }
     }
 
@@ -62,11 +75,12 @@ public struct TypeRule: Hashable, Sendable {
 
     init(
         type: ResourceType, typeClass: Class, subject: Subject?, membership: [SearchParameter],
-        multiPatient: MultiPatientRule, bearsPolicy: Bool, countsFormalMembers: Bool = false
+        multiPatient: MultiPatientRule, bearsPolicy: Bool, countsFormalMembers: Bool = false,
+        panelRule: PanelRule = .none
     ) {
         facts = Facts(
             type: type, typeClass: typeClass, subject: subject, membership: membership, multiPatient: multiPatient,
-            bearsPolicy: bearsPolicy, countsFormalMembers: countsFormalMembers)
+            bearsPolicy: bearsPolicy, countsFormalMembers: countsFormalMembers, panelRule: panelRule)
     }
 
     /// The type.
@@ -85,12 +99,19 @@ public struct TypeRule: Hashable, Sendable {
     /// an explicit choice of the site, for reading only.
     public var countsFormalMembers: Bool { facts.countsFormalMembers }
 
+    /// Whether resources of the type decide whose records a user may see, and by what: nobody whose own reach has a
+    /// boundary writes that.
+    public var panelRule: PanelRule { facts.panelRule }
+
     /// The same rule with the site's own choices in place of what is nil.
-    func choosing(multiPatient: MultiPatientRule? = nil, countsFormalMembers: Bool? = nil) -> TypeRule {
+    func choosing(
+        multiPatient: MultiPatientRule? = nil, countsFormalMembers: Bool? = nil, panelRule: PanelRule? = nil
+    ) -> TypeRule {
         TypeRule(
             type: type, typeClass: typeClass, subject: subject, membership: membership,
             multiPatient: multiPatient ?? self.multiPatient, bearsPolicy: bearsPolicy,
-            countsFormalMembers: countsFormalMembers ?? self.countsFormalMembers)
+            countsFormalMembers: countsFormalMembers ?? self.countsFormalMembers,
+            panelRule: panelRule ?? self.panelRule)
     }
 
     /// Rules are equal when all that they say is.
@@ -99,7 +120,8 @@ public struct TypeRule: Hashable, Sendable {
         return left === right
             || (left.type == right.type && left.typeClass == right.typeClass && left.subject == right.subject
                 && left.membership == right.membership && left.multiPatient == right.multiPatient
-                && left.bearsPolicy == right.bearsPolicy && left.countsFormalMembers == right.countsFormalMembers)
+                && left.bearsPolicy == right.bearsPolicy && left.countsFormalMembers == right.countsFormalMembers
+                && left.panelRule == right.panelRule)
     }
 
     /// Hashes the type and what it holds.

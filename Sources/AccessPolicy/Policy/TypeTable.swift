@@ -53,6 +53,19 @@ public struct TypeTable: Hashable, Sendable {
         return table
     }
 
+    /// The same table where resources of these types decide whose records a user may see.
+    ///
+    /// - Parameter rules: the parameters that are searched by, by type; none where the resource itself is the link.
+    public func decidingPanels(by rules: [ResourceType: [SearchParameter]]) -> TypeTable {
+        var table = self
+        for (type, parameters) in rules {
+            // A patient's own record is written by whoever reaches the patient; only what decides in it is kept.
+            let rule: TypeRule.PanelRule = type == .patient ? .elements(parameters) : .resource
+            table.rules[type.ordinal] = self[type].choosing(panelRule: rule)
+        }
+        return table
+    }
+
     /// A choice for a type that does not have it.
     public struct Unfit: Error, Hashable, Sendable {
         /// The type.

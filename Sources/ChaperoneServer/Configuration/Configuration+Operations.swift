@@ -40,7 +40,8 @@ extension Configuration {
                         let rule = TypeRule.MultiPatientRule(rawValue: choice)
                     else { return nil }
                     return (type, rule)
-                }))
+                })
+        ).decidingPanels(by: panelQuery?.decidingTypes ?? [:])
     }
 
     // MARK: - keys of the main file

@@ -66,12 +66,12 @@ enum Conclusion: Sendable {
         }
     }
 
-    /// The type on which the protected server was seen to pass over what a narrowed search said; nil where it was not.
-    var disobeyed: ResourceType? {
+    /// The types on which the protected server was seen to pass over what a narrowed search said.
+    var disobeyed: Set<ResourceType> {
         switch self {
         case .released(let answer): answer.disobeyed
         case .bundle(let response): response.disobeyed
-        case .refusal: nil
+        case .refusal: []
         }
     }
 }

@@ -74,9 +74,9 @@ public struct GatewayExchange: ~Copyable {
     private var decisionID: DecisionID?
     /// In which the client wants its answer.
     private var format = AnswerFormat.json
-    /// The type on which the protected server was seen to pass over what a narrowed search said; nil where it was not.
+    /// The types on which the protected server was seen to pass over what a narrowed search said.
     /// Whoever drives the exchange tells `CapabilitySource`.
-    private(set) var disobeyed: ResourceType?
+    private(set) var disobeyed: Set<ResourceType> = []
 
     /// Whether the answer was given, or given up: what still comes changes nothing.
     var isOver: Bool { if case .over = state { true } else { false } }
@@ -225,7 +225,7 @@ extension GatewayExchange {
     /// Writes the answer and asks for the closing record; the answer follows it and nothing else.
     private mutating func conclude(_ conclusion: Conclusion, draft: RecordDraft) -> Action {
         let written = WrittenAnswer(conclusion, in: format, changesUpstream: receipt != nil)
-        disobeyed = conclusion.disobeyed
+        disobeyed = conclusion.disobeyed.union(draft.disobeyed)
         let record = draft.closing(written.conclusion)
         state = .closing(written, record.decisionID)
         var opened: OpeningReceipt?

@@ -100,6 +100,9 @@ extension GatewayRefusal {
         GatewayRefusal(Denial(.notFound)).recorded(as: .refused(reason: reason))
     }
 
+    /// The face of what is not there, for a cause that must not show; the record keeps the cause.
+    var asNotFound: GatewayRefusal { GatewayRefusal(Denial(.notFound)).recorded(as: outcome) }
+
     /// The version that the client named, or the one that was judged, is no longer the current one.
     static let versionConflict = GatewayRefusal(Denial(.versionConflict))
 

@@ -59,6 +59,8 @@ public struct PanelSource: Sendable {
         else { return nil }
         return user
     }
+    /// The types of the protected server whose resources decide whose records a user may see.
+    public var decidingTypes: [ResourceType: [SearchParameter]] { query?.decidingTypes ?? [:] }
 
     /// What is to be asked before the user's panel is known; nil when it is known, or when nobody would know it.
     func question(for access: GrantedAccess, now: Int64) throws -> PanelQuestion? {

@@ -7,6 +7,8 @@ struct RecordDraft: Sendable {
     private var record: AccessRecord
     /// Whether what was asked for is described, and what follows are the requests that it comes to.
     private var isSettled = false
+    /// Types on which the protected server was seen to pass over what a search said; no part of the record itself.
+    private(set) var disobeyed: Set<ResourceType> = []
 
     var decisionID: DecisionID { record.decisionID }
 
@@ -67,11 +69,20 @@ struct RecordDraft: Sendable {
             .sorted { $0.reason < $1.reason }
         record.securityEvents += answer.securityEvents
         add(answer.patients)
+        distrust(answer.disobeyed)
     }
+
+    /// Notes types on which the protected server was seen to pass over what a search said.
+    mutating func distrust(_ types: Set<ResourceType>) { disobeyed.formUnion(types) }
 
     /// Adds patients whose resources the request is about.
     mutating func add(_ patients: [ResourceID]) {
         for patient in patients where !record.patients.contains(patient.text) { record.patients.append(patient.text) }
+    }
+
+    /// Adds what a call that may change something is about, beside what it names: in its opening record all of it.
+    mutating func add(targets: [String]) {
+        for target in targets where !record.targets.contains(target) { record.targets.append(target) }
     }
 
     /// The record before anything is done.
@@ -127,6 +138,7 @@ extension RecordDraft {
             for patient in part.patients where patients.insert(patient).inserted {
                 whole.record.patients.append(patient)
             }
+            whole.distrust(entry.disobeyed)
             whole.record.released += part.released
             whole.record.withheld += part.withheld
             if isWrite {

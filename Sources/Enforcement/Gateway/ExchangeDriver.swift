@@ -80,7 +80,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
 
     private func handle(_ event: consuming GatewayExchange.Event) {
         let action = exchange.handle(event)
-        if let type = exchange.disobeyed { site.capabilities.distrust(type) }
+        for type in exchange.disobeyed { site.capabilities.distrust(type) }
         perform(action)
     }
 

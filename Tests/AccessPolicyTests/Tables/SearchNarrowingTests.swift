@@ -22,6 +22,7 @@ import Testing
     static let lab = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
     static let vitals = "http://terminology.hl7.org/CodeSystem/observation-category|vital-signs"
     static let g = Token.g
+    static let three = Token.user("user/*.rs", panel: ["pA", "pB", "pC"])
     static let many = Token.user("user/*.rs", panel: (0..<60).map { "p\($0)" })
 
     static let rows = [
@@ -29,6 +30,9 @@ import Testing
         Row("GET /Observation", .p, "patient=Patient/pA"),
         Row("GET /Observation?patient=pA", .p, "patient=Patient/pA"),
         Row("GET /Observation?patient:Patient=pA", .p, "patient=Patient/pA"),
+        // several namings come to what all of them name
+        Row("GET /Observation?patient=pA,pB&subject=Patient/pA,Patient/pC", three, "patient=Patient/pA"),
+        Row("GET /Observation?patient=pA,pB&subject=Patient/pB", three, "patient=Patient/pB"),
         Row("GET /Observation?subject=Patient/pA&patient=pA", .p, "patient=Patient/pA"),
         Row("GET /Observation?patient=https://gw.example/fhir/Patient/pA", .p, "patient=Patient/pA"),
         Row("GET /Observation?code=1-8&patient=pA", .p, "code=1-8&patient=Patient/pA"),

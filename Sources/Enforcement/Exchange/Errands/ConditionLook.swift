@@ -22,6 +22,8 @@ struct ConditionLook: Sendable {
     private var searches: [Permit]
     private var found: [InstanceKey: ConditionMatch] = [:]
     private var pages = 0
+    /// Types on which the protected server was seen to pass over what a search said.
+    private(set) var disobeyed: Set<ResourceType> = []
 
     /// - Parameter permit: the permit of the condition's search.
     init(_ permit: Permit, rules: ExchangeRules) {
@@ -41,7 +43,9 @@ struct ConditionLook: Sendable {
         case .failed(let failure): return .refuse(GatewayRefusal(failure, changesUpstream: false))
         case .answer(let head, let body):
             guard let search = searches.first else { return .found(Array(found.values)) }
-            switch admitMatches(UpstreamAnswer(head, body), under: search) {
+            let judged = judgeMatches(UpstreamAnswer(head, body), under: search)
+            disobeyed.formUnion(judged.disobeyed)
+            switch judged.page {
             case .refuse(let denial): return .refuse(GatewayRefusal(denial))
             case .page(let matches, let next): return take(matches, next, of: search)
             }

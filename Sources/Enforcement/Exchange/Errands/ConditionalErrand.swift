@@ -54,6 +54,7 @@ struct ConditionalErrand: Errand {
         case .looking(var look):
             let outcome = look.heard(reply)
             phase = .looking(look)
+            draft.distrust(look.disobeyed)
             switch outcome {
             case .ask(let request): return .look(request)
             case .refuse(let refusal): return .conclude(.refusal(refusal))

@@ -32,11 +32,15 @@ struct GatheringErrand: Errand {
 
     mutating func heard(_ reply: UpstreamReply) -> ErrandStep {
         switch reply {
-        case .failed(let failure): return .conclude(.refusal(GatewayRefusal(failure, changesUpstream: false)))
+        case .failed(let failure):
+            let refusal = GatewayRefusal(failure, changesUpstream: false)
+            return .conclude(.refusal(failure == .tooLarge && hidesSize ? refusal.asNotFound : refusal))
         case .answer(let head, let body):
             let answer = UpstreamAnswer(head, body)
             guard isProven else { return prove(answer) }
-            if let denial = gathering.take(answer) {
+            let denial = gathering.take(answer)
+            record.distrust(gathering.disobeyed)
+            if let denial {
                 return .conclude(.refusal(GatewayRefusal(denial, realm: rules.policy.publicBase)))
             }
             return advance()
@@ -45,6 +49,12 @@ struct GatheringErrand: Errand {
 
     mutating func stopped(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Conclusion { .refusal(refusal) }
 
+    /// Whether what is asked now is one resource that may be anybody's: the one that the request hangs on, or a Binary.
+    private var hidesSize: Bool {
+        guard isProven, case .read? = gathering.next?.upstreamInteraction else { return !isProven }
+        return true
+    }
+
     /// What the request hangs on must pass as if it had been read; if not, the answer is that of a read that found
     /// nothing.
     private mutating func prove(_ answer: UpstreamAnswer) -> ErrandStep {
@@ -52,9 +62,7 @@ struct GatheringErrand: Errand {
         guard answer.status < 500 else {
             return .conclude(.refusal(.uncheckable("proof-status-\(answer.status)")))
         }
-        var isProven = mutated(.proofsUnjudged)
-        if case .release = admitAnswer(answer, under: proof, pageLink: { _ in nil }) { isProven = true }
-        guard isProven else {
+        guard permit.isProven(by: answer, to: proof) || mutated(.proofsUnjudged) else {
             return .conclude(.refusal(.notFound("proof-withheld")))
         }
         self.isProven = true

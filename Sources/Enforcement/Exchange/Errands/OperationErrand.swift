@@ -1,7 +1,8 @@
 internal import AccessPolicy
+internal import Audit
 internal import FHIRCore
 
-/// One call of an operation, after the read that it hangs on.
+/// One call of an operation, after the reads that it hangs on.
 struct OperationErrand: Errand {
     private enum Phase {
         case proving
@@ -11,16 +12,22 @@ struct OperationErrand: Errand {
     private let rules: ExchangeRules
     private let permit: Permit
     private var phase = Phase.proving
+    /// The reads still to be made; the first one is under way.
+    private var proofs: [Permit]
     private(set) var record: RecordDraft
 
     init(_ permit: Permit, record: RecordDraft, rules: ExchangeRules) {
         self.permit = permit
         self.record = record
         self.rules = rules
+        proofs = permit.proofs
+        // The opening record of a change has to name whom it may be about, and by then nothing has been answered.
+        self.record.add(permit.operationSubjects)
+        if permit.changesUpstream { self.record.add(targets: permit.operationTargets) }
     }
 
     mutating func start() -> ErrandStep {
-        guard let proof = permit.proof else { return call() }
+        guard let proof = proofs.first else { return call() }
         return .look(UpstreamRequest(proof, judged: nil, submitted: nil, pageTarget: nil))
     }
 
@@ -29,7 +36,9 @@ struct OperationErrand: Errand {
         case (.proving, .answer(let head, let body)): return prove(UpstreamAnswer(head, body))
         case (.calling, .answer(let head, let body)): return .conclude(judge(UpstreamAnswer(head, body)))
         case (.proving, .failed(let failure)):
-            return .conclude(.refusal(GatewayRefusal(failure, changesUpstream: false)))
+            let refusal = GatewayRefusal(failure, changesUpstream: false)
+            // What is too large to be judged may be anybody's.
+            return .conclude(.refusal(failure == .tooLarge ? unproven.recorded(as: refusal.outcome) : refusal))
         case (.calling, .failed(let failure)):
             return .conclude(.refusal(GatewayRefusal(failure, changesUpstream: permit.changesUpstream)))
         }
@@ -41,15 +50,20 @@ struct OperationErrand: Errand {
     }
 
     private mutating func prove(_ answer: UpstreamAnswer) -> ErrandStep {
-        guard let proof = permit.proof else { return call() }
+        guard let proof = proofs.first else { return call() }
         guard answer.status < 500 else {
             return .conclude(.refusal(.uncheckable("proof-status-\(answer.status)")))
         }
-        guard case .release = admitAnswer(answer, under: proof, pageLink: { _ in nil }) else {
-            return .conclude(.refusal(.notFound("proof-withheld")))
+        guard permit.isProven(by: answer, to: proof) else {
+            return .conclude(.refusal(unproven.recorded(as: .refused(reason: "proof-withheld"))))
         }
-        return call()
+        if let resource = ExchangeRules.resource(answer.body) { record.add(rules.policy.patients(of: resource)) }
+        proofs.removeFirst()
+        return start()
     }
+
+    /// The refusal where a read that the call hangs on finds nothing that this token may see, whatever the cause.
+    private var unproven: GatewayRefusal { GatewayRefusal(permit.unprovenDenial, realm: rules.policy.publicBase) }
 
     private mutating func call() -> ErrandStep {
         phase = .calling

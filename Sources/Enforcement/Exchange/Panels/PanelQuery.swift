@@ -45,6 +45,11 @@ public struct PanelQuery: Sendable {
         cache = PanelCache(secondsKept: secondsKept)
     }
 
+    /// The types whose resources decide whose records a user may see, with the parameters that are searched by.
+    public var decidingTypes: [ResourceType: [SearchParameter]] {
+        Dictionary(grouping: rules.values, by: \.type).mapValues { Array(Set($0.compactMap(\.parameter))) }
+    }
+
     /// What is known about a user at a moment, or what is to be asked; nil when no rule is about such users.
     func standing(of user: InstanceKey, now: Int64) -> Standing? {
         guard let rule = rules[user.type] else { return nil }

@@ -9,8 +9,8 @@ struct BundleResponse: Sendable {
     /// The HTTP status of the whole.
     let status = 200
     let bytes: [UInt8]
-    /// The first type on which the protected server was seen, for any entry, to pass over what a narrowed search said.
-    let disobeyed: ResourceType?
+    /// The types on which the protected server was seen, for any entry, to pass over what a narrowed search said.
+    let disobeyed: Set<ResourceType>
 
     /// - Parameter parts: what each entry came to, and whether it was asked for without its body.
     init(to kind: BundleRequest.Kind, _ parts: [(conclusion: Conclusion, isHead: Bool)]) {
@@ -20,7 +20,7 @@ struct BundleResponse: Sendable {
             bytes += BundleResponse.entry(part.conclusion, isHead: part.isHead)
         }
         self.bytes = bytes + Array((parts.isEmpty ? "}" : "]}").utf8)
-        disobeyed = parts.compactMap { $0.conclusion.disobeyed }.first
+        disobeyed = parts.reduce(into: []) { $0.formUnion($1.conclusion.disobeyed) }
     }
 
     private static func entry(_ conclusion: Conclusion, isHead: Bool) -> [UInt8] {

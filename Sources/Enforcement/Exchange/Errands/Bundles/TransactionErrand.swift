@@ -59,7 +59,9 @@ struct TransactionErrand: Errand {
         budget.heard(reply)
         switch stage {
         case .resolving(let place, var look):
-            switch look.heard(reply) {
+            let outcome = look.heard(reply)
+            entries[place].draft.distrust(look.disobeyed)
+            switch outcome {
             case .ask(let request):
                 stage = .resolving(place, look)
                 return ask(request)

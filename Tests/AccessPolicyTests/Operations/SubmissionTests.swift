@@ -1,0 +1,116 @@
+import AccessPolicy
+import FHIRCore
+import RequirementTraits
+import Testing
+
+/// What a submission refers to beside what stands in it (enforcer digest b.8, b.9).
+@Suite struct SubmissionTests {
+    private static func bundle(_ extra: String, at address: String? = nil) -> String {
+        OperationDecisionTests.bundle([(address, OperationDecisionTests.claim("Patient/pA", extra: extra))])
+    }
+
+    private static func insurance(_ coverage: String) -> String {
+        #","insurance":[{"sequence":1,"focal":true,"coverage":{"reference":"\#(coverage)"}}]"#
+    }
+
+    static let foreign = [
+        // a file of the protected server, in any spelling that it reads
+        bundle(#","extension":[{"url":"http://x","valueUrl":"http://upstream.internal:9090/r4/Binary/binB"}]"#),
+        bundle(#","extension":[{"url":"http://x","valueUrl":"https://gw.example/fhir/Binary/binB"}]"#),
+        bundle(#","supportingInfo":[{"sequence":1,"valueAttachment":{"url":"Binary/binB"}}]"#),
+        // somebody by an identifier alone, where the compartment looks
+        bundle(#","payee":{"party":{"identifier":{"value":"B"}}}"#),
+        // what may be about anybody
+        bundle(#","related":[{"claim":{"reference":"Group/g1"}}]"#),
+        bundle(#","related":[{"claim":{"reference":"http://upstream.internal:9090/r4/Claim/claimB"}}]"#),
+    ]
+
+    @Test(.verifies("house@OPS-03"), arguments: foreign, ["$submit", "$inquire"])
+    func `a submission opens no file and names nobody whom the boundary does not hold`(
+        body: String, operation: String
+    ) throws {
+        let denial = try Exchange.denial("POST /Claim/\(operation)", OperationDecisionTests.user, body: body)
+
+        #expect(denial.reason == .bodyOutsideBoundary)
+    }
+
+    static let lookedUp = [
+        bundle(insurance("Coverage/covB")), bundle(insurance("https://gw.example/fhir/Coverage/covB")),
+        // An entry of the Bundle under another address is not what the server would find.
+        OperationDecisionTests.bundle([
+            (nil, OperationDecisionTests.claim("Patient/pA", extra: insurance("Coverage/covB"))),
+            (nil, #"{"resourceType":"Coverage","id":"covB","beneficiary":{"reference":"Patient/pA"}}"#),
+        ]),
+        OperationDecisionTests.bundle([
+            ("urn:uuid:1", OperationDecisionTests.claim("Patient/pA", extra: insurance("Coverage/covB"))),
+            (
+                "https://other.example/Coverage/covB",
+                #"{"resourceType":"Coverage","id":"covB","beneficiary":{"reference":"Patient/pA"}}"#
+            ),
+        ]),
+    ]
+
+    private static func coverage(of patient: String) -> String {
+        #"{"resourceType":"Coverage","id":"covB","status":"active","beneficiary":{"reference":"Patient/\#(patient)"}}"#
+    }
+
+    @Test(.verifies("house@OPS-03"), arguments: lookedUp, ["$submit", "$inquire"])
+    func `a record that does not stand in the Bundle must be shown to be within reach`(
+        body: String, operation: String
+    ) throws {
+        let permit = try Exchange.permit("POST /Claim/\(operation)", OperationDecisionTests.user, body: body)
+
+        #expect(permit.proofs.map(\.request.interaction) == [.read(try #require(InstanceKey("Coverage/covB")))])
+        let proof = try #require(permit.proof)
+        #expect(!permit.isProven(by: Exchange.answer(Self.coverage(of: "pB")), to: proof))
+        #expect(!permit.isProven(by: Exchange.answer("", status: 404), to: proof))
+        #expect(permit.isProven(by: Exchange.answer(Self.coverage(of: "pA")), to: proof))
+        #expect(permit.unprovenDenial.reason == .referenceNotVisible)
+    }
+
+    @Test(.verifies("house@OPS-03"))
+    func `what may not be looked up at all is not referred to`() throws {
+        let unread = Token.user("user/Claim.cruds user/ClaimResponse.rs", panel: ["pA"])
+        let many = (0..<17).map { #"{"sequence":\#($0 + 1),"coverage":{"reference":"Coverage/c\#($0)"}}"# }
+        let body = Self.bundle(#","insurance":[\#(many.joined(separator: ","))]"#)
+
+        for operation in ["$submit", "$inquire"] {
+            let denial = try Exchange.denial(
+                "POST /Claim/\(operation)", unread, body: Self.bundle(Self.insurance("Coverage/covB")))
+            #expect(denial.reason == .referenceNotVisible)
+            #expect(
+                try Exchange.denial("POST /Claim/\(operation)", OperationDecisionTests.user, body: body).reason
+                    == .referenceNotVisible)
+        }
+    }
+
+    static let inside = [
+        OperationDecisionTests.bundle([
+            ("urn:uuid:1", OperationDecisionTests.claim("Patient/pA", extra: insurance("urn:uuid:2"))),
+            ("urn:uuid:2", coverage(of: "pA")),
+        ]),
+        OperationDecisionTests.bundle([
+            (
+                "http://payer.example/Claim/c",
+                OperationDecisionTests.claim("Patient/pA", extra: insurance("Coverage/covB"))
+            ),
+            ("http://payer.example/Coverage/covB", coverage(of: "pA")),
+        ]),
+        OperationDecisionTests.bundle([
+            (
+                nil,
+                OperationDecisionTests.claim("Patient/pA", extra: insurance("http://payer.example/Coverage/covB"))
+            ),
+            ("http://payer.example/Coverage/covB", coverage(of: "pA")),
+        ]),
+        bundle(#","provider":{"reference":"Organization/o1"},"insurer":{"identifier":{"value":"payer"}}"#),
+    ]
+
+    @Test(arguments: inside)
+    func `what stands in the Bundle, or is nobody's, is not looked up`(body: String) throws {
+        let permit = try Exchange.permit("POST /Claim/$submit", OperationDecisionTests.user, body: body)
+
+        #expect(permit.proofs.isEmpty)
+        #expect(permit.operationSubjects.map(\.text) == ["pA"])
+    }
+}
