@@ -16,6 +16,7 @@ public struct AuthorizationStores: Sendable {
     public let pushedRequests: any PushedRequestStore
     public let replayCache: any ReplayCache
     public let keys: any KeyStore
+    public let exportJobs: any ExportJobStore
     public let outbox: any AuditOutbox
     public let sweep: any ExpirySweep
 
@@ -27,7 +28,7 @@ public struct AuthorizationStores: Sendable {
         revocations: any RevocationStore, referenceTokens: any ReferenceTokenStore,
         pushedRequests: any PushedRequestStore,
         replayCache: any ReplayCache,
-        keys: any KeyStore,
+        keys: any KeyStore, exportJobs: any ExportJobStore,
         outbox: any AuditOutbox, sweep: any ExpirySweep
     ) {
         self.clients = clients
@@ -46,6 +47,7 @@ public struct AuthorizationStores: Sendable {
         self.pushedRequests = pushedRequests
         self.replayCache = replayCache
         self.keys = keys
+        self.exportJobs = exportJobs
         self.outbox = outbox
         self.sweep = sweep
     }

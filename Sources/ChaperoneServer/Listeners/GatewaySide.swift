@@ -10,6 +10,8 @@ internal import OAuthCore
 struct GatewaySide {
     let configuration: GatewayConfiguration
     let pools: UpstreamPools
+    /// Of the hosts on which files of exports may stand.
+    let storagePools: [UpstreamPools]
     let enforcer: Enforcer
     let capabilities: CapabilitySource
 
@@ -20,8 +22,10 @@ struct GatewaySide {
         let capabilities = CapabilitySource(
             policy: try settings.serverPolicy(), endpoints: Self.endpoints(settings), clock: installation.clock)
         let enforcer = try Self.enforcer(installation, upstream: upstream, capabilities: capabilities)
+        storagePools = try settings.fhirServer.storage(beside: upstream).map { try $0.makePools() }
         let site = GatewaySite(
-            basePath: settings.fhirServer.path, enforcer: enforcer, upstream: pools, audit: installation.recorder,
+            basePath: settings.fhirServer.path, enforcer: enforcer, upstream: pools, storage: storagePools,
+            audit: installation.recorder,
             capabilities: capabilities, explains: settings.isDemo)
         self.enforcer = enforcer
         self.pools = pools
@@ -46,11 +50,14 @@ struct GatewaySide {
         return Enforcer(
             policy: try settings.serverPolicy(), capabilities: capabilities, verifier: try verifier(installation),
             panels: settings.panelSource,
-            pageLinks: PageLinks(sealer: sealer, publicBase: settings.fhirBase, server: upstream),
+            pageLinks: PageLinks(
+                sealer: sealer, publicBase: settings.fhirBase, server: upstream,
+                storage: try settings.fhirServer.storage(beside: upstream).map(\.server)),
             random: installation.random, limits: limits,
             facts: RecordFacts(
                 reportingEntity: settings.audit.reportingEntity,
-                organization: { [organizations = settings.audit.organizations] in organizations[$0.text] }))
+                organization: { [organizations = settings.audit.organizations] in organizations[$0.text] }),
+            jobs: ExportJobs(store: installation.server.stores.exportJobs))
     }
 
     private static func verifier(_ installation: Installation) throws -> AccessTokenVerifier {

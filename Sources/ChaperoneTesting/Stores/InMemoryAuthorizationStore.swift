@@ -25,6 +25,7 @@ public final class InMemoryAuthorizationStore: Sendable {
         var consents: [ConsentKey: RememberedConsent] = [:]
         var references: [SecretHash: ReferenceToken] = [:]
         var replays: [ReplayKey: Int64] = [:]
+        var exportJobs: [String: ExportJob] = [:]
         var keys: [StoredKey] = []
         var outbox: [AuthorizationRecord] = []
         /// The number of the row before the first one of `outbox`.
@@ -45,7 +46,7 @@ public final class InMemoryAuthorizationStore: Sendable {
         AuthorizationStores(
             clients: self, users: self, memberLinks: self, throttle: self, sessions: self, transactions: self,
             launches: self, grants: self, consents: self, codes: self, refreshTokens: self, revocations: self,
-            referenceTokens: self, pushedRequests: self, replayCache: self, keys: self,
+            referenceTokens: self, pushedRequests: self, replayCache: self, keys: self, exportJobs: self,
             outbox: self, sweep: self)
     }
 }

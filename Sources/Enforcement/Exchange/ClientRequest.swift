@@ -16,6 +16,8 @@ public struct ClientRequest: Sendable {
     public var sourceAddress: String?
     /// Milliseconds since 1970 UTC.
     public var receivedAt: Int64
+    /// Whether its answer can be sent in pieces: not in HTTP/1.0, where an answer that is cut looks whole.
+    public var takesPieces = true
 
     /// A request.
     public init(

@@ -12,20 +12,25 @@ public struct PageLinks: Sendable {
     let sealer: Sealer
     let publicBase: String
     let server: UpstreamFHIRServer
+    /// Where files of exports may stand beside the protected server.
+    let storage: [UpstreamFHIRServer]
     private let lifetime: Int64
     let random: RandomSource
 
     /// - Parameters:
     ///   - publicBase: our FHIR base, without a slash at the end.
     ///   - server: the protected server; links that lead anywhere else are not sealed.
+    ///   - storage: hosts on which files of exports may stand beside it.
     ///   - lifetime: seconds for which a link can be used.
     public init(
-        sealer: Sealer, publicBase: String, server: UpstreamFHIRServer, lifetime: Int64 = 3600,
+        sealer: Sealer, publicBase: String, server: UpstreamFHIRServer, storage: [UpstreamFHIRServer] = [],
+        lifetime: Int64 = 3600,
         random: RandomSource = .system
     ) {
         self.sealer = sealer
         self.publicBase = publicBase
         self.server = server
+        self.storage = storage
         self.lifetime = lifetime
         self.random = random
     }

@@ -8,5 +8,7 @@ extension ClientRequest {
             method: received.head.method.rawValue, path: target.path, query: target.query,
             headers: received.head.headers.map { (name: $0.name, value: $0.value) }, body: received.body,
             sourceAddress: received.sourceAddress, receivedAt: received.receivedAt)
+        // RFC 9112 §7.1: only there a client can tell an answer that was cut from one that is whole.
+        takesPieces = received.head.version == .http1_1
     }
 }

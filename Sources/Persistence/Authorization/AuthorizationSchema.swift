@@ -23,8 +23,41 @@ enum AuthorizationSchema {
                     ADD COLUMN is_delivered INTEGER NOT NULL DEFAULT 1 CHECK (is_delivered IN (0, 1))
                     """)
         }
+        migrator.registerMigration("011 export jobs") { try $0.execute(sql: exportJobs) }
         return migrator
     }
+
+    private static let exportJobs = """
+        CREATE TABLE export_job (
+            id         TEXT PRIMARY KEY,
+            base       TEXT NOT NULL,
+            client_id  TEXT NOT NULL,
+            grant_id   TEXT NOT NULL,
+            path       TEXT NOT NULL,
+            query      TEXT NOT NULL,
+            target     TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL,
+            ending     TEXT CHECK (ending IN ('deleted', 'expired', 'revoked')),
+            attempts   INTEGER NOT NULL CHECK (attempts >= 0),
+            due_at     INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX export_job_due ON export_job (due_at) WHERE ending IS NOT NULL;
+        CREATE INDEX export_job_expiry ON export_job (expires_at) WHERE ending IS NULL;
+        CREATE INDEX export_job_client ON export_job (client_id) WHERE ending IS NULL;
+        CREATE INDEX export_job_grant ON export_job (grant_id) WHERE ending IS NULL;
+        CREATE TRIGGER export_job_ended BEFORE UPDATE ON export_job
+        WHEN OLD.ending IS NOT NULL AND NEW.ending IS NOT OLD.ending
+        BEGIN SELECT RAISE(ABORT, 'an export that is over stays over'); END;
+        CREATE TRIGGER export_job_kept BEFORE DELETE ON export_job WHEN OLD.ending IS NULL
+        BEGIN SELECT RAISE(ABORT, 'an export is ended before it is forgotten'); END;
+        CREATE TRIGGER export_job_client_ended AFTER UPDATE OF status ON client
+        WHEN NEW.status IN ('suspended', 'retired')
+        BEGIN UPDATE export_job SET ending = 'revoked' WHERE client_id = NEW.id AND ending IS NULL; END;
+        CREATE TRIGGER export_job_grant_ended AFTER UPDATE OF revoked_at ON access_grant
+        WHEN NEW.revoked_at IS NOT NULL
+        BEGIN UPDATE export_job SET ending = 'revoked' WHERE grant_id = NEW.id AND ending IS NULL; END;
+        """
 
     private static let registry = """
         CREATE TABLE client (
