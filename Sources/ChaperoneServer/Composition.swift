@@ -82,6 +82,7 @@ public struct Composition: Sendable {
             services.append(SandboxService(server: server, board: board))
         }
         services.append(CapabilityService(gateway: gateway, logger: logger))
+        services.append(ExportJobService(upkeep: ExportJobUpkeep(installation, gateway), logger: logger))
         for listener in try sides.listeners() { services.append(listener.application(board: board, logger: logger)) }
         self.configuration = configuration
         self.installation = installation
@@ -112,6 +113,7 @@ public struct Composition: Sendable {
         }
         LocalCredential.remove(stateDirectory: configuration.stateDirectory)
         gateway.pools.shutDown()
+        for pools in gateway.storagePools { pools.shutDown() }
         try await installation.note(.stopped)
         try await installation.close()
         try result.get()

@@ -16,6 +16,10 @@ public struct GatewayHarness: Sendable {
         public let upstream: [UpstreamRequest]
         /// What was recorded for this request, in order.
         public let records: [AuditEntry]
+        /// How many parts it came in; 0 for an answer that was judged whole.
+        public let parts: Int
+        /// Whether its connection was cut before its end.
+        public let isCut: Bool
 
         public var text: String { String(decoding: body, as: UTF8.self) }
         public var json: JSONValue? { try? JSONValue(parsing: body) }
@@ -45,17 +49,24 @@ public struct GatewayHarness: Sendable {
     private let key: PrivateJWK
     private let upstream: ScriptedUpstream
     private let clock: @Sendable () -> Int64
+    /// In which pieces the body of an upstream answer comes.
+    private let pieces: @Sendable ([UInt8]) -> [[UInt8]]
 
     /// - Parameters:
     ///   - supportedParameters: what the upstream's CapabilityStatement says; nil when it has not been read.
     ///   - operations: the operations that are let through.
     ///   - linkKey: every byte of the key under which page links are sealed at that moment.
+    ///   - pieces: in which pieces the body of an upstream answer comes; put together they are the body.
+    ///   - storage: hosts on which files of exports may stand.
+    ///   - jobs: the store of export jobs; one of its own in memory unless given.
     ///   - clock: Unix seconds, for what is looked at while a request is under way.
     ///   - revocation: asked at each request, and again while it is under way, whether a grant still holds.
     public init(
         upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]), limits: Enforcer.Limits = .init(),
         supportedParameters: [ResourceType: Set<String>]? = nil, operations: OperationTable = .builtIn,
+        storage: [UpstreamFHIRServer] = [], jobs: ExportJobs? = nil,
         sink: InMemoryAuditSink = InMemoryAuditSink(), linkKey: @escaping @Sendable () -> UInt8 = { 7 },
+        pieces: @escaping @Sendable ([UInt8]) -> [[UInt8]] = { [$0] },
         clock: @escaping @Sendable () -> Int64 = { GatewayHarness.now },
         revocation: @escaping @Sendable (GrantedAccess) -> AccessTokenVerifier.RevocationStatus = { _ in .active }
     ) throws {
@@ -67,6 +78,7 @@ public struct GatewayHarness: Sendable {
         self.key = key
         self.upstream = upstream
         self.clock = clock
+        self.pieces = pieces
         self.sink = sink
         recorder = try AuditRecorder(sink: sink, node: "harness")
         var policy = ServerPolicy(
@@ -81,8 +93,8 @@ public struct GatewayHarness: Sendable {
                 keys: { keys }, revocation: revocation),
             panels: panels,
             pageLinks: PageLinks(
-                sealer: { sealers[Int(linkKey())] }, publicBase: Self.publicBase, server: server),
-            limits: limits)
+                sealer: { sealers[Int(linkKey())] }, publicBase: Self.publicBase, server: server, storage: storage),
+            limits: limits, jobs: jobs ?? .kept(in: InMemoryAuthorizationStore()))
     }
 
     enum HarnessError: Error {
@@ -120,43 +132,125 @@ public struct GatewayHarness: Sendable {
     /// Sends a request as it is.
     public func send(_ request: ClientRequest) async -> Answer {
         let before = sink.entries.count
-        var asked: [UpstreamRequest] = []
+        var run = Run()
         var exchange = enforcer.makeExchange()
         let incoming = enforcer.receive(request)
         var step = Step.perform(exchange.handle(.request(incoming)))
         while true {
             switch consume step {
-            case .perform(let action):
-                step = await perform(action, of: incoming, on: &exchange, asked: &asked)
-            case .finish(let answer):
-                let (status, fields) = (answer.status, answer.fields)
+            case .perform(let action): step = await perform(action, of: incoming, on: &exchange, &run)
+            case .finish:
                 return Answer(
-                    status: status, fields: fields, body: answer.takeBody(), upstream: asked,
-                    records: Array(sink.entries.dropFirst(before)))
+                    status: run.status, fields: run.fields, body: run.body, upstream: run.asked,
+                    records: Array(sink.entries.dropFirst(before)), parts: run.parts, isCut: run.isCut)
             }
         }
     }
 
     private enum Step: ~Copyable {
         case perform(GatewayExchange.Action)
-        case finish(GatewayAnswer)
+        case finish
+    }
+
+    /// What has come of a request up to now.
+    private struct Run {
+        var asked: [UpstreamRequest] = []
+        var status = 0
+        var fields: [(name: String, value: String)] = []
+        var body: [UInt8] = []
+        var parts = 0
+        var isCut = false
+        /// What the protected server has still to send; nil when nothing is asked of it.
+        var coming: Coming?
+
+        mutating func take(_ part: consuming StreamedPart) {
+            if let head = part.head { (status, fields) = (head.status, head.fields) }
+            parts += 1
+            body += part.takeBody()
+        }
+    }
+
+    /// The rest of an upstream answer.
+    private struct Coming {
+        var pieces: ArraySlice<[UInt8]>
+        let end: UpstreamFailure?
     }
 
     private func perform(
         _ action: consuming GatewayExchange.Action, of incoming: IncomingRequest, on exchange: inout GatewayExchange,
-        asked: inout [UpstreamRequest]
+        _ run: inout Run
     ) async -> Step {
         switch consume action {
-        case .answer(let answer): return .finish(answer)
-        case .open(let record): return .perform(exchange.handle(await opened(record, incoming)))
-        case .record(let record): return .perform(exchange.handle(await recorded(record)))
-        case .close(let receipt, let record): return .perform(exchange.handle(await closed(receipt, record)))
+        case .answer(let answer):
+            (run.status, run.fields) = (answer.status, answer.fields)
+            run.body = answer.takeBody()
+            return .finish
+        case .open(let record):
+            run.coming = nil
+            return .perform(exchange.handle(await opened(record, incoming)))
+        case .record(let record):
+            run.coming = nil
+            return .perform(exchange.handle(await recorded(record)))
+        case .close(let receipt, let record):
+            run.coming = nil
+            return .perform(exchange.handle(await closed(receipt, record)))
         case .forward(let request):
-            asked.append(request)
-            return .perform(play(upstream.reply(request), of: incoming, into: &exchange))
-        case .wait:
-            // Only `play` gets this; were it to come here, the exchange would hang for ever.
-            return .perform(exchange.handle(.upstreamFailed(.interrupted)))
+            run.asked.append(request)
+            return .perform(begin(upstream.reply(request), on: &exchange, &run))
+        case .keep(let change):
+            run.coming = nil
+            return .perform(exchange.handle(.kept(await enforcer.perform(change))))
+        case .openStream(let record): return .perform(exchange.handle(await opened(record, incoming)))
+        case .index(let record): return .perform(exchange.handle(await indexed(record)))
+        case .send(let part):
+            run.take(part)
+            // As in the gateway's own driver, which looks at the token while an answer streams.
+            return .perform(exchange.handle(.standing(standing(of: incoming))))
+        case .end(let part):
+            run.take(part)
+            return .finish
+        case .cut:
+            run.isCut = true
+            return .finish
+        case .wait: return .perform(exchange.handle(next(of: incoming, &run)))
+        }
+    }
+
+    /// Begins to play a reply.
+    private func begin(
+        _ reply: ScriptedUpstream.Reply, on exchange: inout GatewayExchange, _ run: inout Run
+    ) -> GatewayExchange.Action {
+        let head: UpstreamHead
+        switch reply {
+        case .failure(let failure):
+            run.coming = nil
+            return exchange.handle(.upstreamFailed(failure))
+        case .answer(let given, let body): (head, run.coming) = (given, Coming(pieces: pieces(body)[...], end: nil))
+        case .cut(let given, let body, let failure):
+            (head, run.coming) = (given, Coming(pieces: pieces(body)[...], end: failure))
+        case .repeating(let given, let piece, let times):
+            (head, run.coming) = (
+                given, Coming(pieces: [[UInt8]](repeating: piece, count: times)[...], end: nil)
+            )
+        }
+        return exchange.handle(.upstreamHead(head))
+    }
+
+    /// What the protected server sends next.
+    private func next(of incoming: IncomingRequest, _ run: inout Run) -> GatewayExchange.Event {
+        // With nothing under way nothing would ever come; the exchange must not hang.
+        guard var coming = run.coming else { return .upstreamFailed(.interrupted) }
+        if let piece = coming.pieces.popFirst() {
+            run.coming = coming
+            return .upstreamBody(piece)
+        }
+        run.coming = nil
+        return coming.end.map { .upstreamFailed($0) } ?? .upstreamEnd(standing(of: incoming))
+    }
+
+    private func indexed(_ record: AccessRecord) async -> GatewayExchange.Event {
+        do throws(AuditFailure) { return .indexed(try await recorder.record(record)) } catch {
+            return .auditFailed(error)
         }
     }
 
@@ -183,32 +277,5 @@ public struct GatewayHarness: Sendable {
         do throws(AuditFailure) {
             return .closed(try await recorder.close(receipt, record))
         } catch { return .auditFailed(error) }
-    }
-
-    /// Feeds a reply to the exchange until it wants something else.
-    private func play(
-        _ reply: ScriptedUpstream.Reply, of incoming: IncomingRequest, into exchange: inout GatewayExchange
-    ) -> GatewayExchange.Action {
-        switch reply {
-        case .failure(let failure): return exchange.handle(.upstreamFailed(failure))
-        case .answer(let head, let body): return play(head, pieces: [body], end: nil, of: incoming, into: &exchange)
-        case .cut(let head, let body, let failure):
-            return play(head, pieces: [body], end: failure, of: incoming, into: &exchange)
-        case .repeating(let head, let piece, let times):
-            return play(head, pieces: repeatElement(piece, count: times), end: nil, of: incoming, into: &exchange)
-        }
-    }
-
-    private func play(
-        _ head: UpstreamHead, pieces: some Sequence<[UInt8]>, end: UpstreamFailure?,
-        of incoming: IncomingRequest, into exchange: inout GatewayExchange
-    ) -> GatewayExchange.Action {
-        var action = exchange.handle(.upstreamHead(head))
-        for piece in pieces {
-            guard action.isWait else { return action }
-            action = exchange.handle(.upstreamBody(piece))
-        }
-        guard action.isWait else { return action }
-        return end.map { exchange.handle(.upstreamFailed($0)) } ?? exchange.handle(.upstreamEnd(standing(of: incoming)))
     }
 }

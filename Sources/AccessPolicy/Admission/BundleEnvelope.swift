@@ -1,22 +1,25 @@
 internal import FHIRCore
 
 /// Builds the Bundle that we answer with; nothing of the upstream's envelope is copied.
-struct BundleEnvelope {
+///
+/// Total and links stand behind the entries: what they may say is only known when every entry was judged, so that an
+/// answer which goes out entry by entry reads like one that was judged whole.
+struct BundleEnvelope: Sendable {
     private var bytes: [UInt8]
     private var count = 0
+    /// `total`, if the Bundle is to have one.
+    var total: Int?
+    /// `link`.
+    var links: [(relation: String, url: String)]
 
     /// - Parameter capacity: about how many bytes there will be.
     init(type: String, total: Int?, links: [(relation: String, url: String)], capacity: Int = 0) {
-        let total = total.map { ",\"total\":\($0)" } ?? ""
-        let list = JSONValue.array(
-            links.map { ["relation": .string($0.relation), "url": .string($0.url)] as JSONValue })
+        self.total = total
+        self.links = links
         bytes = []
         bytes.reserveCapacity(capacity)
         bytes.append(contentsOf: #"{"resourceType":"Bundle","type":"#.utf8)
         JSONValue.string(type).append(to: &bytes)
-        bytes.append(contentsOf: total.utf8)
-        bytes.append(contentsOf: #","link":"#.utf8)
-        list.append(to: &bytes)
     }
 
     /// Adds an entry of a searchset: its address, the resource's bytes as the closure appends them, and how it came to be
@@ -63,8 +66,25 @@ struct BundleEnvelope {
 
     /// The whole Bundle.
     consuming func finished() -> [UInt8] {
-        bytes.append(contentsOf: (count == 0 ? "}" : "]}").utf8)
+        end()
         return bytes
+    }
+
+    /// Writes what stands behind the entries.
+    mutating func end() {
+        if count > 0 { bytes.append(UInt8(ascii: "]")) }
+        if let total { bytes.append(contentsOf: ",\"total\":\(total)".utf8) }
+        bytes.append(contentsOf: #","link":"#.utf8)
+        JSONValue.array(links.map { ["relation": .string($0.relation), "url": .string($0.url)] as JSONValue })
+            .append(to: &bytes)
+        bytes.append(UInt8(ascii: "}"))
+    }
+
+    /// What has been written since the last time.
+    mutating func drain() -> [UInt8] {
+        var drained: [UInt8] = []
+        swap(&drained, &bytes)
+        return drained
     }
 }
 

@@ -67,6 +67,14 @@ struct ReleaseBuilder {
         self.disobeyed = disobeyed
     }
 
+    /// The patients met since the last time, in order; what comes is counted anew.
+    mutating func takePatients() -> [ResourceID] {
+        var taken: Set<ResourceID> = []
+        swap(&taken, &patients)
+        lastPatient = nil
+        return taken.sorted()
+    }
+
     /// Goes on with resources of another document.
     mutating func turn(to document: JSONDocument) {
         addresses = AddressMap(rule.policy, for: document)

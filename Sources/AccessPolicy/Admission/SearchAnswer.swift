@@ -3,13 +3,16 @@ internal import FHIRCore
 /// The answer to a search: every entry judged, what came along only if it hangs on something released.
 struct SearchAnswer {
     private let permit: Permit
-    private let bundle: BundleView
+    private var bundle: BundleView
     private let type: ResourceType
     private let judge: TypeJudge
     private let base: JSONAddress
     private var builder: ReleaseBuilder
     private var matches: [Entry] = []
+    /// The names of everything that stands in the answer as a match.
     private var matched: Set<InstanceKey> = []
+    /// How many of them passed.
+    private var matchCount = 0
     private var candidates: [Entry] = []
     private var cameAlong: Set<InstanceKey> = []
     /// Whether every entry was one that belongs into the answer.
@@ -45,12 +48,8 @@ struct SearchAnswer {
         if permit.rule.isCount { return countOnly() }
         let included = include()
         let next = NextPage(of: bundle, permit.rule)
-        // b.6: pages with gaps would tell how many rows are hidden; the first gap ends them, and the answer says so.
-        let isCut = next.exists && hasHiddenMatches && !mutated(.gapsInPages)
-        guard let nextLink = isCut ? [] : next.linked(pageLink) else { return .refuse(Denial(.upstreamUnverifiable)) }
         var envelope = BundleEnvelope(
-            type: "searchset", total: total(next), links: [selfLink] + nextLink,
-            capacity: bundle.node.bytes.count + matches.count * 64)
+            type: "searchset", total: nil, links: [], capacity: bundle.node.bytes.count + matches.count * 64)
         // In place: an entry is not small.
         let matches = matches
         for place in matches.indices { add(matches[place], mode: "match", to: &envelope) }
@@ -58,9 +57,50 @@ struct SearchAnswer {
         if isMissingIncludes(among: matches + included) {
             add(outcome: "includes-withheld", code: "suppressed", to: &envelope)
         }
-        if isCut { add(outcome: "further-pages-withheld", code: "incomplete", to: &envelope) }
+        guard close(&envelope, next, pageLink) else { return .refuse(Denial(.upstreamUnverifiable)) }
         return .release(builder.answer(bytes: envelope.finished()))
     }
+
+    /// Adds what stands behind the entries. False when the answer must not be shown.
+    private mutating func close(
+        _ envelope: inout BundleEnvelope, _ next: NextPage, _ pageLink: (String) -> String?
+    ) -> Bool {
+        // b.6: pages with gaps would tell how many rows are hidden; the first gap ends them, and the answer says so.
+        let isCut = next.exists && hasHiddenMatches && !mutated(.gapsInPages)
+        guard let nextLink = isCut ? [] : next.linked(pageLink) else { return false }
+        if isCut { add(outcome: "further-pages-withheld", code: "incomplete", to: &envelope) }
+        envelope.total = total(next)
+        envelope.links = [selfLink] + nextLink
+        return true
+    }
+
+    // MARK: - entry by entry
+
+    /// Judges one entry and adds it at once. Only where no entry depends on another one.
+    mutating func take(_ entry: BundleView.Entry, of document: JSONDocument, into envelope: inout BundleEnvelope) {
+        builder.turn(to: document)
+        sort(entry)
+        let passed = matches
+        matches = []
+        for match in passed { add(match, mode: "match", to: &envelope) }
+    }
+
+    /// Adds what stands behind the entries, when all of them have been taken. False when the answer must not seem whole.
+    mutating func finish(
+        _ bundle: BundleView, _ pageLink: (String) -> String?, _ envelope: inout BundleEnvelope
+    ) -> Bool {
+        self.bundle = bundle
+        return close(&envelope, NextPage(of: bundle, permit.rule), pageLink)
+    }
+
+    /// What was counted, without the entries.
+    var summary: ReleasedAnswer { builder.answer(bytes: []) }
+
+    var patientCount: Int { builder.patients.count }
+
+    mutating func takePatients() -> [ResourceID] { builder.takePatients() }
+
+    // MARK: - writing
 
     private mutating func add(_ entry: Entry, mode: String, to envelope: inout BundleEnvelope) {
         let subject =
@@ -117,6 +157,7 @@ struct SearchAnswer {
         let subject = judge.subject(of: resource)
         switch judge.judge(resource, subject) {
         case .passes(let redaction, let scopes):
+            matchCount += 1
             matches.append(
                 Entry(key: key, resource: resource, subject: subject, redaction: redaction, scopes: scopes))
         case .fails where mutated(.matchesNotJudged): matches.append(Entry(key: key, resource: resource))
@@ -191,8 +232,8 @@ struct SearchAnswer {
     private func total(_ next: NextPage) -> Int? {
         if mutated(.totalsPassedOn) { return bundle.total }
         guard isClean, let total = bundle.total else { return nil }
-        if permit.rule.isCountable { return total >= matches.count ? total : nil }
-        return !next.exists && permit.continuation == nil && total == matches.count ? total : nil
+        if permit.rule.isCountable { return total >= matchCount ? total : nil }
+        return !next.exists && permit.continuation == nil && total == matchCount ? total : nil
     }
 
     private mutating func countOnly() -> AnswerAdmission {

@@ -57,7 +57,6 @@ public struct BulkLines: Sendable {
     private let type: ResourceType
     private var builder: ReleaseBuilder
     private var bytes: [UInt8] = []
-    private var isFaulty = false
 
     /// The lines of a file of this type.
     public init(of type: ResourceType, under permit: BulkPermit) {
@@ -89,17 +88,45 @@ public struct BulkLines: Sendable {
             builder.turn(to: document)
             let text = builder.release(view, redaction, by: scopes, isProjected: false)
             // Whatever stands between the values of a resource, a line of ours is one line.
-            bytes +=
-                text.contains(0x0A) || text.contains(0x0D) ? text.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 } : text
+            bytes += text.hasLineEnds ? text.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 } : text
             bytes.append(0x0A)
         }
     }
 
+    /// The media type of such a file.
+    static let contentType = "application/fhir+ndjson"
+
     /// The lines that passed, with what was counted.
     public func finished() -> ReleasedAnswer {
         var answer = builder.answer(bytes: bytes)
-        answer.plainContentType = "application/fhir+ndjson"
+        answer.plainContentType = Self.contentType
         return answer
+    }
+
+    // MARK: - piece by piece
+
+    /// What was counted, without the lines.
+    var summary: ReleasedAnswer { builder.answer(bytes: []) }
+
+    var patientCount: Int { builder.patients.count }
+
+    /// The lines that have passed since the last time.
+    mutating func drain() -> Released {
+        var drained: [UInt8] = []
+        swap(&drained, &bytes)
+        return Released(bytes: drained)
+    }
+
+    mutating func takePatients() -> [ResourceID] { builder.takePatients() }
+}
+
+extension [UInt8] {
+    /// Whether a line feed or a carriage return stands in it.
+    fileprivate var hasLineEnds: Bool {
+        withUnsafeBytes { bytes in
+            for byte in bytes where byte == 0x0A || byte == 0x0D { return true }
+            return false
+        }
     }
 }
 

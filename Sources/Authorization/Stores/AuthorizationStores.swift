@@ -19,6 +19,7 @@ public struct AuthorizationStores: Sendable {
     public let keys: any KeyStore
     public let externalLogins: any ExternalLoginStore
     public let pendingLogins: any PendingLoginStore
+    public let exportJobs: any ExportJobStore
     public let outbox: any AuditOutbox
     public let sweep: any ExpirySweep
 
@@ -31,7 +32,7 @@ public struct AuthorizationStores: Sendable {
         revocations: any RevocationStore, referenceTokens: any ReferenceTokenStore,
         pushedRequests: any PushedRequestStore,
         replayCache: any ReplayCache,
-        keys: any KeyStore,
+        keys: any KeyStore, exportJobs: any ExportJobStore,
         externalLogins: any ExternalLoginStore, pendingLogins: any PendingLoginStore,
         outbox: any AuditOutbox, sweep: any ExpirySweep
     ) {
@@ -54,6 +55,7 @@ public struct AuthorizationStores: Sendable {
         self.keys = keys
         self.externalLogins = externalLogins
         self.pendingLogins = pendingLogins
+        self.exportJobs = exportJobs
         self.outbox = outbox
         self.sweep = sweep
     }

@@ -141,6 +141,7 @@ extension Configuration {
             reader.finish()
             return header
         }
+        let storageHosts = Self.storageHosts(&map)
         let formalMembers = Self.formalMembers(&map)
         let otherPatients = Self.otherPatients(&map)
         let connectTo = map.text("connect-to")
@@ -166,7 +167,7 @@ extension Configuration {
         let server = FHIRServer(
             upstream: upstream.hasSuffix("/") ? String(upstream.dropLast()) : upstream, path: path,
             certificateAuthorityFile: map.text("ca-file"), connectTo: connectTo, clientCertificateFile: certificate,
-            clientKeyFile: key, oauth: oauth, headers: headers,
+            clientKeyFile: key, oauth: oauth, headers: headers, storageHosts: storageHosts,
             connectTimeoutSeconds: map.integer("connect-timeout", default: 5, in: 1...60),
             answerTimeoutSeconds: map.integer("answer-timeout", default: 30, in: 1...600),
             idleTimeoutSeconds: map.integer("idle-timeout", default: 15, in: 1...600),

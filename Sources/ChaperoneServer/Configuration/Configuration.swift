@@ -94,6 +94,8 @@ public struct Configuration: Hashable, Sendable {
         public var oauth: OAuthSource?
         /// Headers sent with every request to it; the values are secrets read from files.
         public var headers: [StaticHeader]
+        /// Where the files of its exports may stand beside it.
+        public var storageHosts: [StorageHostSettings]
         public var connectTimeoutSeconds: Int
         public var answerTimeoutSeconds: Int
         public var idleTimeoutSeconds: Int
@@ -127,6 +129,20 @@ public struct Configuration: Hashable, Sendable {
         public var clientID: String
         public var clientSecretFile: String
         public var scope: String?
+    }
+
+    /// A host on which files of exports may stand.
+    public struct StorageHostSettings: Hashable, Sendable {
+        /// Exactly which scheme, host, port and path the files' addresses begin with.
+        public var address: String
+        /// A file of CA certificates in PEM to trust for it instead of the system's.
+        public var certificateAuthorityFile: String?
+        /// Headers of its own.
+        public var headers: [StaticHeader]
+        /// Whether it gets what the protected server gets: headers, access token, certificate.
+        public var getsUpstreamCredentials: Bool
+        /// Whether it may stand on a private network.
+        public var allowsPrivateNetwork: Bool
     }
 
     /// A header for the protected server whose value stands in a file.

@@ -10,6 +10,8 @@ internal import OAuthCore
 struct GatewaySide {
     let configuration: GatewayConfiguration
     let pools: UpstreamPools
+    /// Of the hosts on which files of exports may stand.
+    let storagePools: [UpstreamPools]
     let enforcer: Enforcer
     let capabilities: CapabilitySource
 
@@ -20,8 +22,10 @@ struct GatewaySide {
         let capabilities = CapabilitySource(
             policy: try settings.serverPolicy(), endpoints: Self.endpoints(settings), clock: installation.clock)
         let enforcer = try Self.enforcer(installation, upstream: upstream, capabilities: capabilities)
+        storagePools = try settings.fhirServer.storage(beside: upstream).map { try $0.makePools() }
         let site = GatewaySite(
-            basePath: settings.fhirServer.path, enforcer: enforcer, upstream: pools, audit: installation.recorder,
+            basePath: settings.fhirServer.path, enforcer: enforcer, upstream: pools, storage: storagePools,
+            audit: installation.recorder,
             capabilities: capabilities, explains: settings.isDemo)
         self.enforcer = enforcer
         self.pools = pools
@@ -47,12 +51,14 @@ struct GatewaySide {
             policy: try settings.serverPolicy(), capabilities: capabilities, verifier: try verifier(installation),
             panels: try settings.panelSource(),
             pageLinks: PageLinks(
-                sealer: { keys.pageLinkSealer }, publicBase: settings.fhirBase, server: upstream),
+                sealer: { keys.pageLinkSealer }, publicBase: settings.fhirBase, server: upstream,
+                storage: try settings.fhirServer.storage(beside: upstream).map(\.server)),
             random: installation.random, limits: limits,
             facts: RecordFacts(
                 reportingEntity: settings.audit.reportingEntity,
                 organization: { [organizations = settings.audit.organizations] in organizations[$0.text] },
-                purposes: { [purposes = settings.audit.purposes] in purposes[$0.text] }))
+                purposes: { [purposes = settings.audit.purposes] in purposes[$0.text] }),
+            jobs: ExportJobs(store: installation.server.stores.exportJobs))
     }
 
     private static func verifier(_ installation: Installation) throws -> AccessTokenVerifier {

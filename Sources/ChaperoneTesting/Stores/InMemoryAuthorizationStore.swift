@@ -29,6 +29,7 @@ public final class InMemoryAuthorizationStore: Sendable {
         var external: [SubjectID: ExternalLogin] = [:]
         var pendingLogins: [SecretHash: PendingLogin] = [:]
         var assurances: [SessionID: SessionAssurance] = [:]
+        var exportJobs: [String: ExportJob] = [:]
         var keys: [StoredKey] = []
         var outbox: [AuthorizationRecord] = []
         /// The number of the row before the first one of `outbox`.
@@ -50,7 +51,7 @@ public final class InMemoryAuthorizationStore: Sendable {
             clients: self, users: self, memberLinks: self, throttle: self, secondFactors: self, sessions: self,
             transactions: self,
             launches: self, grants: self, consents: self, codes: self, refreshTokens: self, revocations: self,
-            referenceTokens: self, pushedRequests: self, replayCache: self, keys: self,
+            referenceTokens: self, pushedRequests: self, replayCache: self, keys: self, exportJobs: self,
             externalLogins: self, pendingLogins: self, outbox: self, sweep: self)
     }
 }

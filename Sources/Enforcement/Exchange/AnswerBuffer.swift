@@ -21,6 +21,16 @@ struct AnswerBuffer: Sendable {
         }
     }
 
+    /// Whether what came is what the server says, and not packed.
+    var isPlain: Bool { coding == .identity }
+
+    /// What has come of the body, by giving it up.
+    mutating func takeBody() -> [UInt8] {
+        var taken: [UInt8] = []
+        swap(&taken, &body)
+        return taken
+    }
+
     /// Takes the head; what is packed in a way that we cannot undo cannot be judged.
     mutating func begin(_ head: UpstreamHead) -> UpstreamFailure? {
         guard self.head == nil, let coding = ContentCoding(head.contentEncoding) else { return .malformed }

@@ -10,6 +10,10 @@ struct Asker: Sendable {
     let received: FHIRRequest
     /// Unix seconds.
     let now: Int64
+    /// The export job that the request's address names, if there is one.
+    var exportJob: ExportJob?
+    /// The id of an export that this request starts.
+    var newJobID = ""
 
     /// What policy is asked about one request.
     func question(_ request: CanonicalRequest, _ policy: ServerPolicy) -> AccessRequest {

@@ -17,6 +17,8 @@ public struct ClientRequest: Sendable {
     public var sourceAddress: String?
     /// Milliseconds since 1970 UTC.
     public var receivedAt: Int64
+    /// Whether its answer can be sent in pieces: not in HTTP/1.0, where an answer that is cut looks whole.
+    public var takesPieces = true
 
     /// Whether `Client-Cert` (RFC 9440) is the word of our own pipeline; anywhere else it is anybody's.
     var saysCertificate = false

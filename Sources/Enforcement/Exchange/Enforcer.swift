@@ -13,6 +13,13 @@ public final class Enforcer: Sendable {
     public struct Limits: Sendable, Hashable {
         /// Largest answer of the protected server that is judged whole (decision 11).
         public var answerBytes = 8 << 20
+        /// Largest line or entry of an answer that is judged piece by piece, and largest part of a Bundle around its
+        /// entries.
+        public var streamedPieceBytes = 8 << 20
+        /// Largest answer that is judged piece by piece; a longer one is cut.
+        public var streamedBytes = 4 << 30
+        /// Most entries of a Bundle that is judged piece by piece: their names are remembered, so that none comes twice.
+        public var streamedEntries = 250_000
         /// Which refusals without a valid token are recorded one by one; the others are summed up.
         public var anonymousRecords = RefusalLedger.Limits()
         /// Refusals that are summed up and still answered with what is wrong, per second; beyond it is 429.
@@ -36,21 +43,23 @@ public final class Enforcer: Sendable {
     /// The refusals without a record of their own, to be written as sums.
     public let refusals: RefusalLedger
     private let facts: RecordFacts
+    let jobs: ExportJobs
 
     /// An enforcer of these rules; the site's server and audit recorder join it in `GatewaySite`.
     public init(
         policy: ServerPolicy, capabilities: CapabilitySource? = nil, verifier: AccessTokenVerifier,
         panels: PanelSource, pageLinks: PageLinks,
         crossOrigin: CrossOriginPolicy = .everyOrigin, random: RandomSource = .system, limits: Limits = Limits(),
-        facts: RecordFacts = RecordFacts()
+        facts: RecordFacts = RecordFacts(), jobs: ExportJobs = .none
     ) {
+        self.jobs = jobs
         self.policy = policy
         self.capabilities = capabilities
         self.verifier = verifier
         self.panels = panels
         rules = Mutex(
             ExchangeRules(
-                policy: policy, pageLinks: pageLinks, answerBytes: limits.answerBytes, crossOrigin: crossOrigin))
+                policy: policy, pageLinks: pageLinks, limits: limits, crossOrigin: crossOrigin))
         self.random = random
         self.facts = facts
         refusals = RefusalLedger(limits.anonymousRecords)
@@ -98,6 +107,9 @@ public final class Enforcer: Sendable {
         return panels.unknownUser(for: access, now: now)
     }
 
+    /// Changes the store of export jobs as an exchange wants it.
+    public func perform(_ change: ExportJobChange) async -> ExportJobChange.Outcome { await jobs.perform(change) }
+
     /// What would become of a request at its moment, and why. Nothing is asked of the protected server and nothing is
     /// recorded.
     ///
@@ -143,6 +155,10 @@ public final class Enforcer: Sendable {
             }
         }
         var asked = request.fhirRequest
+        var job: ExportJob?
+        if case .verified(let access, _, _) = standing, let place = BulkPlace(asked) {
+            do { job = try jobs.find(place.job) } catch { standing = .refused(.jobsUnavailable, access) }
+        }
         let format = AnswerFormat(for: asked)
         // Only for somebody who has a token: converting costs work.
         if case .verified = standing { asked = FormatDoor.entering(asked) }
@@ -151,6 +167,11 @@ public final class Enforcer: Sendable {
             decisionID: DecisionID(random.identifier(at: request.receivedAt)), now: now, startedAt: request.receivedAt,
             sourceAddress: request.sourceAddress, unrecordedRefusals: unrecorded)
         incoming.panelQuestion = question(behind: standing, now: now)
+        incoming.exportJob = job
+        if case .verified = standing, jobs.isAvailable, asked.path.hasSuffix("/$export") {
+            incoming.newJobID = random.identifier(byteCount: 16)
+        }
+        incoming.mayStream = request.takesPieces && asked.method != .head
         incoming.traceID = request.values(of: "traceparent").first.flatMap { TraceParent($0) }?.traceID
         incoming.reportingEntity = facts.reportingEntity
         incoming.organization = incoming.access.flatMap { facts.organization($0.clientID) }

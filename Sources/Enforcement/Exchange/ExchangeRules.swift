@@ -8,19 +8,20 @@ internal import FHIRCore
 final class ExchangeRules: Sendable {
     let policy: ServerPolicy
     let pageLinks: PageLinks
-    let answerBytes: Int
+    let limits: Enforcer.Limits
     let crossOrigin: CrossOriginPolicy
+    var answerBytes: Int { limits.answerBytes }
 
-    init(policy: ServerPolicy, pageLinks: PageLinks, answerBytes: Int, crossOrigin: CrossOriginPolicy) {
+    init(policy: ServerPolicy, pageLinks: PageLinks, limits: Enforcer.Limits, crossOrigin: CrossOriginPolicy) {
         self.policy = policy
         self.pageLinks = pageLinks
-        self.answerBytes = answerBytes
+        self.limits = limits
         self.crossOrigin = crossOrigin
     }
 
     /// The same rules under what is known of the protected server now.
     func under(_ policy: ServerPolicy) -> ExchangeRules {
-        ExchangeRules(policy: policy, pageLinks: pageLinks, answerBytes: answerBytes, crossOrigin: crossOrigin)
+        ExchangeRules(policy: policy, pageLinks: pageLinks, limits: limits, crossOrigin: crossOrigin)
     }
 
     /// How many resources that a body refers to are looked up before it is written.
@@ -58,7 +59,7 @@ extension ExchangeRules {
             }
             let asker = Asker(
                 access: access, userPanel: userPanel, systemPanel: systemPanel, received: incoming.request,
-                now: incoming.now)
+                now: incoming.now, exportJob: incoming.exportJob, newJobID: incoming.newJobID)
             if let place = BulkPlace(incoming.request) { return judge(place, of: asker, record: record) }
             do throws(RequestRefusal) {
                 let asked = try CanonicalRequest(incoming.request)

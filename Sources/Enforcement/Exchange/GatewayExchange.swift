@@ -21,11 +21,18 @@ public struct GatewayExchange: ~Copyable {
         case upstreamEnd(AccessStanding)
         case upstreamFailed(UpstreamFailure)
         case closed(ClosingReceipt)
+        /// What came of a change among the export jobs.
+        case kept(ExportJobChange.Outcome)
+        /// A part of the patient index of a streamed answer is durable.
+        case indexed(ClosingReceipt)
         case auditFailed(AuditFailure)
         case clientGone
+        /// What has become of the token while an answer streams.
+        case standing(AccessStanding)
     }
 
-    /// What is to be done next. Any action but `wait` means that an upstream call under way is to be given up.
+    /// What is to be done next. Any action but `wait` and those of a streamed answer means that an upstream call under way
+    /// is to be given up.
     public enum Action: ~Copyable, Sendable {
         /// Write the opening record; then `opened` or `auditFailed`.
         case open(AccessRecord)
@@ -36,10 +43,22 @@ public struct GatewayExchange: ~Copyable {
         /// Ask the protected server; then `upstreamHead`, `upstreamBody` any number of times, `upstreamEnd`, or
         /// `upstreamFailed` at any point.
         case forward(UpstreamRequest)
+        /// Change the store of export jobs; then `kept`.
+        case keep(ExportJobChange)
         /// Nothing until the next event.
         case wait
         /// Send this; the exchange is over.
         case answer(GatewayAnswer)
+        /// Write the opening record of an answer that streams; then `opened` or `auditFailed`. The upstream call goes on.
+        case openStream(AccessRecord)
+        /// Send this part and go on. The upstream call goes on.
+        case send(StreamedPart)
+        /// Write a part of the patient index; then `indexed` or `auditFailed`. The upstream call goes on.
+        case index(AccessRecord)
+        /// Send this last part; the exchange is over.
+        case end(StreamedPart)
+        /// Cut the client's connection, so that what it has cannot be taken for the whole; the exchange is over.
+        case cut
 
         /// Whether there is nothing to do until the next event.
         public var isWait: Bool {
@@ -49,34 +68,50 @@ public struct GatewayExchange: ~Copyable {
             case .record: false
             case .close: false
             case .forward: false
+            case .keep: false
             case .answer: false
+            case .openStream: false
+            case .send: false
+            case .index: false
+            case .end: false
+            case .cut: false
             }
         }
     }
 
-    private enum State {
+    enum State {
         case new
         /// An upstream call of the errand is under way.
         case asking
         /// The opening record is being written, before the errand's first change.
         case opening(UpstreamRequest)
+        /// The store of export jobs is being changed.
+        case keeping
         case closing(WrittenAnswer, DecisionID)
+        /// The answer goes on piece by piece; `flow` says how far it is.
+        case streaming
         case over
     }
 
-    private let rules: ExchangeRules
-    private var state = State.new
-    private var errand: (any Errand)?
+    let rules: ExchangeRules
+    var state = State.new
+    var errand: (any Errand)?
     /// Of the opening record, from the moment that it is durable until it is closed.
-    private var receipt: OpeningReceipt?
+    var receipt: OpeningReceipt?
     /// What has come of the upstream call under way.
-    private var buffer: AnswerBuffer
+    var buffer: AnswerBuffer
     private var decisionID: DecisionID?
     /// In which the client wants its answer.
-    private var format = AnswerFormat.json
+    var format = AnswerFormat.json
+    /// Whether the client would notice the sudden end of an answer that comes in pieces.
+    var mayStream = false
+    /// The answer that goes on piece by piece.
+    var flow: AnswerFlow?
+    /// Of a streamed answer, from the moment that its opening record is durable.
+    var pass: StreamPass?
     /// The types on which the protected server was seen to pass over what a narrowed search said.
     /// Whoever drives the exchange tells `CapabilitySource`.
-    private(set) var disobeyed: Set<ResourceType> = []
+    var disobeyed: Set<ResourceType> = []
 
     /// Whether the answer was given, or given up: what still comes changes nothing.
     var isOver: Bool { if case .over = state { true } else { false } }
@@ -92,12 +127,15 @@ public struct GatewayExchange: ~Copyable {
         case .request(let incoming): begin(incoming)
         case .opened(let receipt, let standing): opened(receipt, standing)
         case .upstreamHead(let head): received { $0.begin(head) }
-        case .upstreamBody(let bytes): received { $0.append(bytes) }
+        case .upstreamBody(let bytes): bodyReceived(bytes)
         case .upstreamEnd(let standing): upstreamEnded(standing)
         case .upstreamFailed(let failure): upstreamFailed(failure)
         case .closed(let receipt): closed(receipt)
+        case .kept(let outcome): kept(outcome)
+        case .indexed(let receipt): indexed(receipt)
         case .auditFailed: auditFailed()
         case .clientGone: clientGone()
+        case .standing(let standing): looked(standing)
         }
     }
 }
@@ -109,6 +147,7 @@ extension GatewayExchange {
         guard case .new = state else { return unexpected() }
         decisionID = incoming.decisionID
         format = incoming.format
+        mayStream = incoming.mayStream
         if case .summed(let refusal) = incoming.standing {
             state = .over
             return .answer(
@@ -126,6 +165,7 @@ extension GatewayExchange {
     }
 
     private mutating func opened(_ receipt: consuming OpeningReceipt, _ standing: AccessStanding) -> Action {
+        if case .streaming = state { return streamOpened(receipt, standing) }
         guard case .opening(let request) = state, let errand, receipt.decisionID == errand.record.decisionID else {
             return unexpected()
         }
@@ -140,9 +180,22 @@ extension GatewayExchange {
             guard let failure = change(&buffer) else { return .wait }
             return heard(.failed(failure))
         // Bytes that were on their way when the call was given up.
-        case .closing, .over: return .wait
-        case .new, .opening: return unexpected()
+        case .closing, .keeping, .over: return .wait
+        case .new, .opening, .streaming: return unexpected()
         }
+    }
+
+    private mutating func bodyReceived(_ bytes: [UInt8]) -> Action {
+        if case .streaming = state { return flowed(bytes) }
+        var isTooMuch = false
+        let action = received { buffer in
+            guard let failure = buffer.append(bytes) else { return nil }
+            guard failure == .tooLarge else { return failure }
+            isTooMuch = true
+            return nil
+        }
+        guard isTooMuch else { return action }
+        return beginStream(bytes) ?? heard(.failed(.tooLarge))
     }
 
     private mutating func upstreamEnded(_ standing: AccessStanding) -> Action {
@@ -152,7 +205,8 @@ extension GatewayExchange {
             // What would be released now is not any more, and the record must not say so.
             if let end = standing.end { return stop(end, after: reply) }
             return heard(reply)
-        case .closing, .over: return .wait
+        case .streaming: return flowEnded(standing.end.map { .stopped($0) } ?? .whole)
+        case .closing, .keeping, .over: return .wait
         case .new, .opening: return unexpected()
         }
     }
@@ -160,12 +214,14 @@ extension GatewayExchange {
     private mutating func upstreamFailed(_ failure: UpstreamFailure) -> Action {
         switch state {
         case .asking: heard(.failed(failure))
-        case .closing, .over: .wait
+        case .streaming: flowEnded(.failed(failure))
+        case .closing, .keeping, .over: .wait
         case .new, .opening: unexpected()
         }
     }
 
     private mutating func closed(_ receipt: consuming ClosingReceipt) -> Action {
+        if case .streaming = state { return streamClosed(receipt) }
         guard case .closing(let written, let decisionID) = state,
             let answer = GatewayAnswer(
                 written, of: decisionID, receipt: receipt, crossOrigin: rules.crossOrigin)
@@ -182,16 +238,28 @@ extension GatewayExchange {
         case .asking where receipt == nil:
             stop(GatewayRefusal(.abandoned, changesUpstream: false), after: nil)
         // What may change something is followed to its end, so that the record can say what became of it.
-        case .asking, .opening, .closing, .over: .wait
+        case .asking, .opening, .closing, .keeping, .over: .wait
+        case .streaming: flowEnded(.failed(.abandoned))
         case .new: unexpected()
         }
+    }
+
+    private mutating func kept(_ outcome: ExportJobChange.Outcome) -> Action {
+        guard case .keeping = state, let step = errand?.changed(outcome) else { return unexpected() }
+        return perform(step)
+    }
+
+    /// Only an answer that streams is told; every other one asks when it is whole.
+    private mutating func looked(_ standing: AccessStanding) -> Action {
+        guard case .streaming = state, let end = standing.end else { return .wait }
+        return flowEnded(.stopped(end))
     }
 }
 
 // MARK: - what comes next
 
 extension GatewayExchange {
-    private mutating func heard(_ reply: UpstreamReply) -> Action {
+    mutating func heard(_ reply: UpstreamReply) -> Action {
         guard let step = errand?.heard(reply) else { return unexpected() }
         return perform(step)
     }
@@ -205,6 +273,9 @@ extension GatewayExchange {
             guard let errand else { return unexpected() }
             state = .opening(request)
             return .open(errand.record.opening())
+        case .keep(let change):
+            state = .keeping
+            return .keep(change)
         case .conclude(let conclusion):
             guard let errand else { return unexpected() }
             return conclude(conclusion, draft: errand.record)
@@ -217,7 +288,7 @@ extension GatewayExchange {
         return .forward(request)
     }
 
-    private mutating func stop(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Action {
+    mutating func stop(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Action {
         guard let conclusion = errand?.stopped(refusal, after: reply) else { return unexpected() }
         return perform(.conclude(conclusion))
     }
@@ -236,10 +307,11 @@ extension GatewayExchange {
         }
     }
 
-    /// The end without data: what was opened is closed as interrupted by the recorder's recovery.
-    private mutating func unexpected() -> Action {
+    /// The end without data, or without more of it: what was opened is closed as interrupted by the recorder's recovery.
+    mutating func unexpected() -> Action {
         if case .over = state { return .wait }
         state = .over
+        if flow?.hasBegun == true { return .cut }
         return .answer(
             GatewayAnswer(unrecorded: .notRecorded, of: decisionID, in: format, crossOrigin: rules.crossOrigin))
     }

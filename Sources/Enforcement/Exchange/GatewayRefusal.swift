@@ -95,6 +95,11 @@ extension GatewayRefusal {
         status: 503, issueCode: "transient", diagnostics: "the request cannot be served at the moment",
         retryAfter: 5, outcome: .failed(reason: "panel-unavailable"))
 
+    /// The store of export jobs cannot be asked.
+    static let jobsUnavailable = GatewayRefusal(
+        status: 503, issueCode: "transient", diagnostics: "the request cannot be served at the moment",
+        retryAfter: 5, outcome: .failed(reason: "export-jobs-unavailable"))
+
     /// What is not there, or not there for this token: one face for both (decision 5). The reason is for the record.
     static func notFound(_ reason: String) -> GatewayRefusal {
         GatewayRefusal(Denial(.notFound)).recorded(as: .refused(reason: reason))

@@ -38,6 +38,13 @@ public struct IncomingRequest: Sendable {
     /// The user's panel, where it has still to be asked for; until then it is none.
     var panelQuestion: PanelQuestion?
 
+    /// Whether an answer that is too large to be judged whole may come in pieces, whose sudden end the client will notice.
+    var mayStream = false
+    /// The export job that the request's address names, if there is one.
+    var exportJob: ExportJob?
+    /// The id of an export that this request starts; empty where it starts none.
+    var newJobID = ""
+
     /// The same request with the user's panel, once that was asked for.
     func knowing(_ panel: PatientPanel) -> IncomingRequest {
         var incoming = self

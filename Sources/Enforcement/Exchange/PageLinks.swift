@@ -12,6 +12,8 @@ public struct PageLinks: Sendable {
     private let currentSealer: @Sendable () -> Sealer
     let publicBase: String
     let server: UpstreamFHIRServer
+    /// Where files of exports may stand beside the protected server.
+    let storage: [UpstreamFHIRServer]
     private let lifetime: Int64
     let random: RandomSource
 
@@ -22,15 +24,18 @@ public struct PageLinks: Sendable {
     ///   - sealer: asked at each use, so that links under a key that was taken away stop opening at once.
     ///   - publicBase: our FHIR base, without a slash at the end.
     ///   - server: the protected server; links that lead anywhere else are not sealed.
+    ///   - storage: hosts on which files of exports may stand beside it.
     ///   - lifetime: seconds for which a link can be used.
     public init(
         sealer: @escaping @Sendable () -> Sealer, publicBase: String, server: UpstreamFHIRServer,
+        storage: [UpstreamFHIRServer] = [],
         lifetime: Int64 = 3600,
         random: RandomSource = .system
     ) {
         currentSealer = sealer
         self.publicBase = publicBase
         self.server = server
+        self.storage = storage
         self.lifetime = lifetime
         self.random = random
     }

@@ -96,6 +96,30 @@ struct RecordDraft: Sendable {
         return closed
     }
 
+    /// The record of the end of an answer that went out piece by piece; what left is described already.
+    func streamed(_ outcome: AccessOutcome, status: Int) -> AccessRecord {
+        var closed = record
+        closed.outcome = outcome
+        closed.status = status
+        return closed
+    }
+
+    /// The id of a part of the patient index, from 1.
+    func part(_ number: Int) -> DecisionID { DecisionID("\(record.decisionID.text).\(number)") }
+
+    /// A part of the patient index of an answer that goes out piece by piece: a record of its own beside that of the whole,
+    /// because one record cannot name all of them (decision 15). It is durable before what it names goes out.
+    func index(_ number: Int, of patients: [ResourceID], released: Int) -> AccessRecord {
+        var part = record
+        part.decisionID = self.part(number)
+        part.parent = record.decisionID
+        part.patients = patients.map(\.text)
+        part.released = released
+        part.outcome = .permitted
+        part.securityEvents = []
+        return part
+    }
+
     /// The record of the end.
     func closing(_ conclusion: Conclusion) -> AccessRecord {
         var closed = record

@@ -14,6 +14,14 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     private var exchange: GatewayExchange
     private var call: UpstreamCall?
     private var answered: ((WireAnswer) -> Void)?
+    /// Takes an answer that comes in pieces; nil where nobody can.
+    private var pieces: (any AnswerPieces)?
+    /// Whether a record is being written before more of a streamed answer can go.
+    private var isRecording = false
+    /// Whether the client has to read before more of a streamed answer can go.
+    private var isHeldByClient = false
+    /// When the token was looked at last while an answer streams.
+    private var lookedAt = NIODeadline.distantPast
     private var incoming: IncomingRequest?
     private let pool: UpstreamPool
     /// When the audit log will have taken too long for the record that is waited for.
@@ -24,8 +32,9 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
 
     init(
         site: GatewaySite, configuration: GatewayConfiguration, eventLoop: any EventLoop,
-        answered: @escaping (WireAnswer) -> Void
+        pieces: (any AnswerPieces)? = nil, answered: @escaping (WireAnswer) -> Void
     ) {
+        self.pieces = pieces
         self.site = site
         self.configuration = configuration
         self.eventLoop = eventLoop
@@ -67,7 +76,25 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
 
     func upstreamHead(_ head: UpstreamHead) { handle(.upstreamHead(head)) }
 
-    func upstreamBody(_ bytes: ByteBuffer) { handle(.upstreamBody(Array(buffer: bytes))) }
+    func upstreamBody(_ bytes: ByteBuffer) {
+        handle(.upstreamBody(Array(buffer: bytes)))
+        guard isStreaming, call?.isOver == false, lookedAt + .seconds(1) <= pool.watch.now else { return }
+        lookedAt = pool.watch.now
+        handle(.standing(standing))
+    }
+
+    /// The client has read, or does not: the protected server is held up accordingly.
+    func clientTakesMore(_ takes: Bool) {
+        isHeldByClient = !takes
+        regulate()
+    }
+
+    private var isStreaming = false
+
+    private func regulate() {
+        guard isStreaming else { return }
+        if isRecording || isHeldByClient { call?.hold() } else { call?.resume() }
+    }
 
     func upstreamEnded() { handle(.upstreamEnd(standing)) }
 
@@ -90,7 +117,10 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
             return
         case .forward(let request):
             abandonCall()
-            call = pool.send(request, to: self)
+            guard let way = site.pools(for: request)?.pool(on: eventLoop) else {
+                return handle(.upstreamFailed(.unreachable))
+            }
+            call = way.send(request, to: self)
         case .open(let record):
             abandonCall()
             let itself = awaitRecord()
@@ -106,12 +136,51 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         case .answer(let answer):
             abandonCall()
             finish(WireAnswer(answer))
+        case .keep(let change):
+            abandonCall()
+            let itself = NIOLoopBound(self, eventLoop: eventLoop)
+            let enforcer = site.enforcer
+            eventLoop.makeFutureWithTask { await enforcer.perform(change) }.whenComplete { result in
+                itself.value.handle(.kept((try? result.get()) ?? .failed))
+            }
+        case .openStream(let record):
+            isStreaming = true
+            call?.extend(to: pool.server.limits.streamTimeoutMilliseconds)
+            hold()
+            let itself = awaitRecord()
+            site.audit.open(record, on: pool.delivery) { itself.value.opened($0) }
+        case .index(let record):
+            hold()
+            let itself = awaitRecord()
+            site.audit.record(record, on: pool.delivery) { itself.value.indexed($0) }
+        case .send(let part):
+            pieces?.send(part)
+        case .end(let part):
+            abandonCall()
+            takePieces()?.end(part)
+        case .cut:
+            abandonCall()
+            takePieces()?.cut()
         }
+    }
+
+    /// Reads no more until a record is durable.
+    private func hold() {
+        isRecording = true
+        regulate()
+    }
+
+    /// Who is to hear the last word.
+    private func takePieces() -> (any AnswerPieces)? {
+        answered = nil
+        defer { pieces = nil }
+        return pieces
     }
 
     private func finish(_ answer: WireAnswer) {
         let answered = self.answered
         self.answered = nil
+        pieces = nil
         answered?(explanation.map { answer.adding("chaperone-explanation", $0.headerValue) } ?? answer)
     }
 
@@ -130,8 +199,20 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         call = nil
     }
 
+    private func indexed(_ result: consuming Result<ClosingReceipt, AuditFailure>) {
+        pool.watch.remove(self)
+        isRecording = false
+        switch consume result {
+        case .success(let receipt): handle(.indexed(receipt))
+        case .failure(let failure): handle(.auditFailed(failure))
+        }
+        regulate()
+    }
+
     private func opened(_ result: consuming Result<OpeningReceipt, AuditFailure>, _ record: AccessRecord) {
         pool.watch.remove(self)
+        defer { regulate() }
+        isRecording = false
         switch consume result {
         case .success(let receipt):
             guard !exchange.isOver else { return site.audit.withdraw(receipt, record) }

@@ -6,6 +6,8 @@ public struct GatewaySite: Sendable {
     public let basePath: String
     let enforcer: Enforcer
     let upstream: UpstreamPools
+    /// The ways to the hosts on which its exports' files may stand.
+    let storage: [UpstreamPools]
     let audit: AuditRecorder
     let capabilities: CapabilitySource
     let crossOrigin: CrossOriginPolicy
@@ -16,7 +18,8 @@ public struct GatewaySite: Sendable {
 
     /// A site under this path.
     public init(
-        basePath: String, enforcer: Enforcer, upstream: UpstreamPools, audit: AuditRecorder,
+        basePath: String, enforcer: Enforcer, upstream: UpstreamPools, storage: [UpstreamPools] = [],
+        audit: AuditRecorder,
         capabilities: CapabilitySource, crossOrigin: CrossOriginPolicy = .everyOrigin,
         passedOn: Set<String> = ["/.well-known/smart-configuration", "/.well-known/udap"],
         explains: Bool = false
@@ -25,10 +28,17 @@ public struct GatewaySite: Sendable {
         self.basePath = basePath
         self.enforcer = enforcer
         self.upstream = upstream
+        self.storage = storage
         self.audit = audit
         self.capabilities = capabilities
         self.crossOrigin = crossOrigin
         self.passedOn = passedOn
+    }
+
+    /// The way to whom a request is for; nil when it is for a storage host that is not ours to ask.
+    func pools(for request: UpstreamRequest) -> UpstreamPools? {
+        guard let base = request.storage else { return upstream }
+        return storage.first { $0.server.base == base }
     }
 
     var preflight: WireAnswer { .preflight(crossOrigin) }

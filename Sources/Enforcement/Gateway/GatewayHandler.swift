@@ -197,7 +197,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         if refusal == nil, request.isPreflight { return deliver(site.preflight) }
         let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
         let driver = ExchangeDriver(
-            site: site, configuration: configuration, eventLoop: context.eventLoop
+            site: site, configuration: configuration, eventLoop: context.eventLoop, pieces: self
         ) { answer in
             loopBound.value.driver = nil
             loopBound.value.deliver(answer)
@@ -214,18 +214,25 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
             phase = .lingering
             return
         }
-        let closes = form.closesConnection
         let head = HTTPResponseHead(
             version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status), headers: answer.headers(for: form)
         )
         // Set first: writing the end can deliver the next pipelined request before it returns.
-        phase = closes ? .lingering : .idle
+        phase = form.closesConnection ? .lingering : .idle
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !form.isHead && !answer.body.isEmpty {
-            let body = context.channel.allocator.buffer(bytes: answer.body)
-            context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
-        }
-        if closes {
+        if !form.isHead { write(answer.body, context: context) }
+        writeEnd(of: form, context: context)
+    }
+
+    private func write(_ body: [UInt8], context: ChannelHandlerContext) {
+        guard !body.isEmpty else { return }
+        let bytes = context.channel.allocator.buffer(bytes: body)
+        context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
+    }
+
+    /// Writes the end of an answer; the phase is set already.
+    private func writeEnd(of form: AnswerForm, context: ChannelHandlerContext) {
+        if form.closesConnection {
             // Kept first: writing the end can bring further parts in before it returns.
             let written = context.eventLoop.makePromise(of: Void.self)
             lastWrite = written.futureResult
@@ -268,6 +275,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
             writeTimer = nil
             if case .waiting(let request) = phase { start(request, context: context) }
         }
+        driver?.clientTakesMore(context.channel.isWritable)
         context.fireChannelWritabilityChanged()
     }
 
@@ -290,5 +298,64 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         case .passing(let requestEnded, _): if !requestEnded { context?.close(promise: nil) }
         case .waiting, .working: break
         }
+    }
+}
+
+extension GatewayHandler: AnswerPieces {
+    func send(_ part: consuming StreamedPart) {
+        guard let (form, context) = working else { return }
+        write(part, as: form, context: context)
+        context.flush()
+        guard !context.channel.isWritable else { return }
+        armWriteTimer()
+        driver?.clientTakesMore(false)
+    }
+
+    func end(_ part: consuming StreamedPart) {
+        driver = nil
+        guard let (form, context) = working else {
+            phase = .lingering
+            return
+        }
+        write(part, as: form, context: context)
+        phase = form.closesConnection ? .lingering : .idle
+        writeEnd(of: form, context: context)
+    }
+
+    /// RFC 9112 §8: a client takes a chunked message without its last chunk for incomplete.
+    func cut() {
+        driver = nil
+        phase = .lingering
+        context?.close(promise: nil)
+    }
+
+    /// How the answer under way has to be written, while there is somebody to write it to.
+    private var working: (AnswerForm, ChannelHandlerContext)? {
+        guard case .working(let form) = phase, let context, context.channel.isActive else { return nil }
+        return (form, context)
+    }
+
+    private func write(_ part: consuming StreamedPart, as form: AnswerForm, context: ChannelHandlerContext) {
+        if let head = part.head {
+            let head = HTTPResponseHead(
+                version: .http1_1, status: HTTPResponseStatus(statusCode: head.status), headers: head.headers(for: form)
+            )
+            context.write(wrapOutboundOut(.head(head)), promise: nil)
+        }
+        write(part.takeBody(), context: context)
+    }
+}
+
+extension StreamedHead {
+    /// The header block: our own fields, then what the connection and the asking origin need. Without a length, NIO's
+    /// encoder sends the body in chunks (RFC 9112 §7.1).
+    fileprivate func headers(for form: AnswerForm) -> HTTPHeaders {
+        var headers = HTTPHeaders()
+        for field in fields { headers.add(name: field.name, value: field.value) }
+        if let crossOrigin, let origin = form.origin {
+            for field in crossOrigin.fields(for: origin) { headers.add(name: field.name, value: field.value) }
+        }
+        if form.closesConnection { headers.add(name: "connection", value: "close") }
+        return headers
     }
 }

@@ -18,11 +18,13 @@ final class UpstreamCall: Timed {
     private let watch: DeadlineWatch
     private weak var receiver: (any UpstreamReceiver)?
     /// When the time from the first attempt to the last byte is up.
-    private let lastMoment: NIODeadline
+    private var lastMoment: NIODeadline
     private let allowedSilence: TimeAmount
     /// Since when the server has been silent; nil while nothing is asked of it.
     private var silentSince: NIODeadline?
     var watchPlace: Int?
+    /// Whether the answer is not read at the moment, because nobody can take more of it.
+    private var isHeld = false
 
     /// The connection that carries the call at the moment.
     weak var connection: UpstreamConnection?
@@ -59,6 +61,27 @@ final class UpstreamCall: Timed {
         watch.sharpen(to: due)
     }
 
+    /// The answer is one that is passed on while it comes: it may take longer, and its silence is still counted.
+    func extend(to milliseconds: Int64) {
+        lastMoment = watch.now + .milliseconds(milliseconds)
+    }
+
+    /// Reads no more of the answer until `resume`; meanwhile the server's silence is none.
+    func hold() {
+        guard !isOver, !isHeld else { return }
+        isHeld = true
+        silentSince = nil
+        connection?.setReading(false)
+    }
+
+    /// Reads on.
+    func resume() {
+        guard !isOver, isHeld else { return }
+        isHeld = false
+        startListening()
+        connection?.setReading(true)
+    }
+
     func isOverdue() {
         guard !isOver else { return }
         let connection = connection
@@ -75,7 +98,7 @@ final class UpstreamCall: Timed {
 
     func body(_ bytes: ByteBuffer) {
         guard !isOver else { return }
-        silentSince = watch.now
+        if !isHeld { silentSince = watch.now }
         receiver?.upstreamBody(bytes)
     }
 

@@ -16,6 +16,7 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
     /// Whether the answer that is coming in is a refusal of our token, which nobody hears of.
     private var isRefusal = false
     private var isClosing = false
+    private var isReading = true
     /// The answer to its last call is whole, and what came with it has still to be looked at.
     private var isAnswered = false
     private(set) var idleSince = NIODeadline.now()
@@ -33,6 +34,15 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    /// Whether what the server sends is read; not while nobody can take more of it (back-pressure).
+    func setReading(_ reads: Bool) {
+        guard reads != isReading, let context else { return }
+        isReading = reads
+        // INVARIANT: an option of a channel of our own kind, set on its loop; it cannot fail while the channel lives, and
+        // one that does not live reads nothing.
+        try? context.channel.syncOptions?.setOption(.autoRead, value: reads)
+    }
 
     func close() {
         isClosing = true
@@ -87,6 +97,7 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
         case .end:
             self.call = nil
             call.connection = nil
+            setReading(true)
             let canCarryMore = isKeptAlive && !isClosing && !call.isOver && context.channel.isActive
             if canCarryMore { isAnswered = true } else { close() }
             // What was refused for its token was not carried out, so also a write may be sent again.

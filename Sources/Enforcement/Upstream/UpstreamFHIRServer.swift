@@ -124,6 +124,8 @@ public struct UpstreamLimits: Sendable, Hashable {
     public var readTimeoutMilliseconds: Int64 = 30_000
     /// Longest time for one call from the first attempt to its last byte.
     public var callTimeoutMilliseconds: Int64 = 60_000
+    /// The same for an answer that is passed on while it comes.
+    public var streamTimeoutMilliseconds: Int64 = 3_600_000
     /// How long an unused connection is kept.
     public var idleTimeoutMilliseconds: Int64 = 15_000
     /// Largest answer that is judged whole (decision 11).

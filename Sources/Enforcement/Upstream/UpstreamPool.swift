@@ -13,6 +13,7 @@ final class UpstreamPool {
     let server: UpstreamFHIRServer
     let eventLoop: any EventLoop
     private let tls: NIOSSLContext?
+    private let mayConnect: (@Sendable (SocketAddress) -> Bool)?
     /// The header fields of every request to the server.
     let fixedHeaders: HTTPHeaders
     /// Watches over the time limits of calls and connections, and of whatever else this event loop waits for.
@@ -30,13 +31,15 @@ final class UpstreamPool {
     private var all: [ObjectIdentifier: UpstreamConnection] = [:]
 
     init(
-        server: UpstreamFHIRServer, tls: NIOSSLContext?, tokens: UpstreamTokens? = nil,
+        server: UpstreamFHIRServer, tls: NIOSSLContext?,
+        mayConnect: (@Sendable (SocketAddress) -> Bool)? = nil, tokens: UpstreamTokens? = nil,
         tokenPool: UpstreamPool? = nil, eventLoop: any EventLoop
     ) {
         self.tokens = tokens
         self.tokenPool = tokenPool
         self.server = server
         self.tls = tls
+        self.mayConnect = mayConnect
         self.eventLoop = eventLoop
         fixedHeaders = UpstreamRequest.fixedHeaders(for: server)
         watch = DeadlineWatch(on: eventLoop)
@@ -127,7 +130,23 @@ final class UpstreamPool {
                 }
             }
         let place = server.connectTo.map { ($0.host, $0.port) } ?? (server.host, server.port)
-        bootstrap.connect(host: place.0, port: place.1).whenComplete { result in
+        let made: EventLoopFuture<any Channel>
+        if let mayConnect {
+            let bound = NIOLoopBound(bootstrap, eventLoop: eventLoop)
+            // Resolved once, looked at, and connected to as looked at (decision 25).
+            made = NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
+                try SocketAddress.makeAddressResolvingHost(place.0, port: place.1)
+            }.flatMap { [eventLoop] address in
+                guard mayConnect(address) else {
+                    return eventLoop.makeFailedFuture(
+                        UpstreamConfigurationError(summary: "the address of the host may not be connected to"))
+                }
+                return bound.value.connect(to: address)
+            }
+        } else {
+            made = bootstrap.connect(host: place.0, port: place.1)
+        }
+        made.whenComplete { result in
             let (pool, call) = loopBound.value
             switch result {
             case .failure:

@@ -1,5 +1,5 @@
 internal import FHIRCore
-internal import NIOCore
+public import NIOCore
 internal import NIOSSL
 public import OAuthCore
 internal import Synchronization
@@ -14,13 +14,21 @@ public final class UpstreamPools: Sendable {
     private let tokens: UpstreamTokens?
     /// The server that gives us tokens, as a server that is called like any other.
     private let tokenServer: (server: UpstreamFHIRServer, tls: NIOSSLContext?)?
+    /// Which addresses may be connected to; nil where the configuration has said where the server is.
+    private let mayConnect: (@Sendable (SocketAddress) -> Bool)?
     private let byLoop = Mutex<[ObjectIdentifier: NIOLoopBound<UpstreamPool>]>([:])
 
     /// Reads the trust roots and our certificate once; throws when a configured file cannot be used.
     ///
-    /// - Parameter clock: milliseconds since 1970 UTC, for the life of access tokens.
-    public init(server: UpstreamFHIRServer, clock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds) throws {
+    /// - Parameters:
+    ///   - clock: milliseconds since 1970 UTC, for the life of access tokens.
+    ///   - mayConnect: looks at the address that the server's name has; nil where it may be any.
+    public init(
+        server: UpstreamFHIRServer, mayConnect: (@Sendable (SocketAddress) -> Bool)? = nil,
+        clock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds
+    ) throws {
         self.server = server
+        self.mayConnect = mayConnect
         tls = try Self.tls(for: server)
         guard let source = server.tokenSource else {
             (tokens, tokenServer) = (nil, nil)
@@ -63,7 +71,7 @@ public final class UpstreamPools: Sendable {
             if let known = pools[ObjectIdentifier(eventLoop)] { return known }
             let made = NIOLoopBound(
                 UpstreamPool(
-                    server: server, tls: tls, tokens: tokens,
+                    server: server, tls: tls, mayConnect: mayConnect, tokens: tokens,
                     tokenPool: tokenServer.map {
                         UpstreamPool(server: $0.server, tls: $0.tls, eventLoop: eventLoop)
                     }, eventLoop: eventLoop), eventLoop: eventLoop)

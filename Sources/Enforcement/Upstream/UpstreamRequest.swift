@@ -1,11 +1,13 @@
+internal import AccessPolicy
 internal import FHIRCore
 internal import NIOHTTP1
 
 /// A request to the protected FHIR server, written anew from parsed values.
 ///
 /// Nothing of the client's request is copied: method, path, query and headers are printed from what was judged
-/// (enforcer.md b.2.9). Only a `Permit` makes one for what a client asks; those that need none are questions of our own:
-/// for the server's capabilities, for whose patients a user has, and for who bears an identifier at sign-in.
+/// (enforcer.md b.2.9). Only a `Permit` makes one for what a client asks; what needs none is our own: the questions for the
+/// server's capabilities, for whose patients a user has and for who bears an identifier at sign-in, and the end of an
+/// export that is over.
 public struct UpstreamRequest: Sendable, Hashable {
     /// The methods that we ever send.
     public enum Method: String, Sendable, Hashable {
@@ -35,6 +37,8 @@ public struct UpstreamRequest: Sendable, Hashable {
     private(set) var accept = "application/fhir+json"
     /// The body that passed `admit`, or the form of a search.
     public let body: [UInt8]
+    /// The base of the storage host that is asked; nil for the protected server.
+    public private(set) var storage: String?
 
     init(
         method: Method, path: String, query: String? = nil, pageTarget: String? = nil, contentType: String? = nil,
@@ -55,6 +59,13 @@ public struct UpstreamRequest: Sendable, Hashable {
     func accepting(_ type: String) -> UpstreamRequest {
         var request = self
         request.accept = type
+        return request
+    }
+
+    /// The same request to a storage host.
+    func at(storage base: String?) -> UpstreamRequest {
+        var request = self
+        request.storage = base
         return request
     }
 
@@ -93,6 +104,14 @@ public struct UpstreamRequest: Sendable, Hashable {
     /// - Parameter target: a request target that was checked to lie within the server's base.
     init(panelPage target: String) {
         self.init(method: .get, path: "", pageTarget: target)
+    }
+
+    /// The end of an export that is over for us; it holds nothing of a request.
+    ///
+    /// Nil when the protected server's address is not where the job was started.
+    init?(deleting job: ExportJob, at server: UpstreamFHIRServer) {
+        guard server.requestTarget(ofLink: server.origin + job.target) == job.target else { return nil }
+        self.init(method: .delete, path: "", pageTarget: job.target)
     }
 
     /// The question for the server's own CapabilityStatement; open, the same for everybody, holds nothing of a client.

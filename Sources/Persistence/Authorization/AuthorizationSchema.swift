@@ -26,6 +26,7 @@ enum AuthorizationSchema {
         migrator.registerMigration("011 second factors") { try $0.execute(sql: secondFactors) }
         migrator.registerMigration("012 external logins") { try $0.execute(sql: externalLogins) }
         migrator.registerMigration("013 client secrets") { try $0.execute(sql: clientSecrets) }
+        migrator.registerMigration("014 export jobs") { try $0.execute(sql: exportJobs) }
         return migrator
     }
 
@@ -90,6 +91,38 @@ enum AuthorizationSchema {
         ALTER TABLE session ADD COLUMN pending_authentication TEXT;
         CREATE INDEX session_pending ON session (pending_subject) WHERE pending_subject IS NOT NULL;
         ALTER TABLE access_grant ADD COLUMN authentication TEXT;
+        """
+
+    private static let exportJobs = """
+        CREATE TABLE export_job (
+            id         TEXT PRIMARY KEY,
+            base       TEXT NOT NULL,
+            client_id  TEXT NOT NULL,
+            grant_id   TEXT NOT NULL,
+            path       TEXT NOT NULL,
+            query      TEXT NOT NULL,
+            target     TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL,
+            ending     TEXT CHECK (ending IN ('deleted', 'expired', 'revoked')),
+            attempts   INTEGER NOT NULL CHECK (attempts >= 0),
+            due_at     INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX export_job_due ON export_job (due_at) WHERE ending IS NOT NULL;
+        CREATE INDEX export_job_expiry ON export_job (expires_at) WHERE ending IS NULL;
+        CREATE INDEX export_job_client ON export_job (client_id) WHERE ending IS NULL;
+        CREATE INDEX export_job_grant ON export_job (grant_id) WHERE ending IS NULL;
+        CREATE TRIGGER export_job_ended BEFORE UPDATE ON export_job
+        WHEN OLD.ending IS NOT NULL AND NEW.ending IS NOT OLD.ending
+        BEGIN SELECT RAISE(ABORT, 'an export that is over stays over'); END;
+        CREATE TRIGGER export_job_kept BEFORE DELETE ON export_job WHEN OLD.ending IS NULL
+        BEGIN SELECT RAISE(ABORT, 'an export is ended before it is forgotten'); END;
+        CREATE TRIGGER export_job_client_ended AFTER UPDATE OF status ON client
+        WHEN NEW.status IN ('suspended', 'retired')
+        BEGIN UPDATE export_job SET ending = 'revoked' WHERE client_id = NEW.id AND ending IS NULL; END;
+        CREATE TRIGGER export_job_grant_ended AFTER UPDATE OF revoked_at ON access_grant
+        WHEN NEW.revoked_at IS NOT NULL
+        BEGIN UPDATE export_job SET ending = 'revoked' WHERE grant_id = NEW.id AND ending IS NULL; END;
         """
 
     private static let registry = """

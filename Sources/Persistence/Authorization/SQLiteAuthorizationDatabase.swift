@@ -55,8 +55,8 @@ public struct SQLiteAuthorizationDatabase: Sendable {
             refreshTokens: SQLiteRefreshTokenStore(pool: pool), revocations: SQLiteRevocationStore(pool: pool),
             referenceTokens: SQLiteReferenceTokenStore(pool: pool),
             pushedRequests: SQLitePushedRequestStore(pool: pool), replayCache: SQLiteReplayCache(pool: pool),
-            keys: SQLiteKeyStore(pool: pool), externalLogins: SQLiteExternalLoginStore(pool: pool),
-            pendingLogins: SQLitePendingLoginStore(pool: pool),
+            keys: SQLiteKeyStore(pool: pool), exportJobs: SQLiteExportJobStore(pool: pool),
+            externalLogins: SQLiteExternalLoginStore(pool: pool), pendingLogins: SQLitePendingLoginStore(pool: pool),
             outbox: SQLiteAuditOutbox(pool: pool), sweep: SQLiteExpirySweep(pool: pool))
     }
 }

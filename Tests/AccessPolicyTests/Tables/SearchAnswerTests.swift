@@ -59,8 +59,10 @@ import Testing
 
         #expect(
             String(decoding: answer.body.bytes, as: UTF8.self)
-                == #"{"resourceType":"Bundle","type":"searchset","total":1,"link":[{"relation":"self","url":"https://gw.example/fhir/Observation?code=1-8&patient=Patient/pA"}],"entry":[{"fullUrl":"https://gw.example/fhir/Observation/a","resource":"#
-                + spaced + #","search":{"mode":"match"}}]}"#)
+                == #"{"resourceType":"Bundle","type":"searchset","entry":[{"fullUrl":"https://gw.example/fhir/Observation/a","resource":"#
+                + spaced
+                + #","search":{"mode":"match"}}],"total":1,"link":[{"relation":"self","url":"https://gw.example/fhir/Observation?code=1-8&patient=Patient/pA"}]}"#
+        )
         #expect(answer.etag == nil)
     }
 

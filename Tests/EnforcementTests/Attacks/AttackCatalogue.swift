@@ -113,7 +113,8 @@ func expectNoLeak(_ answer: GatewayHarness.Answer, sourceLocation: SourceLocatio
     #expect(opened.count <= 1, sourceLocation: sourceLocation)
     #expect(closed.first?.index.closes == opened.first?.sequence, sourceLocation: sourceLocation)
     if answer.status < 300 {
-        #expect(closed.first?.index.outcome == "permitted", sourceLocation: sourceLocation)
+        #expect(
+            closed.first?.index.outcome == (answer.isCut ? "interrupted" : "permitted"), sourceLocation: sourceLocation)
     } else {
         #expect(closed.first?.index.outcome != "permitted", sourceLocation: sourceLocation)
     }

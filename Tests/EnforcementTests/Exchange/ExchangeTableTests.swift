@@ -12,15 +12,16 @@ import Testing
 @Suite(.underMutation) struct ExchangeTableTests {
     enum Situation: CaseIterable {
         case new, readingStored, proving, opening, forwardingRead, forwardingWrite, closing, over
+        case openingStream, streaming, finishingStream, cuttingStream
     }
 
     enum Happening: CaseIterable {
-        case request, opened, head, body, end, failed, closed, auditFailed, clientGone
+        case request, opened, head, body, end, failed, closed, indexed, kept, auditFailed, clientGone, standing
     }
 
     /// What an exchange wants next, without what it carries.
     enum Wish: Equatable {
-        case open, record, close, forward, wait
+        case open, record, close, forward, wait, openStream, send, index, end, cut
         case answer(Int)
 
         init(_ action: consuming GatewayExchange.Action) {
@@ -30,6 +31,12 @@ import Testing
             case .close: self = .close
             case .forward: self = .forward
             case .wait: self = .wait
+            case .keep: self = .wait
+            case .openStream: self = .openStream
+            case .send: self = .send
+            case .index: self = .index
+            case .end: self = .end
+            case .cut: self = .cut
             case .answer(let answer): self = .answer(answer.status)
             }
         }
@@ -56,6 +63,21 @@ import Testing
         case (.closing, .head), (.closing, .body), (.closing, .end), (.closing, .failed), (.closing, .clientGone):
             .wait
         case (.closing, .closed): .answer(504)
+        // Only an answer that streams is told what has become of its token, and here it holds.
+        case (_, .standing): .wait
+        case (.openingStream, .opened): .send
+        case (.openingStream, .body), (.openingStream, .end), (.openingStream, .failed), (.openingStream, .clientGone):
+            .wait
+        case (.streaming, .body): .wait
+        // What has come so far is no whole searchset.
+        case (.streaming, .end), (.streaming, .failed), (.streaming, .clientGone): .close
+        case (.finishingStream, .body), (.finishingStream, .end), (.finishingStream, .failed),
+            (.finishingStream, .clientGone), (.cuttingStream, .body), (.cuttingStream, .end), (.cuttingStream, .failed),
+            (.cuttingStream, .clientGone):
+            .wait
+        case (.finishingStream, .closed): .end
+        // Something has left already, so that there is no refusal any more.
+        case (.streaming, _), (.finishingStream, _), (.cuttingStream, _): .cut
         default: .answer(503)
         }
     }
@@ -68,9 +90,11 @@ import Testing
         let wish = Wish(exchange.handle(try await bench.event(happening)))
 
         #expect(wish == expected(happening, in: situation))
-        if case .answer = wish {
+        switch wish {
+        case .answer, .end, .cut:
             let after = Wish(exchange.handle(.clientGone))
             #expect(after == .wait, "after the end nothing is done any more")
+        case .open, .record, .close, .forward, .wait, .openStream, .send, .index: break
         }
     }
 
@@ -102,6 +126,7 @@ private struct ExchangeBench {
     private let read: ClientRequest
     private let write: ClientRequest
     private let create: ClientRequest
+    private let search: ClientRequest
     private let decision: DecisionID
 
     init() throws {
@@ -109,6 +134,8 @@ private struct ExchangeBench {
         let server = try UpstreamFHIRServer(base: "http://upstream.example/fhir")
         let sealer = try #require(Sealer(keys: [[UInt8](repeating: 1, count: 32)]))
         recorder = try AuditRecorder(sink: InMemoryAuditSink(), node: "bench")
+        var limits = Enforcer.Limits()
+        limits.answerBytes = 400
         enforcer = Enforcer(
             policy: ServerPolicy(
                 publicBase: "https://gw.example/fhir", upstreamBase: server.base, types: try TypeTable.r4()),
@@ -118,7 +145,7 @@ private struct ExchangeBench {
             panels: .table(users: [:]),
             pageLinks: PageLinks(sealer: { sealer }, publicBase: "https://gw.example/fhir", server: server),
             // All zero, so that requests of one moment have one decision's id.
-            random: RandomSource { [UInt8](repeating: 0, count: $0) })
+            random: RandomSource { [UInt8](repeating: 0, count: $0) }, limits: limits)
         let claims = AccessTokenClaims(
             issuer: "https://gw.example", audience: "https://gw.example/fhir", scope: "patient/*.cruds",
             clientID: ClientID("app"), subject: SubjectID("s"), launch: LaunchContext(patient: ResourceID("pA")),
@@ -131,6 +158,8 @@ private struct ExchangeBench {
         decision = DecisionID(RandomSource { [UInt8](repeating: 0, count: $0) }.identifier(at: 2_000_000))
         write = ClientRequest(
             method: "DELETE", path: "/Observation/obsA", headers: [authorization], receivedAt: 2_000_000)
+        search = ClientRequest(
+            method: "GET", path: "/Observation", headers: [authorization], receivedAt: 2_000_000)
         create = ClientRequest(
             method: "POST", path: "/Observation",
             headers: [authorization, (name: "content-type", value: "application/fhir+json")],
@@ -156,8 +185,11 @@ private struct ExchangeBench {
         case .end: .upstreamEnd(standing)
         case .failed: .upstreamFailed(.timedOut)
         case .closed: .closed(try await recorder.record(record(decision)))
+        case .indexed: .indexed(try await recorder.record(record(decision)))
+        case .kept: .kept(.done)
         case .auditFailed: .auditFailed(.busy)
         case .clientGone: .clientGone
+        case .standing: .standing(standing)
         }
     }
 
@@ -186,8 +218,23 @@ private struct ExchangeBench {
             _ = exchange.handle(.upstreamFailed(.timedOut))
         case .over:
             _ = exchange.handle(.auditFailed(.busy))
+        case .openingStream:
+            try await beginStream(&exchange)
+        case .streaming, .finishingStream, .cuttingStream:
+            try await beginStream(&exchange)
+            _ = exchange.handle(try await event(.opened))
+            if situation == .finishingStream { _ = exchange.handle(.upstreamBody(Array("]}".utf8))) }
+            if situation != .streaming { _ = exchange.handle(try await event(.end)) }
         }
         return exchange
+    }
+
+    /// More of a search than is judged whole.
+    private func beginStream(_ exchange: inout GatewayExchange) async throws {
+        _ = exchange.handle(.request(enforcer.receive(search)))
+        _ = exchange.handle(try await event(.head))
+        let begin = #"{"resourceType":"Bundle","type":"searchset","entry":["#
+        _ = exchange.handle(.upstreamBody(Array((begin + String(repeating: " ", count: 500)).utf8)))
     }
 
     private func readStored(_ exchange: inout GatewayExchange) async throws {

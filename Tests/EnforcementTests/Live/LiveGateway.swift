@@ -24,7 +24,7 @@ struct LiveGateway {
     static func start(
         upstream server: UpstreamFHIRServer, limits: GatewayLimits = GatewayLimits(),
         enforcerLimits: Enforcer.Limits = Enforcer.Limits(), scope: String = "patient/*.cruds",
-        proxies: TrustedProxies = .none,
+        proxies: TrustedProxies = .none, panels: PanelSource = .table(users: [:]), storage: [StorageHost] = [],
         upstreamClock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds,
         sink: InMemoryAuditSink = InMemoryAuditSink()
     ) async throws -> LiveGateway {
@@ -42,12 +42,15 @@ struct LiveGateway {
             verifier: AccessTokenVerifier(
                 expectation: .init(issuer: "http://gw.test", audience: base), keys: { keys },
                 revocation: { _ in .active }),
-            panels: .table(users: [:]), pageLinks: PageLinks(sealer: { sealer }, publicBase: base, server: server),
-            limits: enforcerLimits)
+            panels: panels,
+            pageLinks: PageLinks(
+                sealer: { sealer }, publicBase: base, server: server, storage: storage.map(\.server)),
+            limits: enforcerLimits, jobs: .kept(in: InMemoryAuthorizationStore()))
         let configuration = GatewayConfiguration(
             sites: [
                 GatewaySite(
-                    basePath: "/fhir", enforcer: enforcer, upstream: pools, audit: recorder,
+                    basePath: "/fhir", enforcer: enforcer, upstream: pools,
+                    storage: try storage.map { try $0.makePools() }, audit: recorder,
                     capabilities: capabilities)
             ], hosts: ["gw.test"], limits: limits, proxies: proxies, clock: Clock.system.milliseconds)
         let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)

@@ -22,6 +22,13 @@ final class LoopbackUpstream: Sendable {
         case endless
         /// Bytes as they stand.
         case raw(String)
+        /// Pieces by their number, as fast as they are taken, and then an end.
+        case pieces(Int, @Sendable (Int) -> String, end: End)
+    }
+
+    /// How an answer in pieces ends.
+    enum End: Sendable {
+        case whole, hangUp, stall
     }
 
     struct Seen: Sendable {
@@ -133,6 +140,10 @@ private final class UpstreamConduct: ChannelInboundHandler {
             writeHead(200, [("transfer-encoding", "chunked")], context)
             isEndless = true
             pour(context)
+        case .pieces(let count, let piece, let end):
+            writeHead(200, [("transfer-encoding", "chunked")], context)
+            isEndless = true
+            send(0, of: count, piece, end, context)
         case .raw(let text):
             // Around the codec, so that it can be as wrong as it likes.
             let first = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
@@ -156,6 +167,29 @@ private final class UpstreamConduct: ChannelInboundHandler {
         writeHead(status, [("content-length", String(text.utf8.count))] + headers, context)
         context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: text)))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    private func send(
+        _ number: Int, of count: Int, _ piece: @escaping @Sendable (Int) -> String, _ end: LoopbackUpstream.End,
+        _ context: ChannelHandlerContext
+    ) {
+        guard isEndless, context.channel.isActive else { return }
+        guard number < count else {
+            switch end {
+            case .whole: context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            case .hangUp: context.close(promise: nil)
+            case .stall: break
+            }
+            return
+        }
+        let bytes = ByteBuffer(string: piece(number))
+        let size = bytes.readableBytes
+        let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(bytes)))).whenSuccess { [log] in
+            log.sent.withLock { $0 += size }
+            let (handler, context) = loopBound.value
+            handler.send(number + 1, of: count, piece, end, context)
+        }
     }
 
     private func pour(_ context: ChannelHandlerContext) {

@@ -1,29 +1,27 @@
 internal import AccessPolicy
+internal import Audit
 internal import FHIRCore
 
 /// One step of a bulk export: its start, a look at it, its end, or one of its files.
 struct BulkErrand: Errand {
     enum Step: Sendable {
-        case start(path: String, query: String)
-        case look(BulkJob, name: String)
-        case delete(BulkJob)
-        case fetch(type: ResourceType, target: String)
+        /// What the job will be, without where the protected server keeps it.
+        case start(job: ExportJob)
+        case look(ExportJob)
+        case delete(ExportJob)
+        case fetch(BulkFilePlace)
     }
 
     private let rules: ExchangeRules
     private let permit: BulkPermit
-    private let step: Step
-    private let client: ClientID
-    private let now: Int64
+    private var step: Step
     private(set) var record: RecordDraft
+    /// Why a job that was started is not told to anybody; it is being deleted at the protected server.
+    private var isGivenUp: GatewayRefusal?
 
-    init(
-        _ step: Step, _ permit: BulkPermit, client: ClientID, now: Int64, record: RecordDraft, rules: ExchangeRules
-    ) {
+    init(_ step: Step, _ permit: BulkPermit, record: RecordDraft, rules: ExchangeRules) {
         self.step = step
         self.permit = permit
-        self.client = client
-        self.now = now
         self.record = record
         self.rules = rules
     }
@@ -31,25 +29,42 @@ struct BulkErrand: Errand {
     mutating func start() -> ErrandStep {
         switch step {
         case .start: .change(UpstreamRequest(permit))
-        case .look(let job, _):
+        case .look(let job):
             .look(UpstreamRequest(permit, method: .get, target: job.target).accepting("application/json"))
-        case .delete(let job): .change(UpstreamRequest(permit, method: .delete, target: job.target))
-        case .fetch(_, let target):
-            .look(UpstreamRequest(permit, method: .get, target: target).accepting("application/fhir+ndjson"))
+        // It is over for us first: whatever comes of the call, the deletion is then not lost.
+        case .delete(let job): .keep(.end(job.id))
+        case .fetch(let place):
+            .look(
+                UpstreamRequest(permit, method: .get, target: place.target).accepting("application/fhir+ndjson")
+                    .at(storage: place.storage))
         }
     }
 
     mutating func heard(_ reply: UpstreamReply) -> ErrandStep {
-        switch reply {
-        case .failed(let failure):
+        if let isGivenUp { return .conclude(.refusal(isGivenUp)) }
+        switch (step, reply) {
+        // What the protected server has not deleted now is deleted later (``ExportJobUpkeep``).
+        case (.delete, _): return .conclude(release(permit.deleted))
+        case (.start, .failed(let failure)), (.look, .failed(let failure)), (.fetch, .failed(let failure)):
             return .conclude(.refusal(GatewayRefusal(failure, changesUpstream: changesUpstream)))
-        case .answer(let head, let body):
-            switch step {
-            case .start(let path, let query): return .conclude(started(head, path, query))
-            case .look(let job, let name): return .conclude(looked(head, body, job, name))
-            case .delete: return .conclude(deleted(head))
-            case .fetch(let type, _): return .conclude(fetched(head, body, type))
-            }
+        case (.start(let job), .answer(let head, _)): return started(head, job)
+        case (.look(let job), .answer(let head, let body)): return .conclude(looked(head, body, job))
+        case (.fetch(let place), .answer(let head, let body)): return .conclude(fetched(head, body, place))
+        }
+    }
+
+    mutating func changed(_ outcome: ExportJobChange.Outcome) -> ErrandStep {
+        switch (step, outcome) {
+        case (.start(let job), .done):
+            return .conclude(release(permit.started(at: rules.pageLinks.address(ofJob: job.id))))
+        case (.start(let job), .refused), (.start(let job), .failed):
+            // Nobody could ever look at it, or at its files.
+            isGivenUp = GatewayRefusal.jobsUnavailable.recorded(as: .interrupted(reason: "export-not-kept"))
+            return .change(UpstreamRequest(permit, method: .delete, target: job.target))
+        case (.delete(let job), .done):
+            return .change(UpstreamRequest(permit, method: .delete, target: job.target))
+        case (.delete, .refused): return .conclude(.refusal(.notFound("bulk-job")))
+        case (.delete, .failed), (.look, _), (.fetch, _): return .conclude(.refusal(.jobsUnavailable))
         }
     }
 
@@ -67,16 +82,22 @@ struct BulkErrand: Errand {
 
     // MARK: - answers
 
-    private mutating func started(_ head: UpstreamHead, _ path: String, _ query: String) -> Conclusion {
-        guard head.status == 202 else { return refused(head.status).after(head.status) }
+    private mutating func started(_ head: UpstreamHead, _ job: ExportJob) -> ErrandStep {
+        guard head.status == 202 else { return .conclude(refused(head.status).after(head.status)) }
         guard let location = head.contentLocation,
-            let address = rules.pageLinks.address(
-                ofJobAt: location, startedBy: client, path: path, query: query, now: now)
-        else { return .refusal(GatewayRefusal.uncheckable("bulk-job-elsewhere").afterWrite(status: head.status)) }
-        return release(permit.started(at: address))
+            let target = rules.pageLinks.server.requestTarget(ofLink: location)
+        else {
+            return .conclude(
+                .refusal(GatewayRefusal.uncheckable("bulk-job-elsewhere").afterWrite(status: head.status)))
+        }
+        let kept = ExportJob(
+            id: job.id, base: job.base, client: job.client, grant: job.grant, path: job.path, query: job.query,
+            target: target, startedAt: job.startedAt, expiresAt: job.expiresAt)
+        step = .start(job: kept)
+        return .keep(.insert(kept))
     }
 
-    private mutating func looked(_ head: UpstreamHead, _ body: [UInt8], _ job: BulkJob, _ name: String) -> Conclusion {
+    private mutating func looked(_ head: UpstreamHead, _ body: [UInt8], _ job: ExportJob) -> Conclusion {
         if head.status == 202 { return release(permit.waiting(seconds: Self.secondsBetweenLooks)) }
         guard head.status == 200 else { return refused(head.status) }
         guard let manifest = BulkManifest(UpstreamAnswer(head, body), under: permit) else {
@@ -85,28 +106,30 @@ struct BulkErrand: Errand {
         let pageLinks = rules.pageLinks
         let request = pageLinks.publicBase + job.path + (job.query.isEmpty ? "" : "?\(job.query)")
         let answer = manifest.admitted(request: request) { file in
-            pageLinks.address(of: file, inJob: name)
+            pageLinks.address(of: file, inJob: job.id)
         }
         guard let answer else { return .refusal(.uncheckable("bulk-file-elsewhere")) }
         return release(answer)
     }
 
-    private mutating func deleted(_ head: UpstreamHead) -> Conclusion {
-        switch head.status {
-        case 200..<300, 404, 410: release(permit.deleted)
-        default: refused(head.status).after(head.status)
-        }
-    }
-
-    private mutating func fetched(_ head: UpstreamHead, _ body: [UInt8], _ type: ResourceType) -> Conclusion {
+    private mutating func fetched(_ head: UpstreamHead, _ body: [UInt8], _ place: BulkFilePlace) -> Conclusion {
         guard head.status == 200 else { return refused(head.status) }
-        let essence = (head.contentType ?? "").prefix { $0 != ";" }.lowercased()
-        guard ["application/fhir+ndjson", "application/ndjson", "application/x-ndjson"].contains(essence) else {
-            return .refusal(.uncheckable("bulk-file-type"))
-        }
-        var lines = BulkLines(of: type, under: permit)
+        guard Self.isFile(head, place) else { return .refusal(.uncheckable("bulk-file-type")) }
+        var lines = BulkLines(of: place.type, under: permit)
         for line in body.split(separator: UInt8(ascii: "\n")) { lines.take(line) }
         return release(lines.finished())
+    }
+
+    func streamed(_ head: UpstreamHead) -> (any StreamedAdmission)? {
+        guard case .fetch(let place) = step, head.status == 200, Self.isFile(head, place) else { return nil }
+        return StreamedLines(of: place.type, under: permit, mostBytesALine: rules.limits.streamedPieceBytes)
+    }
+
+    private static func isFile(_ head: UpstreamHead, _ place: BulkFilePlace) -> Bool {
+        let essence = (head.contentType ?? "").prefix { $0 != ";" }.lowercased()
+        if ["application/fhir+ndjson", "application/ndjson", "application/x-ndjson"].contains(essence) { return true }
+        // A host for files of all kinds may not know what this one is; its lines are judged all the same.
+        return place.storage != nil && ["", "application/octet-stream", "binary/octet-stream"].contains(essence)
     }
 
     /// Seconds after which a client should look again.
@@ -144,16 +167,19 @@ extension ExchangeRules {
     func startExport(_ request: CanonicalRequest, of asker: Asker, record: RecordDraft) -> Judgement {
         var record = record
         record.describe(request)
+        // Without a store of jobs nobody could look at what was started.
+        guard !asker.newJobID.isEmpty else { return .refuse(.jobsUnavailable, record) }
         switch decideExport(asker.question(request, policy)) {
         case .deny(let denial): return .refuse(GatewayRefusal(denial, realm: policy.publicBase), record)
         case .permit(let permit):
             record.describe(permit.kickOff)
             // With the types that come out: a token of another day has to be good for all of them.
-            let step = BulkErrand.Step.start(
-                path: asker.received.path, query: permit.kickOff.upstreamQuery?.encoded ?? "")
-            return .begin(
-                BulkErrand(
-                    step, permit, client: asker.access.clientID, now: asker.now, record: record, rules: self))
+            let job = ExportJob(
+                id: asker.newJobID, base: policy.publicBase, client: asker.access.clientID,
+                grant: asker.access.grantID, path: asker.received.path,
+                query: permit.kickOff.upstreamQuery?.encoded ?? "", target: "", startedAt: asker.now,
+                expiresAt: asker.now + ExportJob.lifetime)
+            return .begin(BulkErrand(.start(job: job), permit, record: record, rules: self))
         }
     }
 
@@ -162,7 +188,8 @@ extension ExchangeRules {
     func judge(_ place: BulkPlace, of asker: Asker, record: RecordDraft) -> Judgement {
         var record = record
         let unknown = GatewayRefusal.notFound("bulk-job")
-        guard let job = pageLinks.job(place.job, for: asker.access.clientID, now: asker.now),
+        guard let job = asker.exportJob,
+            pageLinks.isOpen(job, under: place.job, for: asker.access.clientID, now: asker.now),
             let request = try? CanonicalRequest(
                 FHIRRequest(method: .get, path: job.path, query: job.query.isEmpty ? nil : job.query))
         else { return .refuse(unknown, record) }
@@ -173,15 +200,14 @@ extension ExchangeRules {
         record.describe(permit.kickOff)
         let step: BulkErrand.Step
         switch place.action {
-        case .look: step = .look(job, name: place.job)
+        case .look: step = .look(job)
         case .delete: step = .delete(job)
         case .fetch(let name):
             guard let file = pageLinks.file(name, inJob: place.job), permit.types.contains(file.type) else {
                 return .refuse(unknown, record)
             }
-            step = .fetch(type: file.type, target: file.target)
+            step = .fetch(file)
         }
-        return .begin(
-            BulkErrand(step, permit, client: asker.access.clientID, now: asker.now, record: record, rules: self))
+        return .begin(BulkErrand(step, permit, record: record, rules: self))
     }
 }

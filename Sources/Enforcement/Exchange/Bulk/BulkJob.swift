@@ -2,45 +2,6 @@ internal import AccessPolicy
 internal import FHIRCore
 internal import OAuthCore
 
-/// An export under way: who started it, what was asked, and where the protected server keeps it.
-///
-/// It travels sealed in its own address. Like a page link it is a bookmark and never a right: whenever it comes back the
-/// kick-off is decided again, for the token that came with it.
-struct BulkJob: Hashable, Sendable {
-    let client: String
-    /// The kick-off: raw path below our base, and its query.
-    let path: String
-    let query: String
-    /// The request target of the job's state.
-    let target: String
-    let expiresAt: Int64
-
-    /// How long a job can be looked at, in seconds.
-    static let lifetime: Int64 = 86_400
-
-    var json: JSONValue {
-        [
-            "client": .string(client), "path": .string(path), "query": .string(query), "target": .string(target),
-            "expires": .int(expiresAt),
-        ]
-    }
-
-    init(client: String, path: String, query: String, target: String, expiresAt: Int64) {
-        self.client = client
-        self.path = path
-        self.query = query
-        self.target = target
-        self.expiresAt = expiresAt
-    }
-
-    init?(_ json: JSONValue) {
-        guard let client = json["client"]?.string, let path = json["path"]?.string, let query = json["query"]?.string,
-            let target = json["target"]?.string, let expiresAt = json["expires"]?.int
-        else { return nil }
-        self.init(client: client, path: path, query: query, target: target, expiresAt: expiresAt)
-    }
-}
-
 /// What an address below `/_bulk/` means.
 struct BulkPlace: Hashable, Sendable {
     enum Action: Hashable, Sendable {
@@ -69,39 +30,58 @@ struct BulkPlace: Hashable, Sendable {
     }
 }
 
-extension PageLinks {
-    private static let jobPurpose = "fhir-bulk-job"
-    private static let filePurpose = "fhir-bulk-file"
+/// Where a file of an export is fetched from.
+struct BulkFilePlace: Hashable, Sendable {
+    /// The type that every line of it must have.
+    let type: ResourceType
+    /// The request target.
+    let target: String
+    /// The base of the storage host; nil for the protected server itself.
+    let storage: String?
 
-    /// Our address of a job; nil when the protected server keeps it where we do not follow.
-    func address(
-        ofJobAt location: String, startedBy client: ClientID, path: String, query: String, now: Int64
-    ) -> String? {
-        guard let target = server.requestTarget(ofLink: location) else { return nil }
-        let job = BulkJob(
-            client: client.text, path: path, query: query, target: target, expiresAt: now + BulkJob.lifetime)
-        guard let sealed = try? sealer.seal(job.json.serialized, context: Self.jobPurpose, random: random),
-            sealed.utf8.count <= Self.longestName
-        else { return nil }
-        return "\(publicBase)/_bulk/\(sealed)"
+    init(type: ResourceType, target: String, storage: String?) {
+        self.type = type
+        self.target = target
+        self.storage = storage
     }
 
-    /// The job under a name, if this client started it and it still holds.
-    func job(_ name: String, for client: ClientID, now: Int64) -> BulkJob? {
-        guard name.utf8.count <= Self.longestName, let bytes = sealer.open(name, context: Self.jobPurpose),
-            let json = try? JSONValue(parsing: bytes), let job = BulkJob(json),
-            job.client == client.text || mutated(.jobsUnbound),
-            now < job.expiresAt, server.requestTarget(ofLink: server.origin + job.target) == job.target
-        else { return nil }
-        return job
+    /// Nil for a file on a host that is not ours to fetch from.
+    init?(_ file: BulkFile, server: UpstreamFHIRServer, storage: [UpstreamFHIRServer]) {
+        if let target = server.requestTarget(ofLink: file.url) {
+            self.init(type: file.type, target: target, storage: nil)
+            return
+        }
+        for host in storage {
+            guard let target = host.requestTarget(ofLink: file.url) else { continue }
+            self.init(type: file.type, target: target, storage: host.base)
+            return
+        }
+        return nil
+    }
+}
+
+extension PageLinks {
+    private static let filePurpose = "fhir-bulk-file"
+
+    /// Our address of a job.
+    func address(ofJob id: String) -> String { "\(publicBase)/_bulk/\(id)" }
+
+    /// The job that a client has found under an address of ours, if it is its own and still holds.
+    func isOpen(_ job: ExportJob, under name: String, for client: ClientID, now: Int64) -> Bool {
+        job.id == name && job.base == publicBase && (job.client == client || mutated(.jobsUnbound)) && job.ending == nil && now < job.expiresAt
+            // The configuration may have changed since the job was started.
+            && server.requestTarget(ofLink: server.origin + job.target) == job.target
     }
 
     /// Our address of a file of a job; nil when the file stands on a host that we do not fetch from.
     func address(of file: BulkFile, inJob name: String) -> String? {
-        guard let target = server.requestTarget(ofLink: file.url) else { return nil }
-        let json: JSONValue = [
-            "job": .string(PageOrigin.digest(of: name)), "type": .string(file.type.rawValue), "target": .string(target),
+        guard let place = BulkFilePlace(file, server: server, storage: storage) else { return nil }
+        var members = [
+            JSONMemberValue("job", .string(PageOrigin.digest(of: name))),
+            JSONMemberValue("type", .string(file.type.rawValue)), JSONMemberValue("target", .string(place.target)),
         ]
+        if let base = place.storage { members.append(JSONMemberValue("storage", .string(base))) }
+        let json = JSONValue.object(members)
         guard let sealed = try? sealer.seal(json.serialized, context: Self.filePurpose, random: random),
             sealed.utf8.count + name.utf8.count <= Self.longestName
         else { return nil }
@@ -109,14 +89,17 @@ extension PageLinks {
     }
 
     /// The file of a job under a name.
-    func file(_ name: String, inJob job: String) -> (type: ResourceType, target: String)? {
+    func file(_ name: String, inJob job: String) -> BulkFilePlace? {
         guard let bytes = sealer.open(name, context: Self.filePurpose), let json = try? JSONValue(parsing: bytes),
             json["job"]?.string == PageOrigin.digest(of: job) || mutated(.filesOfOtherJobs),
             let target = json["target"]?.string,
-            let type = json["type"]?.string.flatMap(ResourceType.init(rawValue:)),
-            server.requestTarget(ofLink: server.origin + target) == target
+            let type = json["type"]?.string.flatMap(ResourceType.init(rawValue:))
         else { return nil }
-        return (type, target)
+        // The configuration may have changed since the address was made.
+        let base = json["storage"]?.string
+        let host = base.map { base in storage.first { $0.base == base } } ?? server
+        guard let host, host.requestTarget(ofLink: host.origin + target) == target else { return nil }
+        return BulkFilePlace(type: type, target: target, storage: base)
     }
 
     /// An address must fit into a request line of 8 KiB.

@@ -1,3 +1,4 @@
+internal import AccessPolicy
 internal import FHIRCore
 
 /// The work of one permitted request as a value that performs nothing: it says which upstream call to make next, hears
@@ -16,12 +17,28 @@ protocol Errand: Sendable {
     /// The next step, after the answer to the last one.
     mutating func heard(_ reply: UpstreamReply) -> ErrandStep
 
+    /// The next step, after a change among the export jobs.
+    mutating func changed(_ outcome: ExportJobChange.Outcome) -> ErrandStep
+
     /// What the request comes to when it may not go on, because the token has ended or the client has gone.
     ///
     /// - Parameters:
     ///   - refusal: the refusal that says why.
     ///   - reply: what came of the step under way; nil when it had not been asked or had no answer yet.
     mutating func stopped(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Conclusion
+
+    /// How the answer under way is judged piece by piece, now that it has proved too large to be judged whole; nil where
+    /// it has to be judged whole, and is refused for its size.
+    func streamed(_ head: UpstreamHead) -> (any StreamedAdmission)?
+}
+
+extension Errand {
+    /// Only an export asks for one.
+    mutating func changed(_ outcome: ExportJobChange.Outcome) -> ErrandStep {
+        .conclude(.refusal(.jobsUnavailable))
+    }
+
+    func streamed(_ head: UpstreamHead) -> (any StreamedAdmission)? { nil }
 }
 
 /// What an errand wants done next.
@@ -30,6 +47,8 @@ enum ErrandStep: Sendable {
     case look(UpstreamRequest)
     /// Ask for something that may change what is stored. Not sent before the opening record is durable.
     case change(UpstreamRequest)
+    /// A change among the export jobs.
+    case keep(ExportJobChange)
     /// There is nothing more to ask.
     case conclude(Conclusion)
 }

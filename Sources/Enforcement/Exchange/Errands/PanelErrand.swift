@@ -53,6 +53,8 @@ struct PanelErrand: Errand {
         inner?.stopped(refusal, after: reply) ?? .refusal(refusal)
     }
 
+    func streamed(_ head: UpstreamHead) -> (any StreamedAdmission)? { inner?.streamed(head) }
+
     /// The request itself, now that it is known whom the user may see.
     private mutating func begin(_ panel: PatientPanel) -> ErrandStep {
         question.remember(panel, now: incoming.now)

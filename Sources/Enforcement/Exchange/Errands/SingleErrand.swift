@@ -47,6 +47,15 @@ struct SingleErrand: Errand {
         return .refusal(refusal.afterWrite(status: reply.status ?? 0))
     }
 
+    func streamed(_ head: UpstreamHead) -> (any StreamedAdmission)? {
+        guard case .asking = phase, !permitted.changesUpstream else { return nil }
+        let (pageLinks, origin, now) = (rules.pageLinks, permitted.origin, permitted.now)
+        return StreamedSearch(
+            UpstreamAnswer(head, []), under: permitted.permit, mostBytesAnEntry: rules.limits.streamedPieceBytes,
+            mostEntries: rules.limits.streamedEntries
+        ) { pageLinks.link(to: $0, of: origin, now: now) }
+    }
+
     /// The next thing to look at, and when there is none left, the request itself.
     private mutating func advance() -> ErrandStep {
         if let read = permitted.unproven.first {

@@ -65,6 +65,10 @@ struct BatchErrand: Errand {
                 entries[place].waiting = request
                 return nil
             }
+        // INVARIANT: no entry of a Bundle is an export.
+        case .keep:
+            entries[place].conclusion = .refusal(.uncheckable("entry-that-exports"))
+            return nil
         case .conclude(let conclusion):
             entries[place].conclusion = budget.fitted(conclusion, isWrite: entries[place].isWrite)
             return nil

@@ -116,7 +116,7 @@ extension TransactionErrand {
             return step
         case .look: entries[place].conclusion = .refusal(.bundleTooCostly)
         // INVARIANT: what is no write asks for no change.
-        case .change: entries[place].conclusion = .refusal(.uncheckable("read-that-changes"))
+        case .change, .keep: entries[place].conclusion = .refusal(.uncheckable("read-that-changes"))
         case .conclude(let conclusion): entries[place].conclusion = budget.fitted(conclusion, isWrite: false)
         }
         return readNext()

@@ -176,7 +176,7 @@ extension TransactionErrand {
             guard let step = entries[place].start() else { continue }
             switch step {
             case .change(let request): entries[place].waiting = request
-            case .look, .conclude: return take(step, of: place)
+            case .look, .keep, .conclude: return take(step, of: place)
             }
         }
         return send()
@@ -191,7 +191,8 @@ extension TransactionErrand {
             entries[place].waiting = request
             return prepareNext()
         case .conclude(.refusal(let refusal)): return refuse(refusal, at: place)
-        case .conclude: return refuse(.uncheckable("transaction-entry"), at: place)
+        // INVARIANT: no entry of a Bundle is an export.
+        case .keep, .conclude: return refuse(.uncheckable("transaction-entry"), at: place)
         }
     }
 

@@ -1,0 +1,132 @@
+import AccessPolicy
+import Audit
+import ChaperoneTesting
+import FHIRCore
+import RequirementTraits
+import Testing
+
+@testable import Enforcement
+
+/// Answers that stream, over sockets.
+@Suite(.serialized) struct StreamWireTests {
+    /// A searchset, some kilobytes a piece.
+    private static func piece(of count: Int) -> @Sendable (Int) -> String {
+        { number in
+            let start = number == 0 ? #"{"resourceType":"Bundle","type":"searchset","entry":["# : ","
+            let note = String(repeating: "x", count: 30_000)
+            let entry = #"{"resource":\#(line("o\(number)", note))}"#
+            return start + entry + (number == count - 1 ? "]}" : "")
+        }
+    }
+
+    private static func line(_ id: String, _ note: String) -> String {
+        #"{"resourceType":"Observation","id":"\#(id)","subject":{"reference":"Patient/pA"},"note":[{"text":"\#(note)"}]}"#
+    }
+
+    private static let limits: Enforcer.Limits = {
+        var limits = Enforcer.Limits()
+        limits.answerBytes = 200_000
+        return limits
+    }()
+
+    private static let lastChunk = "\r\n0\r\n\r\n"
+
+    private func search(
+        _ count: Int, end: LoopbackUpstream.End, version: String = "HTTP/1.1"
+    ) async throws -> (text: String, phases: [AuditPhase]) {
+        let upstream = try await LoopbackUpstream.start { _ in .pieces(count, Self.piece(of: count), end: end) }
+        var server = try UpstreamFHIRServer(base: "http://127.0.0.1:\(upstream.port)/fhir")
+        server.limits.readTimeoutMilliseconds = 500
+        let gateway = try await LiveGateway.start(upstream: server, enforcerLimits: Self.limits)
+        let connection = try await gateway.connect()
+        connection.write(
+            gateway.request("GET", "/Observation", ["Connection: close"]).replacing("HTTP/1.1", with: version))
+        let text = await connection.rest()
+        let phases = gateway.sink.entries.map(\.index.phase)
+        try await gateway.stop()
+        try await upstream.stop()
+        return (text, phases)
+    }
+
+    private func rows(_ text: String) -> Int { text.components(of: #""fullUrl""#) }
+
+    @Test(.verifies("house@STREAMING"))
+    func `a streamed answer comes in chunks and has an end`() async throws {
+        let (text, phases) = try await search(60, end: .whole)
+
+        #expect(text.hasPrefix("HTTP/1.1 200"))
+        #expect(text.contains("transfer-encoding: chunked") && !text.contains("content-length"))
+        #expect(text.contains("content-security-policy: sandbox") && text.contains("x-request-id"))
+        #expect(text.hasSuffix(Self.lastChunk))
+        #expect(rows(text) == 60)
+        #expect(phases == [.opening, .closing])
+    }
+
+    @Test(.verifies("house@STREAMING"), arguments: [LoopbackUpstream.End.hangUp, .stall])
+    func `a server that fails late has the connection cut without an end`(end: LoopbackUpstream.End) async throws {
+        let (text, phases) = try await search(59, end: end)
+
+        #expect(text.hasPrefix("HTTP/1.1 200") && !text.hasSuffix(Self.lastChunk))
+        #expect(phases == [.opening, .interrupted])
+    }
+
+    @Test(.verifies("house@STREAMING"))
+    func `what would look whole when it is cut is not streamed`() async throws {
+        let (text, phases) = try await search(60, end: .whole, version: "HTTP/1.0")
+
+        #expect(text.contains(" 502 ") && rows(text) == 0)
+        #expect(phases == [.whole])
+    }
+
+    @Test(.verifies("house@STREAMING"))
+    func `a connection goes on after a streamed answer`() async throws {
+        let upstream = try await LoopbackUpstream.start { _ in .pieces(20, Self.piece(of: 20), end: .whole) }
+        let gateway = try await LiveGateway.start(
+            upstream: try UpstreamFHIRServer(base: "http://127.0.0.1:\(upstream.port)/fhir"),
+            enforcerLimits: Self.limits)
+        let connection = try await gateway.connect()
+        let request = gateway.request("GET", "/Observation")
+        connection.write(request + request + gateway.request("GET", "/Observation", ["Connection: close"]))
+
+        let text = await connection.rest()
+
+        #expect(text.components(of: "HTTP/1.1 200") == 3 && text.components(of: Self.lastChunk) == 3)
+        #expect(rows(text) == 60)
+        #expect(upstream.connections == 1, "a connection to the server that was held is used again")
+        try await gateway.stop()
+        try await upstream.stop()
+    }
+
+    @Test(.verifies("house@STREAMING"))
+    func `a server is not read faster than the client reads, and a client that does not read is let go`() async throws {
+        let count = 4_000
+        let upstream = try await LoopbackUpstream.start { _ in .pieces(count, Self.piece(of: count), end: .whole) }
+        var limits = GatewayLimits()
+        limits.writeTimeoutMilliseconds = 1_500
+        let gateway = try await LiveGateway.start(
+            upstream: try UpstreamFHIRServer(base: "http://127.0.0.1:\(upstream.port)/fhir"), limits: limits,
+            enforcerLimits: Self.limits)
+        let connection = try await RawConnection.open(port: gateway.port, reads: false)
+        connection.write(gateway.request("GET", "/Observation"))
+
+        try await Task.sleep(for: .milliseconds(1_000))
+        let early = upstream.sent
+        try await Task.sleep(for: .milliseconds(300))
+
+        // Sockets take some megabytes on both sides; the whole would be 120 MB.
+        #expect(early > 200_000 && early < 40 << 20)
+        #expect(upstream.sent - early < 4 << 20)
+        try await Task.sleep(for: .milliseconds(1_500))
+        #expect(gateway.sink.entries.map(\.index.phase) == [.opening, .interrupted])
+        connection.close()
+        try await gateway.stop()
+        try await upstream.stop()
+    }
+}
+
+extension String {
+    /// How often a text stands in it.
+    fileprivate func components(of part: String) -> Int {
+        split(separator: part, omittingEmptySubsequences: false).count - 1
+    }
+}
