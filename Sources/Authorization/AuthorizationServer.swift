@@ -34,21 +34,24 @@ public struct AuthorizationServer: Sendable {
     ) async throws -> AuthorizationServer {
         let audit = AuditTrail(outbox: stores.outbox, record: record)
         let keys = try await ServerKeys.load(from: stores.keys, sealer: sealer, clock: clock, random: random)
-        let state = RevocationState()
+        let state = RevocationState(foreignLife: configuration.foreignTokenLife)
         try await audit.flush()
         let access = AccessRevoker(stores: stores, state: state, audit: audit, clock: clock, random: random)
         try await access.catchUp()
+        var current = stores
+        current.clients = DatedClientStore(stored: stores.clients, clock: clock)
         let parts = ServerParts(
-            configuration: configuration, stores: stores, directory: directory, clock: clock, random: random,
+            configuration: configuration, stores: current, directory: directory, clock: clock, random: random,
             hasher: try PasswordHasher(parameters: passwordCost, random: random.bytes), audit: audit, access: access,
             keys: keys,
             references: ReferenceTokens(
                 key: keys.references, store: stores.referenceTokens, random: random, issuer: configuration.issuer),
             budget: StepBudget(configuration.budget), lookup: lookup)
-        return AuthorizationServer(parts: parts, state: state, keyFetch: keyFetch)
+        return AuthorizationServer(parts: parts, registered: stores, state: state, keyFetch: keyFetch)
     }
 
-    private init(parts: ServerParts, state: RevocationState, keyFetch: ClientKeyFetch) {
+    private init(parts: ServerParts, registered: AuthorizationStores, state: RevocationState, keyFetch: ClientKeyFetch)
+    {
         let interaction = InteractionEndpoint(parts: parts)
         let authenticator = ClientAuthenticator(
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
@@ -71,7 +74,7 @@ public struct AuthorizationServer: Sendable {
             stores: parts.stores, hasher: parts.hasher, audit: parts.audit, access: parts.access, clock: parts.clock,
             random: parts.random, shortestPassword: parts.configuration.shortestPassword)
         clients = ClientRegistry(
-            stores: parts.stores, audit: parts.audit, clock: parts.clock, random: parts.random)
+            stores: registered, audit: parts.audit, clock: parts.clock, random: parts.random)
         keys = parts.keys
         keyKeeper = KeyKeeper(
             store: parts.stores.keys, keys: parts.keys, audit: parts.audit, clock: parts.clock, random: parts.random,

@@ -25,7 +25,8 @@ final class LaunchHarness: Sendable {
 
     init(
         store: InMemoryAuthorizationStore = InMemoryAuthorizationStore(), clock: ManualClock = ManualClock(),
-        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil
+        seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil,
+        foreignTokenLife: Int64? = nil
     ) async throws {
         self.clock = clock
         self.store = store
@@ -35,6 +36,7 @@ final class LaunchHarness: Sendable {
         var configuration = AuthorizationConfiguration(
             issuer: Self.issuer, fhirBases: [Self.fhirBase, "https://as.example/other"])
         configuration.shortestPassword = 4
+        configuration.foreignTokenLife = foreignTokenLife
         configuration.defaultStyleURL = "https://as.example/smart-style/1.json"
         let links = LocalMemberDirectory(links: store, panels: try Self.panels())
         directory?.follow(links)

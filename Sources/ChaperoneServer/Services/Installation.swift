@@ -173,6 +173,10 @@ extension Configuration {
         var result = AuthorizationConfiguration(issuer: issuer.text, fhirBases: [fhirBase])
         result.codeLifetime = Int64(lifetimes.authorizationCode)
         result.sessionIdleLimit = Int64(lifetimes.session)
+        result.foreignTokenLife = tokenIssuer.map { issuer in
+            let mapping = issuer.mapping(bases: [])
+            return mapping.longestLife + mapping.skew
+        }
         result.isDemonstration = isDemo
         result.defaultStyleURL = issuer.text + StyleDocument.path
         if isDemo { result.shortestPassword = DemoIdentities.password.utf8.count }

@@ -22,7 +22,7 @@ public struct StoreContract: Sendable, CustomTestStringConvertible {
 
     /// Every check.
     public static let checks: [StoreContract] =
-        registry + sessions + launches + codes + refreshTokens + revocations + operation
+        registry + sessions + launches + codes + refreshTokens + revocations + operation + endings
 }
 
 /// Values for the checks.
