@@ -170,8 +170,8 @@ import Testing
     }
 
     @Test func `an auditor can look but not end a grant`() async throws {
-        let answer = try await Browser().post(
-            server.admin + "/admin/v1/grants/any/revoke", [], headers: basic("auditor-a"))
+        let answer = try await Browser().send(
+            .POST, server.admin + "/admin/v1/grants/any/revoke", headers: basic("auditor-a"))
 
         #expect(answer.status == 403)
     }
