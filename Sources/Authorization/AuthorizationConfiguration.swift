@@ -22,6 +22,9 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var isDemonstration = false
     /// Whether people may sign in with a name and a password of this server, on its public pages.
     public var takesPasswords = true
+    /// The longest that a token of somebody else's issuer may live, in seconds, with what clocks may differ; nil where
+    /// tokens are our own.
+    public var foreignTokenLife: Int64?
     /// A signed-in session's absolute life.
     public var sessionLifetime: Int64 = 12 * 3600
     /// A session that is not used for this long is over.

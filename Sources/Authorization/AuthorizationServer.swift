@@ -42,12 +42,14 @@ public struct AuthorizationServer: Sendable {
     ) async throws -> AuthorizationServer {
         let audit = AuditTrail(outbox: stores.outbox, record: record)
         let keys = try await ServerKeys.load(from: stores.keys, sealer: sealer, clock: clock, random: random)
-        let state = RevocationState()
+        let state = RevocationState(foreignLife: configuration.foreignTokenLife)
         try await audit.flush()
         let access = AccessRevoker(stores: stores, state: state, audit: audit, clock: clock, random: random)
         try await access.catchUp()
+        var current = stores
+        current.clients = DatedClientStore(stored: stores.clients, clock: clock)
         let parts = ServerParts(
-            configuration: configuration, stores: stores, directory: directory, clock: clock, random: random,
+            configuration: configuration, stores: current, directory: directory, clock: clock, random: random,
             hasher: try PasswordHasher(parameters: passwordCost, random: random.bytes), audit: audit, access: access,
             keys: keys,
             references: ReferenceTokens(
@@ -57,12 +59,12 @@ public struct AuthorizationServer: Sendable {
             federation: federation)
         try await SecondFactorDesk(parts: parts).resealOld()
         return AuthorizationServer(
-            parts: parts, state: state, publishedKeys: publishedKeys, certificates: certificates)
+            parts: parts, registered: stores, state: state, publishedKeys: publishedKeys, certificates: certificates)
     }
 
     private init(
-        parts: ServerParts, state: RevocationState, publishedKeys: PublishedClientKeys?,
-        certificates: CertificateValidator?
+        parts: ServerParts, registered: AuthorizationStores, state: RevocationState,
+        publishedKeys: PublishedClientKeys?, certificates: CertificateValidator?
     ) {
         let interaction = InteractionEndpoint(parts: parts)
         let authenticator = ClientAuthenticator(
@@ -90,7 +92,7 @@ public struct AuthorizationServer: Sendable {
             stores: parts.stores, hasher: parts.hasher, audit: parts.audit, access: parts.access, clock: parts.clock,
             random: parts.random, shortestPassword: parts.configuration.shortestPassword)
         clients = ClientRegistry(
-            stores: parts.stores, audit: parts.audit, clock: parts.clock, random: parts.random)
+            stores: registered, audit: parts.audit, clock: parts.clock, random: parts.random)
         keys = parts.keys
         refusals = parts.budget.refusals
         keyKeeper = KeyKeeper(

@@ -44,7 +44,8 @@ final class StepBudget: Sendable {
 
     /// Whether a source may begin a launch.
     func mayBegin(from address: String, at now: Int64) -> Bool {
-        state.withLock { state in
+        let address = SourceNetwork.key(of: address)
+        return state.withLock { state in
             let limit = limits.launches
             if state.sources[address] == nil, state.sources.count >= Self.capacity {
                 // A bucket that has had time to fill is as good as a new one.

@@ -19,6 +19,7 @@ struct Chaperone: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, ConfigCommand.self, MigrateCommand.self, SandboxCommand.self, UserCommand.self,
             ClientCommand.self, GrantCommand.self, AuditCommand.self, KeyCommand.self, RevokeCommand.self,
+            ReinstateCommand.self,
             ExplainCommand.self, MirrorCommand.self,
         ])
 

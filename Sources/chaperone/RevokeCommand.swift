@@ -9,7 +9,8 @@ struct RevokeCommand: AsyncParsableCommand {
         discussion: """
             Example: chaperone revoke client demo-patient-app
 
-            A client is suspended and a person's account disabled, with every grant and session.
+            A client is suspended and a person's account disabled, with every grant and session. With
+            `authorization-server: none` any client and any `sub` is refused until it is let in again by `reinstate`.
             """)
 
     /// What is ended.
@@ -23,7 +24,7 @@ struct RevokeCommand: AsyncParsableCommand {
     @Argument(help: "grant, client, user or token.")
     var kind: Kind
 
-    @Argument(help: "The grant's or client's id, the account's name, or the token's jti.")
+    @Argument(help: "The grant's or client's id, the account's name (or `sub`), or the token's jti.")
     var id: String
 
     func run() async throws {

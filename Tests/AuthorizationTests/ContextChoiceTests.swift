@@ -45,10 +45,12 @@ import Testing
         #expect(page.patients.map(\.label) == ["Anna Alder"])
         #expect(page.next == "2")
         let more = await harness.server.interaction.show(
-            transaction: page.transaction, search: PatientSearch(page: "2"), session: opened.session)
+            transaction: page.transaction, search: PatientSearch(page: "2"), session: opened.session,
+            from: harness.source)
         #expect(more.patientChoice?.patients.map(\.label) == ["Carl Cedar"])
         let found = await harness.server.interaction.show(
-            transaction: page.transaction, search: PatientSearch(text: "ben"), session: opened.session)
+            transaction: page.transaction, search: PatientSearch(text: "ben"), session: opened.session,
+            from: harness.source)
         #expect(found.patientChoice?.patients.isEmpty == true)
         #expect(try await choose(harness, opened, "patient-c").consent?.patient?.label == "Carl Cedar")
     }

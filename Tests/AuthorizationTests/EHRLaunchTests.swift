@@ -188,7 +188,8 @@ import Testing
         let made = try await EHR.launch(harness)
         let begun = try await harness.begin(EHR.request(made))
         let login = try #require(begun.login)
-        let again = await harness.server.interaction.show(transaction: login.transaction, session: begun.newCookie)
+        let again = await harness.server.interaction.show(
+            transaction: login.transaction, session: begun.newCookie, from: harness.source)
         #expect(again.login != nil)
     }
 

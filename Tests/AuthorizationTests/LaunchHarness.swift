@@ -28,7 +28,7 @@ final class LaunchHarness: Sendable {
         seed: UInt64 = 7, isFresh: Bool = true, directory: DirectoryDouble? = nil, lookup: ContextLookup? = nil,
         fetch: (any OutboundFetching)? = nil, certificates: CertificateValidator? = nil,
         readsCertificates: Bool = false, demandsProofNonces: Bool = false,
-        federation: Federation = .none, takesPasswords: Bool = true,
+        federation: Federation = .none, takesPasswords: Bool = true, foreignTokenLife: Int64? = nil,
         configure: (inout AuthorizationConfiguration) -> Void = { _ in }, sealer: Sealer? = nil
     ) async throws {
         self.clock = clock
@@ -39,6 +39,7 @@ final class LaunchHarness: Sendable {
         var configuration = AuthorizationConfiguration(
             issuer: Self.issuer, fhirBases: [Self.fhirBase, "https://as.example/other"])
         configuration.shortestPassword = 4
+        configuration.foreignTokenLife = foreignTokenLife
         configuration.defaultStyleURL = "https://as.example/smart-style/1.json"
         configuration.takesPasswords = takesPasswords
         configuration.demandsProofNonces = demandsProofNonces

@@ -338,7 +338,8 @@ import Testing
             session: asAnna.newCookie, from: harness.source)
         let session = try #require(asParent.newCookie)
         #expect(asParent.patientChoice != nil)
-        let shown = await harness.server.interaction.show(transaction: page.transaction, session: session)
+        let shown = await harness.server.interaction.show(
+            transaction: page.transaction, session: session, from: harness.source)
         #expect(shown.shownError != nil)
         #expect(try await harness.decide(page, session: session).shownError != nil)
     }

@@ -49,6 +49,19 @@ import Testing
         #expect(answer.status == 401)
     }
 
+    @Test(
+        .verifies("house@admin-no-forms"),
+        arguments: [
+            ("origin", "null", 403), ("content-type", "text/plain", 415), ("content-type", "application/jsonx", 415),
+            ("content-type", "application/x-www-form-urlencoded", 415), ("content-type", "multipart/form-data", 415),
+            ("content-type", "application/json; charset=utf-8", 404), ("accept", "*/*", 404),
+        ])
+    func `what a browser's form can send is refused`(_ name: String, _ value: String, _ status: Int) async throws {
+        let path = server.admin + "/admin/v1/grants/none/revoke"
+        let answer = try await Browser().send(.POST, path, headers: try local() + [(name, value)])
+        #expect(answer.status == status, "\(answer.text)")
+    }
+
     @Test func `a wrong password is refused`() async throws {
         let answer = try await Browser().get(server.admin + "/admin/v1/grants", headers: basic("admin-a", "wrong"))
 
@@ -180,8 +193,8 @@ import Testing
     }
 
     @Test func `an auditor can look but not end a grant`() async throws {
-        let answer = try await Browser().post(
-            server.admin + "/admin/v1/grants/any/revoke", [], headers: basic("auditor-a"))
+        let answer = try await Browser().send(
+            .POST, server.admin + "/admin/v1/grants/any/revoke", headers: basic("auditor-a"))
 
         #expect(answer.status == 403)
     }

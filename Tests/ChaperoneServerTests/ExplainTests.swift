@@ -157,6 +157,55 @@ import Testing
 
     private static let sharedKey = "0123456789abcdef0123456789abcdef"
 
+    @Test(.verifies("house@foreign-revocation-holds"), arguments: [("client", "their-app"), ("user", "m")])
+    func `whom somebody else's issuer lets in and we do not stays out until let in again`(
+        _ kind: String, _ id: String
+    ) async throws {
+        try await with { site in
+            func token(issuedIn seconds: Int64?) throws -> String {
+                let now = Clock.system.now()
+                let times: [JSONMemberValue] = seconds.map { [JSONMemberValue("iat", .int(now + $0))] } ?? []
+                return try JWS.sign(
+                    .object(
+                        times + [
+                            JSONMemberValue("iss", "https://idp.example"),
+                            JSONMemberValue("aud", .string(site.audience)),
+                            JSONMemberValue("sub", "m"), JSONMemberValue("azp", "their-app"),
+                            JSONMemberValue("scope", "patient/Patient.rs"), JSONMemberValue("patient", "patient-a"),
+                            JSONMemberValue("exp", .int(now + 120)),
+                        ]), type: "JWT", with: site.key)
+            }
+            func status(_ token: String) async throws -> Int {
+                try await Browser().get(
+                    site.origin + "/fhir/Patient/patient-a", headers: [("authorization", "Bearer \(token)")]
+                ).status
+            }
+            func call(_ path: String, _ body: String) async throws -> Int {
+                let credential = try #require(try LocalCredential(stateDirectory: site.folder))
+                return try await Browser().send(
+                    .POST, site.admin + "/admin/v1/" + path,
+                    headers: [
+                        ("authorization", "Bearer \(credential.token)"), ("content-type", "application/json"),
+                    ], body: body
+                ).status
+            }
+            let (before, undated) = (try token(issuedIn: 0), try token(issuedIn: nil))
+            #expect(try await status(before) == 200)
+            #expect(try await status(undated) == 200)
+            let body = #"{"kind":"\#(kind)","id":"\#(id)"}"#
+            #expect(try await call("reinstatements", body) == 409)
+            #expect(try await call("revocations", body) == 200)
+            #expect(try await call("revocations", body) == 409)
+            // Also what its issuer makes from now on.
+            let after = try token(issuedIn: 25)
+            for token in [before, undated, after] { #expect(try await status(token) == 401) }
+            #expect(try await call("reinstatements", #"{"kind":"token","id":"x"}"#) == 400)
+            #expect(try await call("reinstatements", body) == 200)
+            #expect(try await status(after) == 200)
+            for token in [before, undated] { #expect(try await status(token) == 401) }
+        }
+    }
+
     @Test(.verifies("house@enforcer-alone"))
     func `a foreign token is enforced, and nobody is authorized here`() async throws {
         try await with { site in

@@ -105,3 +105,12 @@ public enum Scope: Hashable, Sendable {
         (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
     }
 }
+
+extension Scope {
+    /// Whether it reaches kinds of record that nobody has thought of, by what it means and however it is written:
+    /// `system/*`, or a wildcard that writes (decision 22).
+    public var isRiskyWildcard: Bool {
+        guard let scope = resourceScope, scope.target == .all else { return false }
+        return scope.level == .system || !scope.permissions.isDisjoint(with: [.create, .update, .delete])
+    }
+}

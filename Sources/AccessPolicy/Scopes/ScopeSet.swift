@@ -34,6 +34,18 @@ public struct ScopeSet: Hashable, Sendable {
     /// The value of a `scope` parameter that says this set.
     public var text: String { scopes.map(\.text).joined(separator: " ") }
 
+    /// Whether its text would be read: a set that was made by multiplying others may be longer than any that was sent.
+    public var isWithinLimits: Bool {
+        guard scopes.count <= Limits.maximumCount else { return false }
+        var bytes = max(scopes.count - 1, 0)
+        for scope in scopes {
+            let length = scope.text.utf8.count
+            bytes += length
+            guard length <= Limits.maximumScopeBytes, bytes <= Limits.maximumBytes else { return false }
+        }
+        return true
+    }
+
     /// Whether nothing is in it.
     public var isEmpty: Bool { scopes.isEmpty }
 

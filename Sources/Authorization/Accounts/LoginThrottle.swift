@@ -13,18 +13,24 @@ public struct ThrottleKey: Hashable, Sendable {
     /// Attempts on one account name from one network address, whether or not there is such an account, so that its
     /// existence does not show. Together with the address, so that nobody can lock somebody else out from afar.
     public static func account(_ username: String, from address: String) -> ThrottleKey {
-        .init("account-source", "\(address)\n\(username)")
+        .init("account-source", "\(SourceNetwork.key(of: address))\n\(username)")
     }
     /// Attempts on one account name from anywhere.
     public static func account(_ username: String) -> ThrottleKey { .init("account", username) }
     /// Attempts to sign in from one network address.
-    public static func loginSource(_ address: String) -> ThrottleKey { .init("login-source", address) }
+    public static func loginSource(_ address: String) -> ThrottleKey {
+        .init("login-source", SourceNetwork.key(of: address))
+    }
     /// Second factors shown for one account, whose password is known already.
     static func secondFactor(_ subject: SubjectID) -> ThrottleKey { .init("second-factor", subject.text) }
     /// Client secrets presented from one network address.
-    public static func secretSource(_ address: String) -> ThrottleKey { .init("secret-source", address) }
+    public static func secretSource(_ address: String) -> ThrottleKey {
+        .init("secret-source", SourceNetwork.key(of: address))
+    }
     /// Unknown codes and tokens presented from one network address.
-    public static func guessSource(_ address: String) -> ThrottleKey { .init("guess-source", address) }
+    public static func guessSource(_ address: String) -> ThrottleKey {
+        .init("guess-source", SourceNetwork.key(of: address))
+    }
 }
 
 /// How many attempts are let through before one has to wait, and for how long.

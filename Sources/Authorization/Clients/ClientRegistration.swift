@@ -68,6 +68,9 @@ public struct ClientRegistration: Hashable, Sendable {
     public var usesReferenceTokens: Bool
     /// The version of this registration; every change raises it by one.
     public var revision: Int
+    /// When the exception ends by which `approvedScopes` may hold `system/*` or a wildcard that writes, in Unix seconds
+    /// (decision 22); nil where there is none.
+    public var wildcardsUntil: Int64?
 
     public init(
         id: ClientID, metadata: ClientMetadata, status: ClientStatus = .pending, isTrusted: Bool = false,
@@ -87,6 +90,14 @@ public struct ClientRegistration: Hashable, Sendable {
         self.lifetimes = lifetimes
         self.usesReferenceTokens = usesReferenceTokens
         self.revision = revision
+    }
+
+    /// The registration as it counts at a moment: without the wildcards whose exception is over.
+    public func asOf(_ now: Int64) -> ClientRegistration {
+        guard let wildcardsUntil, now >= wildcardsUntil else { return self }
+        var result = self
+        result.approvedScopes = ScopeSet(approvedScopes.scopes.filter { !$0.isRiskyWildcard })
+        return result
     }
 
     /// The name shown to people.

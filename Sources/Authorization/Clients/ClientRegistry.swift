@@ -4,6 +4,7 @@ internal import OAuthCore
 
 /// Adds and changes registered clients. Cutting one off is `AccessRevoker`'s business.
 public struct ClientRegistry: Sendable {
+    /// The clients as they were registered, whatever counts of them at the moment.
     let stores: AuthorizationStores
     let audit: AuditTrail
     let clock: Clock

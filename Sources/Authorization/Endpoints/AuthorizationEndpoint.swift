@@ -28,6 +28,10 @@ public struct AuthorizationEndpoint: Sendable {
             do throws(AuthorizationFailure) {
                 let request = try AuthorizationRequest(
                     parsing: form, client: client.id, redirect: redirect, rules: rules(for: client))
+                // Before anything that costs more than reading: what a request asks for is multiplied by the ceiling.
+                guard parts.budget.mayBegin(from: maker.source.address, at: parts.clock.now()) else {
+                    throw request.failure(InteractionEndpoint.tooMany)
+                }
                 let launch = try await ehrLaunch(of: request, from: client)
                 let accepted = try accept(request, from: client, launch: launch)
                 return try await start(accepted, request, for: client, launch: launch, cookie, maker)
@@ -143,9 +147,6 @@ public struct AuthorizationEndpoint: Sendable {
         launch: EHRLaunch?, _ cookie: Secret?, _ maker: RecordMaker
     ) async throws(AuthorizationFailure) -> InteractionAnswer {
         do {
-            guard parts.budget.mayBegin(from: maker.source.address, at: parts.clock.now()) else {
-                throw InteractionEndpoint.tooMany
-            }
             let visit = try await interaction.visit(cookie)
             let isSilent = request.prompts.contains(.none)
             if isSilent {

@@ -16,7 +16,8 @@ extension InteractionEndpoint {
         member.fhirUser.map { user in
             ContextLookup.Reader(
                 subject: member.subject, fhirUser: user, launch: step.transaction.id.hash.text,
-                clientID: step.client.id, program: step.client.program, fhirBase: step.transaction.request.fhirBase)
+                clientID: step.client.id, program: step.client.program, fhirBase: step.transaction.request.fhirBase,
+                sourceAddress: step.maker.source.address)
         }
     }
 

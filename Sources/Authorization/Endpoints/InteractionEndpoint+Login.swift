@@ -51,8 +51,9 @@ extension InteractionEndpoint {
     ) async -> SignInAnswer {
         let maker = parts.records(for: source)
         do {
-            let visit = try await visit(cookie)
-            switch try await authenticate(username, password, replacing: visit.session.id, maker) {
+            // No session is made for who may turn out to be nobody: without one the login itself makes it.
+            let old = try await liveSession(cookie)?.id
+            switch try await authenticate(username, password, replacing: old, maker) {
             case .failure(let problem): return .refused(problem)
             case .success(let entry):
                 guard let pending = entry.session.pending else { return .signedIn(entry.account, entry.instruction) }
@@ -152,7 +153,7 @@ extension InteractionEndpoint {
 
     /// Counts the attempt, does the same work for known and unknown names, and on success makes the new session.
     private func authenticate(
-        _ username: String, _ password: Secret, replacing old: SessionID, _ maker: RecordMaker
+        _ username: String, _ password: Secret, replacing old: SessionID?, _ maker: RecordMaker
     ) async throws -> Authentication {
         let now = parts.clock.now()
         let address = maker.source.address

@@ -26,18 +26,17 @@ extension InteractionEndpoint {
     /// Binds a memory to the registration and the place that the person saw; no scope looks like it.
     private static func marker(_ step: Step) -> String { "#\(step.client.revision) \(step.redirect.uri)" }
 
-    /// Keeps the ticks of a consent that was just given.
-    func remember(_ chosen: Set<String>, of offer: ConsentOffer, _ step: Step) async throws {
+    /// The ticks of a consent that is being given, as they are to be remembered; nil where nothing may be.
+    func memory(_ chosen: Set<String>, of offer: ConsentOffer, _ step: Step) -> RememberedConsent? {
         guard case .awaitingConsent(let member, let launch) = step.transaction.state, Self.isProven(step) else {
-            return
+            return nil
         }
         let now = parts.clock.now()
         let key = ConsentKey(
             subject: member.subject, clientID: step.client.id, patient: launch.patient,
             fhirBase: step.transaction.request.fhirBase)
-        try await parts.stores.consents.remember(
-            RememberedConsent(
-                key: key, offered: offer.everything.union([Self.marker(step)]), chosen: chosen, givenAt: now,
-                expiresAt: now + parts.configuration.consentMemory))
+        return RememberedConsent(
+            key: key, offered: offer.everything.union([Self.marker(step)]), chosen: chosen, givenAt: now,
+            expiresAt: now + parts.configuration.consentMemory)
     }
 }

@@ -8,12 +8,16 @@ public import OAuthCore
 public struct InteractionEndpoint: Sendable {
     let parts: ServerParts
 
-    /// Shows the page that is due, for a reload or a search on it.
+    /// Shows the page that is due, for a reload or a search on it. Nothing is decided by looking: a choice that was
+    /// remembered meanwhile, in another window, is shown on the page and not taken.
     public func show(
-        transaction handle: Secret, search: PatientSearch = PatientSearch(), session cookie: Secret?
+        transaction handle: Secret, search: PatientSearch = PatientSearch(), session cookie: Secret?,
+        from source: RequestSource
     ) async -> InteractionAnswer {
-        await guarded(RequestSource(address: "")) { maker in
+        await guarded(source) { maker in
             try await self.step(handle, cookie, maker) { step, visitor in
+                var step = step
+                step.isReload = true
                 let due = step.transaction.current(for: visitor, at: self.parts.clock.now())
                 return try await self.show(due, step, search: search, from: visitor)
             }
@@ -65,11 +69,9 @@ public struct InteractionEndpoint: Sendable {
                     return try await self.advance(step, by: .declined, from: visitor)
                 }
                 let chosen = offer.chosen(in: form)
-                let outcome = try await self.advance(step, by: .allowed(chosen), from: visitor)
-                if form["remember"] != nil, case .redirect = outcome {
-                    try await self.remember(chosen, of: offer, step)
-                }
-                return outcome
+                var answered = step
+                if form["remember"] != nil { answered.memory = self.memory(chosen, of: offer, step) }
+                return try await self.advance(answered, by: .allowed(chosen), from: visitor)
             }
         }
     }
@@ -219,7 +221,7 @@ public struct InteractionEndpoint: Sendable {
             }
             return .page(.chooseEncounter(page))
         case .consent(let offer, let member, let launch):
-            if let chosen = try await remembered(for: offer, member, launch, step) {
+            if !step.isReload, let chosen = try await remembered(for: offer, member, launch, step) {
                 var answered = step
                 answered.isRemembered = true
                 return try await advance(answered, by: .allowed(chosen), from: visitor)
@@ -248,7 +250,7 @@ public struct InteractionEndpoint: Sendable {
         let now = parts.clock.now()
         let request = step.transaction.request
         // The ceiling may have come down since the request.
-        let scopes = approval.scopes.intersection(step.client.approvedScopes)
+        let scopes = try ScopePolicy.readable(approval.scopes.intersection(step.client.approvedScopes))
         guard !scopes.isEmpty else { throw AuthorizationEndpoint.unknownPlace("nothing is approved any longer") }
         let grant = Grant(
             id: GrantID(parts.random.identifier()), clientID: step.client.id, subject: approval.member.subject,
@@ -263,7 +265,7 @@ public struct InteractionEndpoint: Sendable {
             session: step.transaction.session)
         guard
             try await parts.stores.codes.issue(
-                record, for: grant, closing: step.transaction,
+                record, for: grant, closing: step.transaction, remembering: step.memory,
                 record: step.maker.record(.consent, grant: grant, detail: step.isRemembered ? "remembered" : nil))
         else { throw Self.notYours }
         try await parts.audit.flush()
@@ -296,6 +298,10 @@ struct Step: Sendable {
     let maker: RecordMaker
     /// Whether the consent of this step is one that was remembered, and not given now.
     var isRemembered = false
+    /// The choice that is to be remembered with the code.
+    var memory: RememberedConsent?
+    /// Whether a page is only looked at.
+    var isReload = false
 
     func loginPage(problem: LoginProblem?) -> LoginPage {
         LoginPage(
@@ -304,7 +310,9 @@ struct Step: Sendable {
     }
 
     func with(_ transaction: AuthorizationTransaction) -> Step {
-        Step(handle: handle, transaction: transaction, client: client, redirect: redirect, maker: maker)
+        var step = Step(handle: handle, transaction: transaction, client: client, redirect: redirect, maker: maker)
+        step.isReload = isReload
+        return step
     }
 }
 

@@ -87,9 +87,11 @@ public struct LaunchEndpoint: Sendable {
             guard member.selection.allows(patient) else {
                 return try await forbid("the user may not open the patient's record", request, caller, maker)
             }
+            // The EHR looks, on behalf of its user; the app that it will open has done nothing yet.
             let reader = ContextLookup.Reader(
                 subject: subject, fhirUser: member.fhirUser, launch: caller.access.tokenID.text,
-                clientID: client.id, program: client.program, fhirBase: base)
+                clientID: caller.access.clientID, program: caller.access.program, fhirBase: base,
+                sourceAddress: maker.source.address)
             guard try await isThere(patient, reader) else {
                 return try await forbid("the patient is not there for the user", request, caller, maker)
             }

@@ -42,13 +42,13 @@ public struct PushedRequestEndpoint: Sendable {
             guard text.utf8.count <= Self.longestRequest else {
                 throw OAuthError(.invalidRequest, "the request is too long to be pushed")
             }
-            try authorization.check(try FormParameters(parsing: text.utf8, repetition: .noted), from: client)
             let now = parts.clock.now()
-            // Each is a row, as a launch that is begun is one.
+            // Each is a row, as a launch that is begun is one; and its check costs as much.
             guard parts.budget.mayBegin(from: source.address, at: now) else {
                 parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
                 return .tooManyRequests(retryAfter: 1)
             }
+            try authorization.check(try FormParameters(parsing: text.utf8, repetition: .noted), from: client)
             let handle = parts.random.secret()
             try await parts.stores.pushedRequests.insert(
                 PushedRequest(

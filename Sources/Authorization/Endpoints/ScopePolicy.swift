@@ -20,7 +20,7 @@ enum ScopePolicy {
         guard !result.resourceScopes.isEmpty || result.contains(.openid) else {
             throw OAuthError(.invalidScope, "none of the requested scopes can be granted to this application")
         }
-        return result
+        return try readable(result)
     }
 
     /// A wildcard of the ceiling as the list of types that a patient's record has (decision 22): a person is never asked
@@ -66,7 +66,7 @@ enum ScopePolicy {
         guard granted.covers(known) || isWildcardSplit(known, granted) else {
             throw OAuthError(.invalidScope, "the scope exceeds what the client is approved for")
         }
-        return granted
+        return try readable(granted)
     }
 
     /// What a refresh gives: nothing outside the grant, nothing that the client has lost since, in the grant's dialect.
@@ -83,6 +83,15 @@ enum ScopePolicy {
 
     private static func worthwhile(_ scopes: ScopeSet) throws(OAuthError) -> ScopeSet {
         guard !scopes.isEmpty else { throw OAuthError(.invalidScope, "none of the scopes is approved any longer") }
+        return try readable(scopes)
+    }
+
+    /// INVARIANT: no set leaves here that could not be read back. A wildcard that is answered with a list repeats its
+    /// limit in each scope of the list, so that a short request can become a set longer than any request.
+    static func readable(_ scopes: ScopeSet) throws(OAuthError) -> ScopeSet {
+        guard scopes.isWithinLimits else {
+            throw OAuthError(.invalidScope, "the scope is too large when written out by type")
+        }
         return scopes
     }
 

@@ -24,6 +24,11 @@ public struct Grant: Hashable, Sendable {
     public let expiresAt: Int64?
     /// When and why it was revoked; nil while it holds.
     public var revocation: GrantRevocation?
+    /// Whether all of what was stored could be read. What could not be gives nothing, and can still be ended.
+    public var isReadable = true
+
+    /// How long a person's grant that has ended is kept, in seconds; the audit log tells of it for longer.
+    public static let retention: Int64 = 90 * 86_400
 
     public init(
         id: GrantID, clientID: ClientID, subject: SubjectID?, scopes: ScopeSet, launch: LaunchContext,
@@ -48,7 +53,7 @@ public struct Grant: Hashable, Sendable {
 
     /// Whether tokens may be made from the grant at `now`.
     public func isAlive(at now: Int64) -> Bool {
-        revocation == nil && expiresAt.map { now < $0 } ?? true
+        isReadable && revocation == nil && expiresAt.map { now < $0 } ?? true
     }
 }
 

@@ -13,14 +13,18 @@ public struct ContextLookup: Sendable {
         public let fhirUser: InstanceKey
         /// Names the launch in the records of the look-ups.
         public let launch: String
+        /// For whom: the app that is opened, or the EHR that makes a launch.
         public let clientID: ClientID
         public let program: APIProgram
         public let fhirBase: String
+        /// Where the request came from that needs the look.
+        public let sourceAddress: String
 
         public init(
             subject: SubjectID, fhirUser: InstanceKey, launch: String, clientID: ClientID, program: APIProgram,
-            fhirBase: String
+            fhirBase: String, sourceAddress: String
         ) {
+            self.sourceAddress = sourceAddress
             self.subject = subject
             self.fhirUser = fhirUser
             self.launch = launch

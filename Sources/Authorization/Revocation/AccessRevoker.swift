@@ -57,6 +57,39 @@ public struct AccessRevoker: Sendable {
             try await stores.revocations.revoke(target, because: reason, at: clock.now(), record: record))
     }
 
+    /// Whether clients and people that are cut off are held until they are let in again, known here or not: where tokens
+    /// are somebody else's.
+    public var keepsHolds: Bool { state.keepsHolds }
+
+    /// Holds a client or a person as refused; false when they were held already.
+    public func hold(
+        _ target: RevocationTarget, because reason: RevocationReason, by actor: String, from source: RequestSource
+    ) async throws -> Bool {
+        let record = holdRecord(target, by: actor, detail: "held: \(reason.rawValue)", source)
+        let entry = try await stores.revocations.hold(target, because: reason, at: clock.now(), record: record)
+        return try await settle(entry.map { RevocationOutcome(entries: [$0]) }) != nil
+    }
+
+    /// Lets a held client or person in again; false when they were not held. What was issued before they were cut off
+    /// stays ended.
+    public func release(_ target: RevocationTarget, by actor: String, from source: RequestSource) async throws -> Bool {
+        let record = holdRecord(target, by: actor, detail: "let in again", source)
+        let isReleased = try await stores.revocations.release(target, at: clock.now(), record: record)
+        _ = try await settle(nil)
+        return isReleased
+    }
+
+    private func holdRecord(
+        _ target: RevocationTarget, by actor: String, detail: String, _ source: RequestSource
+    ) -> AuthorizationRecord {
+        let maker = RecordMaker(clock: clock, random: random, source: source)
+        switch target {
+        case .client(let id): return maker.record(.revoke, client: id, by: actor, detail: detail)
+        case .user(let id): return maker.record(.revoke, subject: id, by: actor, detail: detail)
+        case .grant, .token: return maker.record(.revoke, by: actor, detail: detail)
+        }
+    }
+
     /// Also when nothing was done: what ended the access before may not have reached this process's memory yet.
     private func settle(_ outcome: RevocationOutcome?) async throws -> RevocationOutcome? {
         try await catchUp()
@@ -69,6 +102,7 @@ public struct AccessRevoker: Sendable {
     /// INVARIANT: memory is filled from the store in the order of the sequence and in no other way, so that its latest
     /// number means that all before it are there too.
     func catchUp() async throws {
+        if keepsHolds { state.apply(try await stores.revocations.holds()) }
         state.apply(try await stores.revocations.revocations(after: state.sequence), at: clock.now())
     }
 }

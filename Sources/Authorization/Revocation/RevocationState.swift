@@ -6,6 +6,9 @@ internal import Synchronization
 ///
 /// In this process a revocation holds from the moment in which `AccessRevoker.revoke` returns. Entries are forgotten
 /// when no token that they concern can be alive any longer.
+///
+/// Where tokens are somebody else's, a cut-off by time is not enough: their issuer goes on making new ones. There clients
+/// and people are held as refused until they are let in again, and entries matter for as long as such tokens may live.
 public final class RevocationState: Sendable {
     private struct State {
         var sequence: Int64 = 0
@@ -13,14 +16,22 @@ public final class RevocationState: Sendable {
         var tokens: [TokenID: Int64] = [:]
         var clients: [ClientID: Int64] = [:]
         var users: [SubjectID: Int64] = [:]
+        var holds = AccessHolds(version: 0, targets: [])
     }
 
     private let state = Mutex(State())
 
     /// How long an entry matters: the longest life of an access token, and a minute for clocks.
-    static let memory = ClientLifetimes.longestAccessToken + 60
+    let memory: Int64
+    /// Whether clients and people are held until they are let in again.
+    public let keepsHolds: Bool
 
-    public init() {}
+    /// - Parameter foreignLife: the longest that a token of somebody else's issuer may live, in seconds, with what clocks
+    ///   may differ; nil where tokens are our own.
+    public init(foreignLife: Int64? = nil) {
+        keepsHolds = foreignLife != nil
+        memory = foreignLife ?? ClientLifetimes.longestAccessToken + 60
+    }
 
     /// The number of the latest revocation that was taken in.
     public var sequence: Int64 { state.withLock { $0.sequence } }
@@ -38,7 +49,9 @@ public final class RevocationState: Sendable {
             {
                 return true
             }
-            return false
+            guard !state.holds.targets.isEmpty else { return false }
+            return state.holds.targets.contains(.client(access.clientID))
+                || access.subject.map { state.holds.targets.contains(.user($0)) } ?? false
         }
     }
 
@@ -47,7 +60,7 @@ public final class RevocationState: Sendable {
         state.withLock { state in
             for entry in entries {
                 state.sequence = max(state.sequence, entry.sequence)
-                guard now - entry.at <= Self.memory else { continue }
+                guard now - entry.at <= memory else { continue }
                 switch entry.target {
                 case .grant(let id): state.grants[id] = entry.at
                 case .token(let id): state.tokens[id] = entry.at
@@ -58,13 +71,20 @@ public final class RevocationState: Sendable {
         }
     }
 
+    /// Takes in who is held; an older reading changes nothing.
+    func apply(_ holds: AccessHolds) {
+        state.withLock { state in
+            if holds.version >= state.holds.version { state.holds = holds }
+        }
+    }
+
     /// Forgets what concerns no living token.
     func forget(at now: Int64) {
         state.withLock { state in
-            state.grants = state.grants.filter { now - $0.value <= Self.memory }
-            state.tokens = state.tokens.filter { now - $0.value <= Self.memory }
-            state.clients = state.clients.filter { now - $0.value <= Self.memory }
-            state.users = state.users.filter { now - $0.value <= Self.memory }
+            state.grants = state.grants.filter { now - $0.value <= memory }
+            state.tokens = state.tokens.filter { now - $0.value <= memory }
+            state.clients = state.clients.filter { now - $0.value <= memory }
+            state.users = state.users.filter { now - $0.value <= memory }
         }
     }
 }

@@ -1,6 +1,6 @@
 /// Every store that the authorization server needs, from one engine.
 public struct AuthorizationStores: Sendable {
-    public let clients: any ClientStore
+    public internal(set) var clients: any ClientStore
     public let users: any UserStore
     public let memberLinks: any MemberLinkStore
     public let throttle: any LoginThrottleStore
@@ -66,6 +66,7 @@ public struct AuthorizationStores: Sendable {
 /// Contract: never removes an unacknowledged outbox row, a living grant, or a remembered assertion before its time.
 public protocol ExpirySweep: Sendable {
     /// Removes expired sessions, launches of both kinds, codes, reference tokens, remembered assertions and throttle counts, grants of backend
-    /// services that ended a day ago, and revocations older than a week (grants remember their own). Answers how many rows went.
+    /// services that ended a day ago and of people that ended `Grant.retention` ago, and revocations older than a week (grants remember their own). Dates the end
+    /// of grants by which nothing can be had any more. Answers how many rows went.
     func sweep(at now: Int64) async throws -> Int
 }

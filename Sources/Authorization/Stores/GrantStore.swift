@@ -7,7 +7,8 @@ public import OAuthCore
 ///
 /// Contract: a grant is inserted only while its client is active and its person's account is enabled, judged inside the
 /// write, so that no grant can slip past a revocation that runs at the same moment. Grants of people are inserted by
-/// `CodeStore.issue`, together with their code.
+/// `CodeStore.issue`, together with their code. What could not be given back is not taken; a row that cannot be read
+/// nevertheless comes back as a grant that gives nothing and can be ended, and hides no other.
 public protocol GrantStore: Sendable {
     func grant(_ id: GrantID) async throws -> Grant?
     /// The grants that a filter lets through, newest first.
@@ -23,15 +24,42 @@ public struct GrantFilter: Hashable, Sendable {
     public var patient: ResourceID?
     /// Only grants that were not revoked. One that ended by itself is still listed.
     public var onlyActive: Bool
+    /// Only grants that can still give something at this time: not revoked and not over, and with a person still there
+    /// or a refresh token still in use where that is what the grant lives by.
+    public var livingAt: Int64?
+    /// Only grants that come after this one in the list.
+    public var after: GrantPlace?
 
     public init(
-        subject: SubjectID? = nil, clientID: ClientID? = nil, patient: ResourceID? = nil, onlyActive: Bool = false
+        subject: SubjectID? = nil, clientID: ClientID? = nil, patient: ResourceID? = nil, onlyActive: Bool = false,
+        livingAt: Int64? = nil, after: GrantPlace? = nil
     ) {
+        self.livingAt = livingAt
+        self.after = after
         self.subject = subject
         self.clientID = clientID
         self.patient = patient
         self.onlyActive = onlyActive
     }
+}
+
+/// A grant's place in the list of all, newest first.
+public struct GrantPlace: Hashable, Sendable {
+    public let createdAt: Int64
+    public let id: GrantID
+
+    /// The place of a grant.
+    public init(of grant: Grant) { (createdAt, id) = (grant.createdAt, grant.id) }
+
+    /// Reads a place from its text; nil when it is none.
+    public init?(_ text: String) {
+        let parts = text.split(separator: ".", maxSplits: 1)
+        guard parts.count == 2, let time = Int64(parts[0]), parts[1].utf8.count <= 64 else { return nil }
+        (createdAt, id) = (time, GrantID(String(parts[1])))
+    }
+
+    /// The place as a text for an address.
+    public var text: String { "\(createdAt).\(id.text)" }
 }
 
 /// Keeps authorization codes by their hashes.
@@ -42,8 +70,10 @@ public protocol CodeStore: Sendable {
     func code(_ hash: SecretHash) async throws -> CodeRecord?
     /// Closes the transaction, adds the grant and adds its code, all or nothing. False when the transaction had moved
     /// on (its stored revision is not `closing.revision - 1`), the client is not active or the account is disabled.
+    /// A choice that is to be remembered is kept in the same step, so that it cannot outlive a revocation of the grant.
     func issue(
-        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, record: AuthorizationRecord
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
+        record: AuthorizationRecord
     ) async throws -> Bool
     /// Marks a fresh code used and opens the refresh family, if there is one, in one transaction. Looks at nothing but
     /// whether the code is fresh and unexpired and its grant alive: the caller has checked the rest.
@@ -52,6 +82,15 @@ public protocol CodeStore: Sendable {
     ) async throws -> Redemption
     /// Spoils a fresh code; false when it was not fresh.
     func burn(_ hash: SecretHash, at now: Int64, record: AuthorizationRecord) async throws -> Bool
+}
+
+extension CodeStore {
+    /// Issues a code, and remembers nothing.
+    public func issue(
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, record: AuthorizationRecord
+    ) async throws -> Bool {
+        try await issue(code, for: grant, closing: closing, remembering: nil, record: record)
+    }
 }
 
 /// Who won the redemption of a code.

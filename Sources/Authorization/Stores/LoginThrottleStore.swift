@@ -5,6 +5,7 @@
 public protocol LoginThrottleStore: Sendable {
     /// Counts one attempt under each of the keys, unless one of them is closed; then nothing is counted.
     func admit(_ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64) async throws -> ThrottleVerdict
-    /// Takes attempts back: the whole counts of some keys, and one attempt of each of others.
+    /// Takes attempts back: the whole counts of some keys, and one attempt of each of others. A count that has come
+    /// back to nothing is kept no longer.
     func giveBack(all cleared: [ThrottleKey], one forgiven: [ThrottleKey]) async throws
 }

@@ -14,6 +14,27 @@ public protocol RevocationStore: Sendable {
     ) async throws -> RevocationOutcome?
     /// The revocations of the last week with a greater number, in order.
     func revocations(after sequence: Int64) async throws -> [Revocation]
+    /// Holds a client or a person as refused until they are let in again, known here or not; the hold gets an entry in the
+    /// sequence like a revocation. Nil, and nothing changed, when they were held already or the target is neither.
+    func hold(
+        _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Revocation?
+    /// Lets a held client or person in again; false when they were not held.
+    func release(_ target: RevocationTarget, at now: Int64, record: AuthorizationRecord) async throws -> Bool
+    /// Who is held now.
+    func holds() async throws -> AccessHolds
+}
+
+/// Who is held as refused at a moment.
+public struct AccessHolds: Hashable, Sendable {
+    /// Grows with every change, so that of two readings the newer one is known.
+    public let version: Int64
+    public let targets: Set<RevocationTarget>
+
+    public init(version: Int64, targets: Set<RevocationTarget>) {
+        self.version = version
+        self.targets = targets
+    }
 }
 
 /// What can be revoked.
@@ -23,6 +44,14 @@ public enum RevocationTarget: Hashable, Sendable {
     case user(SubjectID)
     /// One access token, until it would have expired anyway.
     case token(TokenID)
+
+    /// Whether it is somebody, who can be held as refused.
+    public var canBeHeld: Bool {
+        switch self {
+        case .client, .user: true
+        case .grant, .token: false
+        }
+    }
 }
 
 /// One entry of the revocation sequence.

@@ -3,9 +3,9 @@ public import Audit
 
 /// Keeps the browser sessions.
 ///
-/// Contract: kept under the hash of the cookie value. A login makes a new session and removes the old one; of the launches
-/// that were begun in the old one those that nobody has entered yet follow into the new one and the others end, all in
-/// one transaction.
+/// Contract: kept under the hash of the cookie value. A login makes a new session and removes the old one, if there was
+/// one; of the launches that were begun in the old one those that nobody has entered yet follow into the new one and the
+/// others end, all in one transaction. A launch that cannot be read ends, too, and keeps nobody from signing in.
 public protocol SessionStore: Sendable {
     func session(_ id: SessionID) async throws -> BrowserSession?
     /// The sessions in which a person is signed in, the latest login first.
@@ -15,7 +15,7 @@ public protocol SessionStore: Sendable {
     /// Replaces `old` by `new` after a login, if the account is enabled, its password still the one that was verified
     /// and, where somebody is signed in by less, no second factor confirmed; judged inside the write.
     func replace(
-        _ old: SessionID, by new: BrowserSession, verified: PasswordHash, record: AuthorizationRecord
+        _ old: SessionID?, by new: BrowserSession, verified: PasswordHash, record: AuthorizationRecord
     ) async throws -> SessionReplacement
     /// Notes that the session was used; never moves the time back.
     func touch(_ id: SessionID, at now: Int64) async throws

@@ -36,11 +36,15 @@ struct AccountDesk: Sendable {
 
     // MARK: - apps
 
-    /// What the person has allowed and not ended, newest first.
-    func grants(of subject: SubjectID) async throws -> [Grant] {
-        let now = clock.now()
-        return try await stores.grants.grants(matching: GrantFilter(subject: subject, onlyActive: true), limit: 200)
-            .filter { $0.isAlive(at: now) }
+    /// How many apps a page shows.
+    static let appsPage = 50
+
+    /// A page of what the person has allowed and what is neither ended nor over, newest first, and what asks for the next.
+    func grants(of subject: SubjectID, after place: GrantPlace?) async throws -> (grants: [Grant], next: GrantPlace?) {
+        let filter = GrantFilter(subject: subject, livingAt: clock.now(), after: place)
+        let found = try await stores.grants.grants(matching: filter, limit: Self.appsPage + 1)
+        let grants = Array(found.prefix(Self.appsPage))
+        return (grants, found.count > grants.count ? grants.last.map { GrantPlace(of: $0) } : nil)
     }
 
     /// When something was last read under a grant, in milliseconds; nil for never.

@@ -20,6 +20,8 @@ struct AppsPageFacts: Page {
     let isApps = true
     let hasApps: Bool
     let apps: [App]
+    let older: String?
+    let isOlder: Bool
 
     struct App: Sendable {
         let grant: String
@@ -31,10 +33,12 @@ struct AppsPageFacts: Page {
         let scopes: [String]
     }
 
-    init(_ frame: AccountFrame, apps: [App]) {
+    init(_ frame: AccountFrame, apps: [App], older: String? = nil, isOlder: Bool = false) {
         (isDemo, lang, t, self.frame) = (frame.isDemo, frame.lang, frame.t, frame)
         hasApps = !apps.isEmpty
         self.apps = apps
+        self.older = older
+        self.isOlder = isOlder
     }
 }
 

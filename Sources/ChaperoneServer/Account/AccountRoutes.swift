@@ -29,7 +29,12 @@ struct AccountRoutes: Sendable {
     }
 
     func add(to router: Router<SideContext>) {
-        router.get("/account") { request, _ in try await show(request) { try await apps($0, notice: nil) } }
+        router.get("/account") { request, _ in
+            let form = try? FormParameters(parsing: request.uri.query ?? "", repetition: .noted)
+            return try await show(request) {
+                try await apps($0, notice: nil, after: form?["after"].flatMap { GrantPlace($0) })
+            }
+        }
         router.get("/account/activity") { request, context in
             try await show(request) { try await activity(request, context, $0) }
         }
@@ -163,11 +168,12 @@ struct AccountRoutes: Sendable {
 
     // MARK: - apps
 
-    private func apps(_ visitor: Visitor, notice: String?) async throws -> Response {
+    private func apps(_ visitor: Visitor, notice: String?, after place: GrantPlace? = nil) async throws -> Response {
         let frame = try await frame(visitor, notice: notice)
         let people = try await desk.people(of: visitor.account.subject)
         var apps: [AppsPageFacts.App] = []
-        for grant in try await desk.grants(of: visitor.account.subject) {
+        let page = try await desk.grants(of: visitor.account.subject, after: place)
+        for grant in page.grants {
             let client = try await desk.stores.clients.client(grant.clientID)
             let patient = grant.launch.patient.map { id in
                 people.first { $0.id == id }?.label ?? "Patient/\(id.text)"
@@ -181,7 +187,10 @@ struct AccountRoutes: Sendable {
                     duration: Self.duration(of: grant, frame.t),
                     scopes: ScopeSentences.sentences(for: scopes, language: visitor.language.sentences)))
         }
-        return try pages.page(AppsPageFacts(frame, apps: apps))
+        return try pages.page(
+            AppsPageFacts(
+                frame, apps: apps, older: page.next.map { "/account?after=\(FormParameters.encode($0.text))" },
+                isOlder: place != nil))
     }
 
     private static func duration(of grant: Grant, _ t: [String: String]) -> String {

@@ -50,6 +50,7 @@ extension AdminAPI {
         row.set("program", grant.program.rawValue)
         row.set("scopes", grant.scopes.scopes.map(\.text))
         row.set("since", Timestamp.text(seconds: grant.createdAt))
+        if !grant.isReadable { row.set("unreadable", true) }
         row.set("until", grant.expiresAt.map { Timestamp.text(seconds: $0) })
         row.set("ended", grant.revocation.map { Timestamp.text(seconds: $0.at) })
         row.set("reason", grant.revocation?.reason.rawValue)

@@ -44,6 +44,7 @@ extension AdminAPI {
         guard let kind = request.body?["kind"]?.string, let id = request.body?["id"]?.string, !id.isEmpty else {
             throw Problem(400, "a revocation needs `kind` and `id`")
         }
+        if access.keepsHolds, ["client", "user"].contains(kind) { return try await hold(kind, id, request) }
         let (target, reason): (RevocationTarget, RevocationReason)
         switch kind {
         case "grant": (target, reason) = (.grant(GrantID(id)), .administrator)

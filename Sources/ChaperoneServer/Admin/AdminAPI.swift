@@ -43,6 +43,7 @@ public struct AdminAPI: Sendable {
             case (.post, "explain", 1): return try await explain(request)
             case (.post, "keys", 2) where request.path[1] == "rotate": return try await rotateKeys(request)
             case (.post, "revocations", 1): return try await revoke(request)
+            case (.post, "reinstatements", 1): return try await reinstate(request)
             default: throw Problem.notFound
             }
         } catch let problem as Problem {

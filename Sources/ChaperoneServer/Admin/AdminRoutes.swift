@@ -71,7 +71,8 @@ struct AdminRoutes: Sendable {
     ) async throws -> Response {
         do {
             // A browser page of another site must not drive this listener, whatever credentials the browser remembers.
-            guard !request.isFromAnotherSite else { throw Problem.forbidden }
+            // Nothing here has a reason to come from a page without an origin, such as a sandboxed frame.
+            guard !request.isFromAnotherSite, !request.hasOpaqueOrigin else { throw Problem.forbidden }
             return try await work(
                 try await authenticator.actor(
                     request.headers[.authorization], from: context.origin(of: request)))
@@ -116,10 +117,11 @@ struct AdminRoutes: Sendable {
         guard let bytes = try await request.wholeBody(upTo: Self.bodyLimit) else {
             throw Problem(413, "the body is too large")
         }
-        if bytes.isEmpty { return nil }
-        guard request.headers[.contentType]?.hasPrefix("application/json") == true else {
+        // Also without a body: what a browser's form sends names one of its own types.
+        guard request.hasJSONBody || (bytes.isEmpty && request.headers[.contentType] == nil) else {
             throw Problem(415, "the body must be application/json")
         }
+        if bytes.isEmpty { return nil }
         do { return try JSONValue(parsing: bytes) } catch {
             throw Problem(400, "the body is not JSON", detail: "at byte \(error.offset)")
         }

@@ -91,13 +91,7 @@ extension ConfiguredClient {
     /// The scopes of the ceiling that reach kinds of record that nobody has thought of: `system/*` and wildcard writes
     /// (decision 22). They are an exception with an end.
     var riskyWildcards: [String] {
-        scopes.split(separator: " ").map(String.init).filter { Self.isRiskyWildcard(Scope(parsing: $0)) }
-    }
-
-    /// Whether a scope reaches kinds of record that nobody has thought of, by what it means and however it is written.
-    static func isRiskyWildcard(_ scope: Scope) -> Bool {
-        guard let scope = scope.resourceScope, scope.target == .all else { return false }
-        return scope.level == .system || !scope.permissions.isDisjoint(with: [.create, .update, .delete])
+        scopes.split(separator: " ").map(String.init).filter { Scope(parsing: $0).isRiskyWildcard }
     }
 }
 

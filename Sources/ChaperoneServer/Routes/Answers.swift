@@ -58,6 +58,18 @@ extension Request {
         return essence == "application/x-www-form-urlencoded"
     }
 
+    /// Whether the body says that it is JSON.
+    var hasJSONBody: Bool {
+        guard let type = headers[.contentType]?.lowercased() else { return false }
+        return type.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" } == "application/json"
+    }
+
+    /// Whether a browser says that the page that sent this has no origin that it would name (Fetch §3.2).
+    var hasOpaqueOrigin: Bool {
+        guard let name = HTTPField.Name("Origin") else { return false }
+        return headers[values: name].contains("null")
+    }
+
     /// Whether a browser says that another site's page sent this: by `Sec-Fetch-Site`, or, where an older browser has
     /// none, by `Origin`.
     var isFromAnotherSite: Bool {

@@ -34,7 +34,7 @@ struct LaunchRoutes: Sendable {
             }
         }
         for path in ["/login", "/login/code", "/patient", "/encounter", "/consent"] {
-            router.get(RouterPath(path)) { request, _ in try await show(request) }
+            router.get(RouterPath(path)) { request, context in try await show(request, context) }
         }
         router.post("/login") { request, context in try await page(request) { try await login($0, request, context) } }
         router.post("/login/code") { request, context in
@@ -115,12 +115,12 @@ struct LaunchRoutes: Sendable {
         }
     }
 
-    private func show(_ request: Request) async throws -> Response {
+    private func show(_ request: Request, _ context: SideContext) async throws -> Response {
         try await query(of: request) { form in
             guard let handle = form["launch"] else { return try pages.notFound(request.language()) }
             let answer = await interaction.show(
                 transaction: Secret(handle), search: PatientSearch(text: form["q"] ?? "", page: form["page"]),
-                session: session(of: request))
+                session: session(of: request), from: context.origin(of: request))
             return request.remembering(try respond(answer, to: request, isForm: true))
         }
     }

@@ -44,22 +44,17 @@ struct ConfiguredIdentities {
             keys: keys.map { .value($0) } ?? client.keysURL.map { .location($0) }, isNative: client.isNative,
             links: links, certificateSubject: client.certificateSubject,
             bindsTokensToCertificate: client.bindsTokensToCertificate, isDemonstration: configuration.isDemo)
-        return ClientRegistration(
+        var registration = ClientRegistration(
             id: ClientID(client.id), metadata: metadata, status: .active, isTrusted: client.isTrusted,
             secrets: try configuration.secrets(of: client),
-            approvedScopes: try ceiling(of: client), profile: Self.profile(client),
+            approvedScopes: try ScopeSet(parsing: client.scopes), profile: Self.profile(client),
             program: client.program,
             lifetimes: ClientLifetimes(
                 accessToken: Int64(client.accessTokenSeconds ?? configuration.lifetimes.accessToken),
                 refreshIdle: Int64(configuration.lifetimes.refreshToken)),
             usesReferenceTokens: client.usesReferenceTokens)
-    }
-
-    /// The approved scopes, without the wildcards whose exception is over.
-    private func ceiling(of client: ConfiguredClient) throws -> ScopeSet {
-        let scopes = try ScopeSet(parsing: client.scopes)
-        guard let end = client.wildcardsUntil, clock.now() >= end else { return scopes }
-        return ScopeSet(scopes.scopes.filter { !ConfiguredClient.isRiskyWildcard($0) })
+        registration.wildcardsUntil = client.wildcardsUntil
+        return registration
     }
 
     private static func grantType(_ type: ConfiguredClient.GrantType) -> GrantType {

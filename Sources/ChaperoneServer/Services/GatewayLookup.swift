@@ -38,10 +38,11 @@ struct GatewayLookup: Sendable {
         let answer: (status: Int, body: [UInt8])
         if let page {
             guard FHIRPageName.isUsable(page) else { return ContextLookup.Patients(patients: [], next: nil) }
-            answer = try await reader.get("/_page/\(page)", as: access)
+            answer = try await reader.get("/_page/\(page)", as: access, from: person.sourceAddress)
         } else {
             let search = name.isEmpty ? "" : "&name=\(FormParameters.encode(FHIRSearchText.escaped(name)))"
-            answer = try await reader.get("/Patient", query: "_count=10&_sort=family\(search)", as: access)
+            answer = try await reader.get(
+                "/Patient", query: "_count=10&_sort=family\(search)", as: access, from: person.sourceAddress)
         }
         // An old page link, or a person whose panel names nobody.
         if answer.status == 404 || answer.status == 403 { return ContextLookup.Patients(patients: [], next: nil) }
@@ -62,7 +63,8 @@ struct GatewayLookup: Sendable {
         while start < panel.count {
             let ids = panel[start..<min(start + size, panel.count)].map(\.text).joined(separator: ",")
             start = min(start + size, panel.count)
-            let answer = try await reader.get("/Patient", query: "_id=\(ids)&_count=\(size)\(search)", as: access)
+            let answer = try await reader.get(
+                "/Patient", query: "_id=\(ids)&_count=\(size)\(search)", as: access, from: person.sourceAddress)
             guard ![403, 404].contains(answer.status) else { break }
             let found = Self.resources(in: try document(answer), "Patient").compactMap(Self.patient)
             if !found.isEmpty || name.isEmpty {
@@ -74,7 +76,7 @@ struct GatewayLookup: Sendable {
 
     private func patient(_ id: ResourceID, _ person: ContextLookup.Reader) async throws -> LinkedPatient? {
         let access = access(for: person, scopes: "user/Patient.rs", patient: nil)
-        let answer = try await reader.get("/Patient/\(id.text)", as: access)
+        let answer = try await reader.get("/Patient/\(id.text)", as: access, from: person.sourceAddress)
         guard ![403, 404, 410].contains(answer.status) else { return nil }
         return Self.patient(try document(answer))
     }
@@ -98,7 +100,8 @@ struct GatewayLookup: Sendable {
         of patient: ResourceID, _ person: ContextLookup.Reader
     ) async throws -> [ContextLookup.Encounter] {
         let access = access(for: person, scopes: "patient/Encounter.rs", patient: patient)
-        let answer = try await reader.get("/Encounter", query: "_count=20&_sort=-date", as: access)
+        let answer = try await reader.get(
+            "/Encounter", query: "_count=20&_sort=-date", as: access, from: person.sourceAddress)
         guard ![403, 404].contains(answer.status) else { return [] }
         return Self.resources(in: try document(answer), "Encounter").compactMap(Self.encounter)
     }
@@ -107,7 +110,7 @@ struct GatewayLookup: Sendable {
         _ id: ResourceID, of patient: ResourceID, _ person: ContextLookup.Reader
     ) async throws -> ContextLookup.Encounter? {
         let access = access(for: person, scopes: "patient/Encounter.rs", patient: patient)
-        let answer = try await reader.get("/Encounter/\(id.text)", as: access)
+        let answer = try await reader.get("/Encounter/\(id.text)", as: access, from: person.sourceAddress)
         guard ![403, 404, 410].contains(answer.status) else { return nil }
         return Self.encounter(try document(answer))
     }

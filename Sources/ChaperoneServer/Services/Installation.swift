@@ -198,6 +198,10 @@ extension Configuration {
         var result = AuthorizationConfiguration(issuer: issuer.text, fhirBases: [fhirBase])
         result.codeLifetime = Int64(lifetimes.authorizationCode)
         result.sessionIdleLimit = Int64(lifetimes.session)
+        result.foreignTokenLife = tokenIssuer.map { issuer in
+            let mapping = issuer.mapping(bases: [])
+            return mapping.longestLife + mapping.skew
+        }
         result.isDemonstration = isDemo
         result.takesPasswords = signIn.takesPasswords
         result.secondFactor = secondFactor.policy

@@ -8,12 +8,15 @@ extension InMemoryAuthorizationStore: GrantStore {
     public func grant(_ id: GrantID) async throws -> Grant? { state.withLock { $0.grants[id] } }
 
     public func grants(matching filter: GrantFilter, limit: Int) async throws -> [Grant] {
-        let all = state.withLock { Array($0.grants.values) }
+        let all = state.withLock { state in
+            state.grants.values.filter { grant in filter.livingAt.map { state.isLiving(grant, at: $0) } ?? true }
+        }
         let matching = all.filter { grant in
             (filter.subject == nil || grant.subject == filter.subject)
                 && (filter.clientID == nil || grant.clientID == filter.clientID)
                 && (filter.patient == nil || grant.launch.patient == filter.patient)
                 && (!filter.onlyActive || grant.revocation == nil)
+                && (filter.after.map { (grant.createdAt, grant.id.text) < ($0.createdAt, $0.id.text) } ?? true)
         }
         return Array(matching.sorted { ($0.createdAt, $0.id.text) > ($1.createdAt, $1.id.text) }.prefix(limit))
     }
@@ -32,12 +35,14 @@ extension InMemoryAuthorizationStore: CodeStore {
     public func code(_ hash: SecretHash) async throws -> CodeRecord? { state.withLock { $0.codes[hash] } }
 
     public func issue(
-        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, record: AuthorizationRecord
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
+        record: AuthorizationRecord
     ) async throws -> Bool {
         state.withLock { state in
             guard state.mayHold(grant), state.advance(closing) else { return false }
             state.grants[grant.id] = grant
             state.codes[code.hash] = code
+            if let remembering { state.consents[remembering.key] = remembering }
             state.outbox.append(record)
             return true
         }
@@ -150,6 +155,29 @@ extension InMemoryAuthorizationStore: RevocationStore {
     public func revocations(after sequence: Int64) async throws -> [Revocation] {
         state.withLock { $0.revocations.filter { $0.sequence > sequence } }
     }
+
+    public func hold(
+        _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Revocation? {
+        state.withLock { state in
+            guard target.canBeHeld, !state.holds.targets.contains(target) else { return nil }
+            state.holds = AccessHolds(version: state.holds.version + 1, targets: state.holds.targets.union([target]))
+            state.outbox.append(record)
+            return state.revocation(of: target, because: reason, at: now)
+        }
+    }
+
+    public func release(_ target: RevocationTarget, at now: Int64, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            guard state.holds.targets.contains(target) else { return false }
+            state.holds = AccessHolds(
+                version: state.holds.version + 1, targets: state.holds.targets.subtracting([target]))
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func holds() async throws -> AccessHolds { state.withLock { $0.holds } }
 }
 
 extension InMemoryAuthorizationStore: ConsentStore {
@@ -302,6 +330,15 @@ extension InMemoryAuthorizationStore: ExpirySweep {
     public func sweep(at now: Int64) async throws -> Int {
         state.withLock { state in
             let before = state.size
+            for (id, grant) in state.grants where grant.isAlive(at: now) && !state.isLiving(grant, at: now) {
+                state.grants[id] = grant.ended(at: now)
+            }
+            // A code that nobody came for.
+            for code in state.codes.values where now - code.expiresAt >= 86_400 {
+                guard let grant = state.grants[code.grantID], grant.isAlive(at: now) else { continue }
+                if case .redeemed = code.state { continue }
+                state.grants[code.grantID] = grant.ended(at: now)
+            }
             state.sessions = state.sessions.filter { now < $0.value.expiresAt }
             state.transactions = state.transactions.filter { now < $0.value.expiresAt }
             // A launch is remembered for a day, so that a replay is still known for one.
@@ -315,7 +352,9 @@ extension InMemoryAuthorizationStore: ExpirySweep {
             state.replays = state.replays.filter { now <= $0.value }
             state.throttle = state.throttle.filter { now - $0.value.lastAttemptAt < 86_400 }
             state.grants = state.grants.filter { _, grant in
-                grant.subject != nil || grant.expiresAt.map { now - $0 < 86_400 } ?? true
+                let kept: Int64 = grant.subject == nil ? 86_400 : Grant.retention
+                if grant.subject != nil, let at = grant.revocation?.at, now - at >= kept { return false }
+                return grant.expiresAt.map { now - $0 < kept } ?? true
             }
             // The feed is for enforcers that were away for a while; the grants themselves remember for good.
             state.revocations = state.revocations.filter { now - $0.at < 7 * 86_400 }
@@ -330,6 +369,18 @@ extension InMemoryAuthorizationStore.State {
             + codes.count
             + replays.count + throttle.count + grants.count
             + revocations.count
+    }
+
+    /// Whether a grant can still give something.
+    func isLiving(_ grant: Grant, at now: Int64) -> Bool {
+        grant.revocation == nil && grant.expiresAt.map { now < $0 } ?? true
+            && !families.values.contains { family in
+                guard family.grantID == grant.id, now - family.lastUsedAt >= ClientLifetimes.longestAccessToken else {
+                    return false
+                }
+                let isGone = family.session.map { id in sessions[id].map { now >= $0.expiresAt } ?? true } ?? false
+                return isGone || family.lastUsedAt + family.idleLimit <= now
+            }
     }
 
     /// Whether client and person of a new grant may have it.
@@ -383,5 +434,15 @@ extension InMemoryAuthorizationStore.State {
             grants[id]?.revocation = GrantRevocation(at: now, reason: reason)
             return revocation(of: .grant(id), because: reason, at: now)
         }
+    }
+}
+
+extension Grant {
+    /// The grant with an end.
+    fileprivate func ended(at now: Int64) -> Grant {
+        Grant(
+            id: id, clientID: clientID, subject: subject, scopes: scopes, launch: launch, program: program,
+            fhirBase: fhirBase, nonce: nonce, authenticatedAt: authenticatedAt, authentication: authentication,
+            createdAt: createdAt, expiresAt: now, revocation: revocation)
     }
 }

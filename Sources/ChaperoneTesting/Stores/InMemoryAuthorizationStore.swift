@@ -22,6 +22,7 @@ public final class InMemoryAuthorizationStore: Sendable {
         var families: [RefreshFamilyID: RefreshFamily] = [:]
         var revocations: [Revocation] = []
         var nextSequence: Int64 = 1
+        var holds = AccessHolds(version: 0, targets: [])
         var pushed: [SecretHash: PushedRequest] = [:]
         var consents: [ConsentKey: RememberedConsent] = [:]
         var references: [SecretHash: ReferenceToken] = [:]
@@ -176,7 +177,10 @@ extension InMemoryAuthorizationStore: LoginThrottleStore {
     public func giveBack(all cleared: [ThrottleKey], one forgiven: [ThrottleKey]) async throws {
         state.withLock { state in
             for key in cleared { state.throttle[key] = nil }
-            for key in forgiven { state.throttle[key]?.forgive() }
+            for key in forgiven {
+                state.throttle[key]?.forgive()
+                if state.throttle[key]?.attempts == 0 { state.throttle[key] = nil }
+            }
         }
     }
 }
@@ -195,10 +199,10 @@ extension InMemoryAuthorizationStore: SessionStore {
     public func insert(_ session: BrowserSession) async throws { state.withLock { $0.sessions[session.id] = session } }
 
     public func replace(
-        _ old: SessionID, by new: BrowserSession, verified: PasswordHash, record: AuthorizationRecord
+        _ old: SessionID?, by new: BrowserSession, verified: PasswordHash, record: AuthorizationRecord
     ) async throws -> SessionReplacement {
         state.withLock { state in
-            guard state.sessions[old] != nil else { return .sessionGone }
+            if let old, state.sessions[old] == nil { return .sessionGone }
             guard let signIn = new.signIn ?? new.pending, let account = state.users[signIn.subject],
                 !account.isDisabled, account.passwordHash == verified
             else { return .accountChanged }
@@ -207,7 +211,7 @@ extension InMemoryAuthorizationStore: SessionStore {
             {
                 return .accountChanged
             }
-            state.sessions[old] = nil
+            if let old { state.sessions[old] = nil }
             state.sessions[new.id] = new
             for (id, launch) in state.transactions where launch.session == old {
                 if launch.followsLogin {

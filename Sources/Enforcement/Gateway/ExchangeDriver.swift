@@ -148,7 +148,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
             call?.extend(to: pool.server.limits.streamTimeoutMilliseconds)
             hold()
             let itself = awaitRecord()
-            site.audit.open(record, on: pool.delivery) { itself.value.opened($0) }
+            site.audit.open(record, on: pool.delivery) { itself.value.opened($0, record) }
         case .index(let record):
             hold()
             let itself = awaitRecord()

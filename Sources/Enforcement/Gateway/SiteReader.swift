@@ -25,8 +25,9 @@ public struct SiteReader: Sendable {
     ///   - path: raw, below the base, beginning with `/`.
     ///   - query: raw, without the question mark.
     ///   - access: as whom, and with which scopes.
+    ///   - address: where the request came from that needs the look, for the record.
     public func get(
-        _ path: String, query: String? = nil, as access: GrantedAccess
+        _ path: String, query: String? = nil, as access: GrantedAccess, from address: String? = nil
     ) async throws -> (status: Int, body: [UInt8]) {
         let receivedAt = configuration.clock()
         await site.enforcer.prepare(for: access, at: receivedAt)
@@ -34,7 +35,7 @@ public struct SiteReader: Sendable {
         let promise = eventLoop.makePromise(of: (status: Int, body: [UInt8]).self)
         let request = ClientRequest(
             method: "GET", path: path, query: query, headers: [("accept", "application/fhir+json")],
-            receivedAt: receivedAt)
+            sourceAddress: address, receivedAt: receivedAt)
         eventLoop.execute {
             let keeper = Keeper()
             let driver = ExchangeDriver(site: site, configuration: configuration, eventLoop: eventLoop) { answer in

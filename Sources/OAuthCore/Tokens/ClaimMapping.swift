@@ -62,7 +62,9 @@ public struct ClaimMapping: Hashable, Sendable {
         guard now < expiresAt else { throw .expired }
         guard expiresAt - now <= longestLife else { throw .claimRefused("exp") }
         if let from = try claims.optionalTime("nbf"), from > now + skew { throw .claimRefused("nbf") }
-        let issuedAt = try claims.optionalTime("iat") ?? now
+        // What does not say when it was issued was issued before whatever it may be compared with: it must not become
+        // younger with each look.
+        let issuedAt = try claims.optionalTime("iat") ?? 0
         guard issuedAt <= now + skew, issuedAt < expiresAt else { throw .claimRefused("iat") }
         // RFC 8705 §3, RFC 9449 §6: a bound token is no bearer token; possession is not checked here.
         guard claims.json["cnf"] == nil else { throw .claimRefused("cnf") }

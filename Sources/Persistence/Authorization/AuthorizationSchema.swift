@@ -27,6 +27,9 @@ enum AuthorizationSchema {
         migrator.registerMigration("012 external logins") { try $0.execute(sql: externalLogins) }
         migrator.registerMigration("013 client secrets") { try $0.execute(sql: clientSecrets) }
         migrator.registerMigration("014 export jobs") { try $0.execute(sql: exportJobs) }
+        migrator.registerMigration("015 grants that end") { try $0.execute(sql: endings) }
+        migrator.registerMigration("016 exceptions with an end") { try $0.execute(sql: exceptions) }
+        migrator.registerMigration("017 access holds") { try $0.execute(sql: holds) }
         return migrator
     }
 
@@ -351,6 +354,34 @@ enum AuthorizationSchema {
         ALTER TABLE client ADD COLUMN secret_expires_at INTEGER;
         ALTER TABLE client ADD COLUMN second_secret_hash BLOB CHECK (length(second_secret_hash) = 32);
         ALTER TABLE client ADD COLUMN second_secret_expires_at INTEGER;
+        """
+
+    private static let endings = """
+        CREATE INDEX grant_end ON access_grant (expires_at) WHERE subject IS NOT NULL AND expires_at IS NOT NULL;
+        CREATE INDEX grant_revocation ON access_grant (revoked_at)
+            WHERE subject IS NOT NULL AND revoked_at IS NOT NULL;
+        CREATE INDEX refresh_family_end ON refresh_family (last_used_at + idle_limit);
+        CREATE INDEX refresh_family_session ON refresh_family (session) WHERE session IS NOT NULL;
+        """
+
+    private static let exceptions = """
+        CREATE TABLE client_exception (
+            client_id       TEXT PRIMARY KEY REFERENCES client (id),
+            wildcards_until INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let holds = """
+        CREATE TABLE access_hold (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind     TEXT NOT NULL CHECK (kind IN ('client', 'user')),
+            target   TEXT NOT NULL,
+            is_held  INTEGER NOT NULL CHECK (is_held IN (0, 1)),
+            at       INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX access_hold_target ON access_hold (kind, target, sequence);
+        CREATE TRIGGER access_hold_kept BEFORE DELETE ON access_hold
+        BEGIN SELECT RAISE(ABORT, 'holds are added and lifted, never removed'); END;
         """
 
     private static let operation = """

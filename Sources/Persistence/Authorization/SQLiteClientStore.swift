@@ -10,17 +10,23 @@ internal import OAuthCore
 struct SQLiteClientStore: ClientStore {
     let pool: DatabasePool
 
+    private static let selection = """
+        SELECT client.*, (SELECT wildcards_until FROM client_exception e WHERE e.client_id = client.id)
+            AS wildcards_until
+        FROM client
+        """
+
     func client(_ id: ClientID) async throws -> ClientRegistration? {
         try await pool.read { database in
             try Row.fetchOne(
-                database.cachedStatement(sql: "SELECT * FROM client WHERE id = ?"), arguments: [id.text]
+                database.cachedStatement(sql: "\(Self.selection) WHERE id = ?"), arguments: [id.text]
             ).map { try ClientRegistration($0) }
         }
     }
 
     func clients() async throws -> [ClientRegistration] {
         try await pool.read { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM client ORDER BY id").map { try ClientRegistration($0) }
+            try Row.fetchAll(database, sql: "\(Self.selection) ORDER BY id").map { try ClientRegistration($0) }
         }
     }
 
@@ -34,8 +40,9 @@ struct SQLiteClientStore: ClientStore {
                         reference_tokens, revision, id)
                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (id) DO NOTHING
-                    """, arguments: client.columns + [client.id.text])
+                    """, arguments: try client.columns() + [client.id.text])
             guard database.changesCount == 1 else { return false }
+            try Self.keepException(of: client, in: database)
             try SQLiteAuditOutbox.insert(record, in: database)
             return true
         }
@@ -50,17 +57,26 @@ struct SQLiteClientStore: ClientStore {
                         profile = ?, profile_until = ?, program = ?, assertion_audience = ?, access_lifetime = ?,
                         refresh_idle = ?, refresh_absolute = ?, reference_tokens = ?, revision = ?
                     WHERE id = ? AND revision = ? AND status <> 'retired'
-                    """, arguments: client.columns + [client.id.text, client.revision - 1])
+                    """, arguments: try client.columns() + [client.id.text, client.revision - 1])
             guard database.changesCount == 1 else { return false }
+            try Self.keepException(of: client, in: database)
             try SQLiteAuditOutbox.insert(record, in: database)
             return true
         }
+    }
+
+    private static func keepException(of client: ClientRegistration, in database: Database) throws {
+        try database.execute(sql: "DELETE FROM client_exception WHERE client_id = ?", arguments: [client.id.text])
+        guard let end = client.wildcardsUntil else { return }
+        try database.execute(
+            sql: "INSERT INTO client_exception (client_id, wildcards_until) VALUES (?, ?)",
+            arguments: [client.id.text, end])
     }
 }
 
 extension ClientRegistration {
     /// All columns but the id, in the order of the statements above.
-    fileprivate var columns: StatementArguments {
+    fileprivate func columns() throws -> StatementArguments {
         let profileName: String
         let until: Int64?
         switch profile {
@@ -71,7 +87,7 @@ extension ClientRegistration {
         return [
             status.rawValue, isTrusted, secrets.first?.hash.blob, secrets.first?.expiresAt,
             secrets.dropFirst().first?.hash.blob, secrets.dropFirst().first?.expiresAt, metadata.json.blob,
-            approvedScopes.text, profileName, until,
+            try approvedScopes.writable(), profileName, until,
             program.rawValue, assertionAudience.rawValue, lifetimes.accessToken, lifetimes.refreshIdle,
             lifetimes.refreshAbsolute, usesReferenceTokens, revision,
         ]
@@ -102,6 +118,7 @@ extension ClientRegistration {
                 accessToken: row["access_lifetime"], refreshIdle: row["refresh_idle"],
                 refreshAbsolute: row["refresh_absolute"]),
             usesReferenceTokens: row["reference_tokens"], revision: row["revision"])
+        wildcardsUntil = row["wildcards_until"]
     }
 
     private static func secret(_ hash: Data?, until expiresAt: Int64?) throws -> ClientSecret? {

@@ -25,19 +25,21 @@ struct SQLiteConsentStore: ConsentStore {
     }
 
     func remember(_ consent: RememberedConsent) async throws {
-        try await pool.write { database in
-            try database.execute(
-                sql: """
-                    INSERT OR REPLACE INTO remembered_consent
-                        (subject, client_id, patient, fhir_base, offered, chosen, given_at, expires_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    consent.key.subject.text, consent.key.clientID.text, consent.key.patient?.text ?? "",
-                    consent.key.fhirBase, Self.blob(consent.offered), Self.blob(consent.chosen), consent.givenAt,
-                    consent.expiresAt,
-                ])
-        }
+        try await pool.write { try Self.insert(consent, in: $0) }
+    }
+
+    static func insert(_ consent: RememberedConsent, in database: Database) throws {
+        try database.execute(
+            sql: """
+                INSERT OR REPLACE INTO remembered_consent
+                    (subject, client_id, patient, fhir_base, offered, chosen, given_at, expires_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                consent.key.subject.text, consent.key.clientID.text, consent.key.patient?.text ?? "",
+                consent.key.fhirBase, blob(consent.offered), blob(consent.chosen), consent.givenAt,
+                consent.expiresAt,
+            ])
     }
 
     func forget(_ subject: SubjectID, client: ClientID) async throws {

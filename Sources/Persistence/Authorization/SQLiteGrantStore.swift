@@ -31,6 +31,14 @@ struct SQLiteGrantStore: GrantStore {
             demand("client_id", filter.clientID?.text)
             demand("patient", filter.patient?.text)
             if filter.onlyActive { conditions.append("revoked_at IS NULL") }
+            if let now = filter.livingAt {
+                conditions.append(Self.living)
+                arguments += ["now": now]
+            }
+            if let place = filter.after {
+                conditions.append("(created_at, id) < (?, ?)")
+                arguments += [place.createdAt, place.id.text]
+            }
             let condition = conditions.isEmpty ? "TRUE" : conditions.joined(separator: " AND ")
             return try Row.fetchAll(
                 database,
@@ -61,10 +69,45 @@ struct SQLiteGrantStore: GrantStore {
                 """,
             arguments: [
                 grant.id.text, grant.clientID.text, grant.subject?.text, grant.launch.patient?.text,
-                grant.scopes.text, grant.launch.stored.blob, grant.program.rawValue, grant.fhirBase, grant.nonce,
+                try grant.scopes.writable(), grant.launch.stored.blob, grant.program.rawValue, grant.fhirBase,
+                grant.nonce,
                 grant.authenticatedAt, grant.createdAt, grant.expiresAt, grant.authentication?.stored.text,
             ])
         return database.changesCount == 1
+    }
+
+    /// Grants that can still give something.
+    private static let living = """
+        revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)
+            AND NOT EXISTS (SELECT 1 FROM refresh_family f WHERE f.grant_id = access_grant.id AND \(over))
+        """
+
+    /// Refresh families of which nothing will come any more: out of use, or of a session that has ended, and with the
+    /// last access token over.
+    private static let over = "f.last_used_at <= :now - \(ClientLifetimes.longestAccessToken) AND (\(idle) OR \(away))"
+    private static let idle = "f.last_used_at + f.idle_limit <= :now"
+    private static let away = """
+        f.session IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM session s WHERE s.id = f.session AND s.expires_at > :now)
+        """
+
+    /// Date the end of grants that live by nothing any more, so that they are over and go in time. One for each index.
+    static let endings =
+        [idle, away].map { condition in
+            ending(
+                """
+                SELECT f.grant_id FROM refresh_family f
+                WHERE f.last_used_at <= :now - \(ClientLifetimes.longestAccessToken) AND \(condition)
+                """)
+        }
+        // A code that nobody came for.
+        + [ending("SELECT c.grant_id FROM code c WHERE :now - c.expires_at >= 86400 AND c.redeemed_at IS NULL")]
+
+    private static func ending(_ grants: String) -> String {
+        """
+        UPDATE access_grant SET expires_at = :now
+        WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now) AND id IN (\(grants))
+        """
     }
 
     /// What a statement on a code or family demands of the grant it belongs to.
@@ -75,13 +118,18 @@ struct SQLiteGrantStore: GrantStore {
 }
 
 extension Grant {
+    /// Scopes and context that cannot be read are as none, and the grant says so: it must not hide the others, nor keep
+    /// anybody from ending it.
     fileprivate init(_ row: Row) throws {
+        let scopes = try? ScopeSet(stored: row["scopes"])
+        let launch = try? LaunchContext(stored: try JSONValue(blob: row["launch"]))
+        let patient = (row["patient"] as String?).flatMap { ResourceID($0) }
         let revokedAt: Int64? = row["revoked_at"]
         let reason: String? = row["revocation_reason"]
         self.init(
             id: GrantID(row["id"]), clientID: ClientID(row["client_id"]),
-            subject: (row["subject"] as String?).map { SubjectID($0) }, scopes: try ScopeSet(stored: row["scopes"]),
-            launch: try LaunchContext(stored: try JSONValue(blob: row["launch"])),
+            subject: (row["subject"] as String?).map { SubjectID($0) }, scopes: scopes ?? ScopeSet([]),
+            launch: launch ?? LaunchContext(patient: patient),
             program: try APIProgram(rawValue: row["program"]).orCorrupt("program"), fhirBase: row["fhir_base"],
             nonce: row["nonce"], authenticatedAt: row["authenticated_at"],
             authentication: try AuthenticationContext(stored: row["authentication"]), createdAt: row["created_at"],
@@ -90,6 +138,7 @@ extension Grant {
                 GrantRevocation(
                     at: $0, reason: try reason.flatMap { RevocationReason(rawValue: $0) }.orCorrupt("reason"))
             })
+        isReadable = scopes != nil && launch != nil
     }
 }
 
@@ -106,7 +155,8 @@ struct SQLiteCodeStore: CodeStore {
     }
 
     func issue(
-        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, record: AuthorizationRecord
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
+        record: AuthorizationRecord
     ) async throws -> Bool {
         try await pool.writeWithoutTransaction { database in
             var isIssued = false
@@ -123,6 +173,7 @@ struct SQLiteCodeStore: CodeStore {
                         code.hash.blob, code.grantID.text, code.clientID.text, code.redirectURI,
                         code.challenge?.text, code.expiresAt, code.session?.hash.blob,
                     ])
+                if let remembering { try SQLiteConsentStore.insert(remembering, in: database) }
                 try SQLiteAuditOutbox.insert(record, in: database)
                 isIssued = true
                 return .commit

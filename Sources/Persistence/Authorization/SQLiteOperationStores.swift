@@ -136,11 +136,16 @@ struct SQLiteExpirySweep: ExpirySweep {
         "DELETE FROM assertion_replay WHERE expires_at < :now",
         "DELETE FROM login_throttle WHERE :now - last_attempt_at >= 86400",
         "DELETE FROM access_grant WHERE subject IS NULL AND :now - expires_at >= 86400",
+        "DELETE FROM access_grant WHERE subject IS NOT NULL AND expires_at <= :now - \(Grant.retention)",
+        "DELETE FROM access_grant WHERE subject IS NOT NULL AND revoked_at <= :now - \(Grant.retention)",
         "DELETE FROM revocation WHERE :now - at >= 604800",
     ]
 
     func sweep(at now: Int64) async throws -> Int {
         var removed = 0
+        for statement in SQLiteGrantStore.endings {
+            try await pool.write { try $0.execute(sql: statement, arguments: ["now": now]) }
+        }
         // A transaction for each kind, so that nobody waits long.
         for statement in Self.statements {
             removed += try await pool.write { database in

@@ -60,6 +60,59 @@ struct SQLiteRevocationStore: RevocationStore {
         }
     }
 
+    func hold(
+        _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Revocation? {
+        try await pool.write { database in
+            guard target.canBeHeld, try !Self.isHeld(target, in: database) else { return nil }
+            try Self.note(target, isHeld: true, at: now, in: database)
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return try Self.append(target, because: reason, at: now, in: database)
+        }
+    }
+
+    func release(_ target: RevocationTarget, at now: Int64, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            guard target.canBeHeld, try Self.isHeld(target, in: database) else { return false }
+            try Self.note(target, isHeld: false, at: now, in: database)
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    func holds() async throws -> AccessHolds {
+        try await pool.read { database in
+            let version = try Int64.fetchOne(database, sql: "SELECT MAX(sequence) FROM access_hold") ?? 0
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT kind, target FROM access_hold a WHERE is_held = 1 AND NOT EXISTS (
+                        SELECT 1 FROM access_hold b
+                        WHERE b.kind = a.kind AND b.target = a.target AND b.sequence > a.sequence)
+                    """)
+            return AccessHolds(
+                version: version,
+                targets: Set(try rows.map { try RevocationTarget(stored: $0["kind"], $0["target"]) }))
+        }
+    }
+
+    private static func isHeld(_ target: RevocationTarget, in database: Database) throws -> Bool {
+        let (kind, text) = target.stored
+        return try Bool.fetchOne(
+            database,
+            sql: "SELECT is_held FROM access_hold WHERE kind = ? AND target = ? ORDER BY sequence DESC LIMIT 1",
+            arguments: [kind, text]) ?? false
+    }
+
+    private static func note(
+        _ target: RevocationTarget, isHeld: Bool, at now: Int64, in database: Database
+    ) throws {
+        let (kind, text) = target.stored
+        try database.execute(
+            sql: "INSERT INTO access_hold (kind, target, is_held, at) VALUES (?, ?, ?, ?)",
+            arguments: [kind, text, isHeld, now])
+    }
+
     /// Ends the grants that a condition names, with an entry for each. What their persons wanted to be remembered for
     /// their clients goes with them, so that ended access does not come back without a question.
     static func endGrants(
@@ -102,21 +155,22 @@ extension RevocationTarget {
         case .token(let id): ("token", id.text)
         }
     }
+
+    fileprivate init(stored kind: String, _ text: String) throws(CorruptRow) {
+        switch kind {
+        case "grant": self = .grant(GrantID(text))
+        case "client": self = .client(ClientID(text))
+        case "user": self = .user(SubjectID(text))
+        case "token": self = .token(TokenID(text))
+        default: throw CorruptRow("revocation")
+        }
+    }
 }
 
 extension Revocation {
     fileprivate init(_ row: Row) throws {
-        let text: String = row["target"]
-        let target: RevocationTarget
-        switch row["kind"] as String {
-        case "grant": target = .grant(GrantID(text))
-        case "client": target = .client(ClientID(text))
-        case "user": target = .user(SubjectID(text))
-        case "token": target = .token(TokenID(text))
-        default: throw CorruptRow("revocation")
-        }
         self.init(
-            sequence: row["sequence"], target: target, at: row["at"],
+            sequence: row["sequence"], target: try RevocationTarget(stored: row["kind"], row["target"]), at: row["at"],
             reason: try RevocationReason(rawValue: row["reason"]).orCorrupt("reason"))
     }
 }

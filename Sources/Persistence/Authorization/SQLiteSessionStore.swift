@@ -47,12 +47,14 @@ struct SQLiteSessionStore: SessionStore {
     }
 
     func replace(
-        _ old: SessionID, by new: BrowserSession, verified: PasswordHash, record: AuthorizationRecord
+        _ old: SessionID?, by new: BrowserSession, verified: PasswordHash, record: AuthorizationRecord
     ) async throws -> SessionReplacement {
         try await pool.write { database in
-            let exists = try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM session WHERE id = ?)", arguments: [old.hash.blob])
-            guard exists == true else { return .sessionGone }
+            if let old {
+                let exists = try Bool.fetchOne(
+                    database, sql: "SELECT EXISTS (SELECT 1 FROM session WHERE id = ?)", arguments: [old.hash.blob])
+                guard exists == true else { return .sessionGone }
+            }
             let isEnough = new.signIn.map(\.authentication.isMultiFactor) ?? true
             let isGood = try Bool.fetchOne(
                 database,
@@ -64,9 +66,12 @@ struct SQLiteSessionStore: SessionStore {
                     """, arguments: [(new.signIn ?? new.pending)?.subject.text, verified.encoded, isEnough])
             guard isGood == true else { return .accountChanged }
             try Self.insert(new, in: database)
+            try SQLiteAuditOutbox.insert(record, in: database)
+            guard let old else { return .replaced }
+            // A launch that cannot be read stays behind, too: it must not keep the person from signing in.
             let launches = try Row.fetchAll(
                 database, sql: "SELECT * FROM launch WHERE session = ?", arguments: [old.hash.blob]
-            ).map { try AuthorizationTransaction($0) }
+            ).compactMap { try? AuthorizationTransaction($0) }
             for launch in launches where launch.followsLogin {
                 try database.execute(
                     sql: "UPDATE launch SET session = ?, revision = revision + 1 WHERE id = ?",
@@ -74,7 +79,6 @@ struct SQLiteSessionStore: SessionStore {
             }
             // What stayed behind ends with the old session.
             try database.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [old.hash.blob])
-            try SQLiteAuditOutbox.insert(record, in: database)
             return .replaced
         }
     }
@@ -137,7 +141,7 @@ struct SQLiteTransactionStore: TransactionStore {
                 """,
             arguments: [
                 transaction.id.hash.blob, transaction.session.hash.blob, transaction.request.clientID.text,
-                transaction.storedBody.blob, transaction.createdAt, transaction.expiresAt, transaction.revision,
+                try transaction.storedBody().blob, transaction.createdAt, transaction.expiresAt, transaction.revision,
             ])
     }
 
@@ -154,7 +158,8 @@ struct SQLiteTransactionStore: TransactionStore {
         try database.execute(
             sql: "UPDATE launch SET body = ?, revision = ? WHERE id = ? AND revision = ?",
             arguments: [
-                transaction.storedBody.blob, transaction.revision, transaction.id.hash.blob, transaction.revision - 1,
+                try transaction.storedBody().blob, transaction.revision, transaction.id.hash.blob,
+                transaction.revision - 1,
             ])
         return database.changesCount == 1
     }

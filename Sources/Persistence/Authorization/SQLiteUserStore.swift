@@ -195,7 +195,11 @@ struct SQLiteLoginThrottleStore: LoginThrottleStore {
             for key in forgiven {
                 guard var count = try Self.count(of: key, in: database) else { continue }
                 count.forgive()
-                try Self.save(count, of: key, in: database)
+                if count.attempts == 0 {
+                    try database.execute(sql: "DELETE FROM login_throttle WHERE key = ?", arguments: [key.text])
+                } else {
+                    try Self.save(count, of: key, in: database)
+                }
             }
         }
     }

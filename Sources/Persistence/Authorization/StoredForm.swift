@@ -36,6 +36,12 @@ extension JSONValue {
 }
 
 extension ScopeSet {
+    /// The text to be stored. A set that could not be read back is refused here, before it is anybody's.
+    func writable() throws(CorruptRow) -> String {
+        guard isWithinLimits else { throw CorruptRow("scope list") }
+        return text
+    }
+
     init(stored text: String) throws(CorruptRow) {
         do { try self.init(parsing: text) } catch { throw CorruptRow("scope list") }
     }

@@ -7,7 +7,7 @@ internal import OAuthCore
 
 extension AuthorizationTransaction {
     /// What of a launch is kept as one document: the request and the state.
-    var storedBody: JSONValue { ["request": request.stored, "state": state.stored] }
+    func storedBody() throws -> JSONValue { ["request": try request.stored(), "state": state.stored] }
 
     init(_ row: Row) throws {
         let body = try JSONValue(blob: row["body"])
@@ -21,10 +21,10 @@ extension AuthorizationTransaction {
 }
 
 extension AcceptedRequest {
-    var stored: JSONValue {
+    func stored() throws -> JSONValue {
         .record([
             ("client", .string(clientID.text)), ("redirect", .string(redirectURI)), ("state", .string(state)),
-            ("scopes", .string(scopes.text)), ("challenge", challenge.map { .string($0.text) }),
+            ("scopes", .string(try scopes.writable())), ("challenge", challenge.map { .string($0.text) }),
             ("nonce", nonce.map { .string($0) }), ("base", .string(fhirBase)), ("launch", launch.stored),
             ("expects", expectedSubject.map { .string($0.text) }),
             ("notBefore", loginNotBefore.map { .int($0) }), ("asksConsent", asksConsent ? true : nil),
