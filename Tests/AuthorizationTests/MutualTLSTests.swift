@@ -15,7 +15,8 @@ import Testing
             .deletingLastPathComponent()
         let text = try String(contentsOf: root.appending(path: "fixtures/keys/clients/\(name).pem"), encoding: .utf8)
         let lines = text.split(separator: "\n").filter { !$0.hasPrefix("-----") }
-        return try #require(ClientCertificate(der: try #require(Base64.decode(lines.joined()))))
+        let der = try #require(Base64.decode(lines.joined()))
+        return try #require(ClientCertificate(der: der))
     }
 
     private static func key(_ certificate: ClientCertificate) throws -> PublicJWK {

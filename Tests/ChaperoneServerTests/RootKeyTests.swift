@@ -15,7 +15,9 @@ import Testing
     private func withFolder<Value>(_ work: (String) throws -> Value) throws -> Value {
         var template = Array("/tmp/chaperone-root-keys-XXXXXX".utf8CString)
         let folder = try template.withUnsafeMutableBufferPointer { buffer in
-            String(cString: try #require(mkdtemp(try #require(buffer.baseAddress))))
+            let base = try #require(buffer.baseAddress)
+            let made = try #require(mkdtemp(base))
+            return String(cString: made)
         }
         defer {
             for name in ["installation.key", "named.key"] { unlink("\(folder)/\(name)") }
