@@ -34,7 +34,8 @@ import Testing
     @Test func `the environment may hold several, the first of which seals`() throws {
         try withFolder { folder in
             for separator in [" ", ",", "\n"] {
-                #expect(try keys(Self.first + separator + Self.second, in: folder).map(\.first) == [1, 2])
+                let read = try keys(Self.first + separator + Self.second, in: folder)
+                #expect(read.map(\.first) == [1, 2])
             }
             // With keys in the environment no file is made.
             #expect(access("\(folder)/installation.key", F_OK) != 0)
