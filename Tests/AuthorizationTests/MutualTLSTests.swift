@@ -15,8 +15,8 @@ import Testing
             .deletingLastPathComponent()
         let text = try String(contentsOf: root.appending(path: "fixtures/keys/clients/\(name).pem"), encoding: .utf8)
         let lines = text.split(separator: "\n").filter { !$0.hasPrefix("-----") }
-        let bytes = try #require(Base64.decode(lines.joined()))
-        return try #require(ClientCertificate(der: bytes))
+        let der = try #require(Base64.decode(lines.joined()))
+        return try #require(ClientCertificate(der: der))
     }
 
     private static func key(_ certificate: ClientCertificate) throws -> PublicJWK {

@@ -124,7 +124,9 @@ import Testing
     private static func withFolder<Value>(_ work: (String) async throws -> Value) async throws -> Value {
         var template = Array("/tmp/chaperone-certificates-XXXXXX".utf8CString)
         let folder = try template.withUnsafeMutableBufferPointer { buffer in
-            String(cString: try #require(mkdtemp(try #require(buffer.baseAddress))))
+            let base = try #require(buffer.baseAddress)
+            let made = try #require(mkdtemp(base))
+            return String(cString: made)
         }
         let result = await Result(catching: { try await work(folder) })
         for name in ["self.jwks.json", "server-key.pem"] { unlink("\(folder)/\(name)") }
