@@ -79,10 +79,10 @@ extension PageTexts {
         "morePersonal": .init("more personal", "más personal"),
         // Back to an app that nobody vouches for.
         "leaving": .init("Leaving", "Salida"),
-        "leavingHeading": .init("This request cannot be answered", "Esta petición no se puede atender"),
+        "leavingHeading": .init("Nothing was shared", "No se ha compartido nada"),
         "leavingLead": .init(
-            " asked for something that this server does not give. Nothing was shared.",
-            " pidió algo que este servidor no ofrece. No se ha compartido nada."),
+            " gets no access to any records through this request.",
+            " no obtiene acceso a ningún dato con esta petición."),
         "leavingBefore": .init(
             "You can return to the app. The link leads to", "Puede volver a la aplicación. El enlace lleva a"),
         "leavingAfter": .init(", which is not part of this site.", ", que no forma parte de este sitio."),
