@@ -194,10 +194,9 @@ def evidence(table: dict[str, dict], result: dict[str, list[str]]) -> None:
     ]
     for name, failed in result.items():
         tests = sorted({short(test).split(".", 1)[-1] for test in failed})
-        shown = "; ".join(test.replace("|", "\\|") for test in tests[:4])
-        more = f"; {len(tests) - 4} more" if len(tests) > 4 else ""
+        shown = "; ".join(test.replace("|", "\\|") for test in tests)
         text = table[name]["text"].replace("|", "\\|")
-        lines.append(f"| {name} | {table[name]['place']} | {text} | {shown or '**nothing**'}{more} |")
+        lines.append(f"| {name} | {table[name]['place']} | {text} | {shown or '**nothing**'} |")
     path = ROOT / "docs/evidence" / f"{today}-mutants.md"
     path.write_text("\n".join(lines) + "\n")
     print(f"written: {path.relative_to(ROOT)}")
