@@ -187,8 +187,11 @@ private final class UpstreamConduct: ChannelInboundHandler {
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(bytes)))).whenSuccess { [log] in
             log.sent.withLock { $0 += size }
-            let (handler, context) = loopBound.value
-            handler.send(number + 1, of: count, piece, end, context)
+            // Later, and not deeper: a socket that takes everything at once would fill the stack.
+            loopBound.value.1.eventLoop.execute {
+                let (handler, context) = loopBound.value
+                handler.send(number + 1, of: count, piece, end, context)
+            }
         }
     }
 

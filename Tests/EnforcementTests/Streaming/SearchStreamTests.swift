@@ -85,7 +85,7 @@ import Testing
     @Test(.verifies("house@STREAMING"), arguments: 1...8)
     func `a searchset that comes entry by entry reads like one that was judged whole`(shard: Int) async throws {
         var (good, bad) = (0, 0)
-        for seed in 0..<80 {
+        for seed in 0..<160 {
             var random = SeededChoice(seed: UInt64(shard * 1_000 + seed))
             let bundle = Self.bundle(&random)
             let lengths = (0..<random.number(1...4)).map { _ in random.pick([1, 2, 7, 63, 400]) }

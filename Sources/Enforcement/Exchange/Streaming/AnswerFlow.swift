@@ -62,6 +62,10 @@ struct AnswerFlow: Sendable {
     private var judged = 0
     private var room: Int
     private var end: End?
+    /// Whether the last byte has been judged.
+    private var isFinished = false
+    /// Patients that one part of the index had no room for; one resource can name many.
+    private var unindexed: ArraySlice<ResourceID> = []
 
     /// - Parameters:
     ///   - held: what has come already.
@@ -109,19 +113,19 @@ struct AnswerFlow: Sendable {
         case .whole, nil: break
         }
         do throws(StreamFault) {
+            if let part = nextPart() { return .index(part) }
             while judged < held.count {
                 let next = min(judged + Self.bytesAtOnce, held.count)
                 try admission.take(held[judged..<next])
                 judged = next
-                if admission.patientCount >= Self.patientsAPart {
-                    phase = .indexing
-                    return .index(nextPart())
-                }
+                if let part = nextPart() { return .index(part) }
             }
             held = []
             judged = 0
             guard end == nil else {
-                try admission.finish()
+                if !isFinished { try admission.finish() }
+                isFinished = true
+                if let part = nextPart() { return .index(part) }
                 return .finish(admission.drain())
             }
         } catch {
@@ -132,11 +136,18 @@ struct AnswerFlow: Sendable {
         return .send(released)
     }
 
-    private mutating func nextPart() -> IndexPart {
+    /// The next part of the patient index, once there are patients enough for one. What is left at the end stands in the
+    /// closing record.
+    private mutating func nextPart() -> IndexPart? {
+        if unindexed.isEmpty, admission.patientCount >= Self.patientsAPart { unindexed = admission.takePatients()[...] }
+        let patients = Array(unindexed.prefix(Self.patientsAPart))
+        guard !patients.isEmpty else { return nil }
+        unindexed = unindexed.dropFirst(patients.count)
+        phase = .indexing
         let all = admission.summary.counts.released
         defer { indexed = all }
         parts += 1
-        return IndexPart(number: parts, patients: admission.takePatients(), released: all - indexed)
+        return IndexPart(number: parts, patients: patients, released: all - indexed)
     }
 
     /// The client is sent something.
