@@ -105,7 +105,8 @@ import Testing
             transaction: handle, patient: "patient-a", session: half.session, from: harness.source)
         let resumed = await harness.server.interaction.resume(
             transaction: handle, session: half.session, from: harness.source)
-        let shown = await harness.server.interaction.show(transaction: handle, session: half.session)
+        let shown = await harness.server.interaction.show(
+            transaction: handle, session: half.session, from: harness.source)
 
         for answer in [consent, patient, resumed, shown] { #expect(answer.secondFactor != nil, "\(answer.outcome)") }
         #expect(try await harness.store.grants(matching: GrantFilter(), limit: 10).isEmpty)

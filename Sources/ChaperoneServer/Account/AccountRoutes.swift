@@ -47,7 +47,9 @@ struct AccountRoutes: Sendable {
                 let onward = await federation.endSessionLocation(session: visitor.secret)
                 _ = await interaction.signOut(
                     session: visitor.secret, from: context.origin(of: request))
-                var response = try onward.map { try pages.signedOut(request.language(), onward: $0) } ?? Answers.seeOther("/account")
+                var response =
+                    try onward.map { try pages.signedOut(request.language(), onward: $0) }
+                    ?? Answers.seeOther("/account")
                 response.headers[.setCookie] = cookie.removal
                 return response
             }

@@ -249,7 +249,8 @@ extension Sample {
         return Grant(
             id: usual.id, clientID: usual.clientID, subject: subject, scopes: scopes ?? usual.scopes,
             launch: usual.launch, program: usual.program, fhirBase: usual.fhirBase, nonce: usual.nonce,
-            authenticatedAt: usual.authenticatedAt, authentication: usual.authentication, createdAt: createdAt, expiresAt: expiresAt ?? usual.expiresAt)
+            authenticatedAt: usual.authenticatedAt, authentication: usual.authentication, createdAt: createdAt,
+            expiresAt: expiresAt ?? usual.expiresAt)
     }
 
     /// A launch like `transaction`, with other scopes.

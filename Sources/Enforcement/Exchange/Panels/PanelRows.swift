@@ -19,7 +19,8 @@ struct PanelRows {
         var patients: Set<ResourceID> = []
         for entry in bundle.entries {
             guard let node = entry.resource, let row = try? ResourceView(node) else { return nil }
-            guard row.type == question.rule.type, Self.names(question, row, policy, now: now) || mutated(.panelRowsBelieved),
+            guard row.type == question.rule.type,
+                Self.names(question, row, policy, now: now) || mutated(.panelRowsBelieved),
                 Self.holds(row, now: now) || mutated(.endedPanelRows)
             else {
                 continue
