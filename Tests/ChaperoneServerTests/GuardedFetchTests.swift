@@ -242,6 +242,16 @@ import Testing
         #expect(publisher.seen.isEmpty)
     }
 
+    @Test(arguments: [
+        ("a.example", "a.example", true), ("A.example", "a.EXAMPLE", true), ("a.example", "*.example", false),
+        ("a.b.example", "*.b.example", true), ("a.b.example", "*.example", false), ("b.example", "*.b.example", false),
+        (".b.example", "*.b.example", false), ("a.b.example", "a*.b.example", false),
+        ("a.example", "a.example.", false),
+        ("a.example", "", false), ("a.example", "*", false), ("localhost", "localhost", true),
+    ]) func `a certificate is for the name that was asked for`(_ name: String, _ presented: String, _ isMet: Bool) {
+        #expect(PeerNameHandler.isMet(name, by: presented) == isMet)
+    }
+
     @Test(.verifies("oauth-attack@U-27"))
     func `a request prints without what it carries`() {
         let request = OutboundRequest(

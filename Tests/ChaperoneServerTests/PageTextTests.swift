@@ -60,7 +60,7 @@ import Testing
         "unavailableAdvice", "notFoundHeading", "notFoundText", "notHereHeading", "notHereText", "signedOutHeading",
         "signedOutText", "tooManyIn", "seconds", "minutes", "badPatient", "badEncounter", "durationOffline",
         "durationSession", "wrongCode", "wrongPassword", "changedMeanwhile", "renewCodes", "renewHelp", "removeFactor",
-        "removeHelp", "removed",
+        "removeHelp", "removed", "orLocalAccount", "continueWith",
     ]
 
     @Test func `the sentences of scopes name the same kinds of record in both languages`() {

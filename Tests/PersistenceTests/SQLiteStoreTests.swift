@@ -92,7 +92,7 @@ import Testing
     }
 
     private static let revokedGrant = """
-        INSERT INTO client VALUES ('c', 'active', 0, NULL, x'7b7d', '', 'smart-2.2', NULL, 'general', 'issuer', 60, 1, 1, 1, 0);
+        INSERT INTO client VALUES ('c', 'active', 0, NULL, x'7b7d', '', 'smart-2.2', NULL, 'general', 'issuer', 60, 1, 1, 1, 0, NULL, NULL, NULL);
         INSERT INTO user_account VALUES ('s', 'u', '$argon2id$x', '', '', 0, 0);
         INSERT INTO access_grant VALUES ('g', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, 1, 'person', NULL);
         INSERT INTO second_factor VALUES ('s', 'sealed', 0, 1, 5);

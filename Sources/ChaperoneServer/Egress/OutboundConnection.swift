@@ -71,6 +71,7 @@ struct OutboundConnection: Sendable {
         let body = Self.body(of: request)?.bytes
         let limit = request.longestAnswer
         channel.eventLoop.execute {
+            let ready = channel.eventLoop.makePromise(of: Void.self)
             do {
                 // A literal has no name to send; its certificate is checked for the address of the socket.
                 let isLiteral = (try? SocketAddress(ipAddress: target.host, port: target.port)) != nil
@@ -78,17 +79,29 @@ struct OutboundConnection: Sendable {
                 if let tls {
                     try pipeline.addHandler(
                         NIOSSLClientHandler(context: tls, serverHostname: isLiteral ? nil : target.host))
+                    if isLiteral {
+                        ready.succeed()
+                    } else {
+                        try pipeline.addHandler(PeerNameHandler(target.host, ready))
+                    }
+                } else {
+                    ready.succeed()
                 }
                 try pipeline.addHTTPClientHandlers()
                 try pipeline.addHandler(OutboundAnswerHandler(promise, limit: limit))
             } catch {
+                ready.fail(error)
                 return promise.fail(error)
             }
-            channel.write(HTTPClientRequestPart.head(head), promise: nil)
-            if let body {
-                channel.write(HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil)
+            // INVARIANT: the other party was known by its name before anything of the request is written.
+            ready.futureResult.whenComplete { result in
+                if case .failure(let error) = result { return promise.fail(error) }
+                channel.write(HTTPClientRequestPart.head(head), promise: nil)
+                if let body {
+                    channel.write(HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil)
+                }
+                channel.writeAndFlush(HTTPClientRequestPart.end(nil)).whenFailure { promise.fail($0) }
             }
-            channel.writeAndFlush(HTTPClientRequestPart.end(nil)).whenFailure { promise.fail($0) }
         }
         return try await wait(for: promise, over: channel)
     }

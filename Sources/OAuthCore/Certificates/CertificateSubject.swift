@@ -42,7 +42,7 @@ public enum CertificateSubject: Hashable, Sendable {
         return switch self {
         case .name: DistinguishedName(text) != nil
         case .address: Self.address(text) != nil
-        case .dns, .uri, .email: text.isVisibleASCII && !text.contains("*")
+        case .dns, .uri, .email: text.isVisibleASCII && !text.contains { $0 == "*" || $0 == " " }
         }
     }
 
