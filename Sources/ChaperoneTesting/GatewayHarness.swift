@@ -39,6 +39,12 @@ public struct GatewayHarness: Sendable {
     public static let publicBase = "https://gw.example/fhir"
     public static let upstreamBase = "http://upstream.example:8082/fhir"
     public static let issuer = "https://gw.example"
+    /// The house's limits, but for the length of what streams: bodies without end are played to their cut often.
+    public static var limits: Enforcer.Limits {
+        var limits = Enforcer.Limits()
+        limits.streamedBytes = 10 << 20
+        return limits
+    }
     /// The moment at which every exchange happens, in Unix seconds.
     public static let now: Int64 = 1_800_000_000
 
@@ -62,7 +68,7 @@ public struct GatewayHarness: Sendable {
     ///   - clock: Unix seconds, for what is looked at while a request is under way.
     ///   - revocation: asked at each request, and again while it is under way, whether a grant still holds.
     public init(
-        upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]), limits: Enforcer.Limits = .init(),
+        upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]), limits: Enforcer.Limits = GatewayHarness.limits,
         supportedParameters: [ResourceType: Set<String>]? = nil, operations: OperationTable = .builtIn,
         storage: [UpstreamFHIRServer] = [], jobs: ExportJobs? = nil,
         sink: InMemoryAuditSink = InMemoryAuditSink(), linkKey: @escaping @Sendable () -> UInt8 = { 7 },
