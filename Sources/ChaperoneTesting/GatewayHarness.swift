@@ -68,7 +68,8 @@ public struct GatewayHarness: Sendable {
     ///   - clock: Unix seconds, for what is looked at while a request is under way.
     ///   - revocation: asked at each request, and again while it is under way, whether a grant still holds.
     public init(
-        upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]), limits: Enforcer.Limits = GatewayHarness.limits,
+        upstream: ScriptedUpstream, panels: PanelSource = .table(users: [:]),
+        limits: Enforcer.Limits = GatewayHarness.limits,
         supportedParameters: [ResourceType: Set<String>]? = nil, operations: OperationTable = .builtIn,
         storage: [UpstreamFHIRServer] = [], jobs: ExportJobs? = nil,
         sink: InMemoryAuditSink = InMemoryAuditSink(), linkKey: @escaping @Sendable () -> UInt8 = { 7 },
