@@ -15,11 +15,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from member_provider import PEOPLE
+from pages_under_axe import AXE, RULES
 from requirements_log import verifies
 from server_under_test import ROOT, ChaperoneUnderTest, free_ports, request
 from smart_client import App, FormReader
 from test_browser import open_browser
-from test_ehr_and_account import AXE, RULES
 
 GUIDE = ROOT / "docs/connect-a-member-identity-provider.md"
 SECRET = "a-secret-of-the-tests-0123456789abcdef"
