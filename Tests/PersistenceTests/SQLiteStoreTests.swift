@@ -8,7 +8,8 @@ import RequirementTraits
 import Testing
 
 @Suite struct SQLiteStoreTests {
-    @Test(arguments: StoreContract.checks)
+    @Test(
+        .verifies("house@consent-with-its-grant", "house@grants-that-live"), arguments: StoreContract.checks)
     func `SQLite keeps the contract of the stores`(_ contract: StoreContract) async throws {
         let folder = try TemporaryFolder()
         let database = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
