@@ -385,6 +385,32 @@ import Testing
         if !opens { #expect(answer.interaction?.shownError?.code == .accessDenied) }
     }
 
+    @Test(
+        arguments: [
+            ("patient/Observation.rs", "patient/Observation.r", true), ("patient/*.rs", "patient/Condition.rs", true),
+            ("patient/Observation.rs", "patient/Observation.read", true),
+            ("patient/Observation.rs", "patient/Observation.s?category=a|b", true),
+            ("patient/Condition.rs", "patient/*.r", true), ("offline_access", "offline_access", true),
+            ("patient/Observation.cud", "patient/Observation.rs", false),
+            ("patient/Observation.rs", "user/Observation.rs", false), ("openid", "fhirUser", false),
+            ("patient/Observation.rs", "patient/Condition.rs", false),
+        ])
+    func `a demand on a scope holds however the scope is asked for`(_ named: String, _ asked: String, _ holds: Bool) {
+        let rules = AssuranceRules(scopes: [named: "urn:high"])
+        #expect(
+            rules.demands(program: "general", scopes: [Scope(parsing: asked)]) == (holds ? ["urn:high"] : []))
+    }
+
+    @Test func `a sign-in of which nobody knows when it was is none of late`() async throws {
+        let federation = try await FederationHarness()
+        federation.provider.set { $0.claims = ["auth_time": nil] }
+        let answer = try await federation.signIn()
+        let cookie = try #require(answer.interaction?.newCookie)
+        // The provider did not say when: no demand of a recent sign-in is met, and nothing is claimed of it.
+        let again = try await federation.harness.begin(["max_age": "3600"], session: cookie)
+        #expect(again.login != nil)
+    }
+
     @Test(.verifies("house@MINIMUM-ACR")) func `a password of this server meets no demand`() async throws {
         let federation = try await FederationHarness(
             ProviderDouble.provider(contextOrder: Self.order),

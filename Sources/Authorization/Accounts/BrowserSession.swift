@@ -23,6 +23,9 @@ public struct BrowserSession: Hashable, Sendable {
 
     /// The fact of a login.
     public struct SignIn: Hashable, Sendable {
+        /// Stands where it is not known when the person signed in; no demand of a recent sign-in is met by it.
+        public static let unknownMoment: Int64 = 0
+
         public let subject: SubjectID
         public let authenticatedAt: Int64
         /// How the person proved who they are.

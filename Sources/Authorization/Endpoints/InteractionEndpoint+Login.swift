@@ -64,6 +64,9 @@ extension InteractionEndpoint {
         }
     }
 
+    static let tooWeak = OAuthError(
+        .accessDenied,
+        "this app needs a sign-in with a second factor; the place where you signed in did not ask for one")
     static let noPasswords = OAuthError(.accessDenied, "nobody signs in with a password here")
 
     /// Ends the session.
@@ -130,6 +133,11 @@ extension InteractionEndpoint {
             let due = step.transaction.current(for: visitor, at: parts.clock.now())
             return try await show(due, step, from: visitor)
         }
+        // A second factor of this server belongs to a password of this server: who signs in elsewhere shows it there.
+        guard
+            !step.transaction.request.needsSecondFactor || signIn.authentication.isMultiFactor
+                || account.passwordHash != FederationEndpoint.noPassword
+        else { throw Self.tooWeak }
         let member = try await parts.directory.member(for: account.subject)
         let signedIn = SignedInMember(
             subject: account.subject, authenticatedAt: signIn.authenticatedAt, authentication: signIn.authentication,

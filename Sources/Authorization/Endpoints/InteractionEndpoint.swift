@@ -255,7 +255,9 @@ public struct InteractionEndpoint: Sendable {
         let grant = Grant(
             id: GrantID(parts.random.identifier()), clientID: step.client.id, subject: approval.member.subject,
             scopes: scopes, launch: approval.launch, program: step.client.program, fhirBase: request.fhirBase,
-            nonce: request.nonce, authenticatedAt: approval.member.authenticatedAt,
+            nonce: request.nonce,
+            authenticatedAt: approval.member.authenticatedAt == BrowserSession.SignIn.unknownMoment
+                ? nil : approval.member.authenticatedAt,
             authentication: approval.member.authentication, createdAt: now,
             expiresAt: end(of: scopes, for: step.client, at: now))
         let code = parts.random.secret()

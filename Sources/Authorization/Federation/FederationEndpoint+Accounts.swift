@@ -189,13 +189,17 @@ public struct ExternalAccount: Hashable, Sendable {
         identity: ExternalIdentity, subject: SubjectID, fhirUser: InstanceKey, patients: [LinkedPatient],
         displayName: String, at now: Int64
     ) {
-        let isStaff = [.practitioner, .practitionerRole].contains(fhirUser.type)
         account = UserAccount(
             // A name with a line break in it: nobody can type it where names and passwords are asked for.
             subject: subject, username: "\(identity.issuer)\n\(identity.subject)",
             passwordHash: FederationEndpoint.noPassword, displayName: displayName,
-            roles: [isStaff ? .clinician : .member], createdAt: now)
+            roles: [Self.role(of: fhirUser)], createdAt: now)
         login = ExternalLogin(account: subject, identity: identity, createdAt: now)
         link = MemberLink(subject: subject, fhirUser: fhirUser, patients: patients)
+    }
+
+    /// The role of an account whose person is this one.
+    static func role(of fhirUser: InstanceKey) -> UserRole {
+        [.practitioner, .practitionerRole].contains(fhirUser.type) ? .clinician : .member
     }
 }

@@ -192,14 +192,19 @@ public struct FederationEndpoint: Sendable {
         let value = parts.random.secret()
         let authentication = AuthenticationContext(
             classReference: proven.token.context, methods: proven.token.methods)
-        // What the site demands of an account it demands wherever its person signs in.
-        guard authentication.isMultiFactor || !parts.configuration.secondFactor.demands(of: account.roles) else {
+        // What the site demands of an account it demands wherever its person signs in, and of who they are by now: the
+        // link may have moved on since the account got its role.
+        let person = try await parts.stores.memberLinks.link(for: account.subject)?.fhirUser
+        let roles = account.roles.union(person.map { [ExternalAccount.role(of: $0)] } ?? [])
+        guard authentication.isMultiFactor || !parts.configuration.secondFactor.demands(of: roles) else {
             throw try await refusal("second-factor", account.subject, maker)
         }
         let session = BrowserSession(
             id: SessionID(presented: value),
             signIn: .init(
-                subject: account.subject, authenticatedAt: min(proven.token.authenticatedAt ?? now, now),
+                // Where the provider does not say when, nobody knows: it is as long ago as can be.
+                subject: account.subject,
+                authenticatedAt: min(proven.token.authenticatedAt ?? BrowserSession.SignIn.unknownMoment, now),
                 authentication: authentication),
             createdAt: now, expiresAt: now + parts.configuration.sessionLifetime, lastSeenAt: now)
         let context = proven.token.context.map { ", acr `\($0)`" } ?? ""
@@ -270,7 +275,7 @@ extension ServerParts {
     /// What is demanded of the sign-in of a launch.
     func demands(of step: Step) -> Set<String> {
         federation.assurance.demands(
-            program: step.client.program.rawValue, scopes: step.transaction.request.scopes.scopes.map(\.text))
+            program: step.client.program.rawValue, scopes: step.transaction.request.scopes.scopes)
     }
 
     /// Whether a session's sign-in is as strong as the launch needs.

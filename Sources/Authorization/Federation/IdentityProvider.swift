@@ -1,3 +1,4 @@
+public import AccessPolicy
 public import OAuthCore
 
 /// An OpenID Provider at which people sign in, as the operator describes it.
@@ -63,8 +64,26 @@ public struct AssuranceRules: Hashable, Sendable {
     }
 
     /// Everything that is demanded of a request: each must be met.
-    public func demands(program: String, scopes asked: [String]) -> Set<String> {
-        Set([programs[program]].compactMap { $0 } + asked.compactMap { scopes[$0] })
+    public func demands(program: String, scopes asked: [Scope]) -> Set<String> {
+        let ofScopes = scopes.filter { name, _ in
+            let demanding = Scope(parsing: name)
+            return asked.contains { Self.touches($0, demanding) }
+        }
+        return Set([programs[program]].compactMap { $0 } + ofScopes.values)
+    }
+
+    /// Whether a scope reaches anything of one for which a demand was made: however it is written, as one type of a
+    /// wildcard, with fewer letters, or limited to a category.
+    private static func touches(_ asked: Scope, _ demanding: Scope) -> Bool {
+        guard case .resource(let one) = asked, case .resource(let other) = demanding else {
+            return asked.text.utf8.elementsEqual(demanding.text.utf8)
+        }
+        func whole(_ scope: ResourceScope) -> ResourceScope {
+            ResourceScope(level: scope.level, target: scope.target, permissions: .all)
+        }
+        // Different levels never cover each other.
+        return !one.permissions.isDisjoint(with: other.permissions)
+            && (whole(one).covers(whole(other)) || whole(other).covers(whole(one)))
     }
 
     /// Whether a sign-in meets all demands. Only what its provider orders can be compared; a local password has no

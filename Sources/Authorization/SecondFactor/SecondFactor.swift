@@ -48,7 +48,7 @@ public struct SecondFactorPolicy: Hashable, Sendable {
     /// (`acr_values`; OpenID Connect Core §3.1.2.1). Classes that we do not know are not looked at.
     func demands(for program: APIProgram, acrValues: [String]) -> Bool {
         let known = acrValues.filter { AuthenticationContext.classes.contains($0) }
-        return programs.contains(program) || known == [AuthenticationContext.secondFactorClass]
+        return programs.contains(program) || Set(known) == [AuthenticationContext.secondFactorClass]
     }
 }
 

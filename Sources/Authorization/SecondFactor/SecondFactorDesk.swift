@@ -109,6 +109,7 @@ public struct SecondFactorDesk: Sendable {
     /// The key that waits to be confirmed, made if there is none; nil when one is confirmed already. Whoever calls has
     /// seen the account's password.
     func enrolment(of account: UserAccount) async throws -> SecondFactorEnrolment? {
+        guard account.passwordHash != FederationEndpoint.noPassword else { return nil }
         let now = parts.clock.now()
         let stored = try await store.secondFactor(of: account.subject)
         if let stored {
