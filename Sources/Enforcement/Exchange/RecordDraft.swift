@@ -77,7 +77,8 @@ struct RecordDraft: Sendable {
 
     /// Adds patients whose resources the request is about.
     mutating func add(_ patients: [ResourceID]) {
-        for patient in patients where !record.patients.contains(patient.text) { record.patients.append(patient.text) }
+        var known = Set(record.patients)
+        for patient in patients where known.insert(patient.text).inserted { record.patients.append(patient.text) }
     }
 
     /// Adds what a call that may change something is about, beside what it names: in its opening record all of it.
@@ -108,7 +109,7 @@ struct RecordDraft: Sendable {
     func part(_ number: Int) -> DecisionID { DecisionID("\(record.decisionID.text).\(number)") }
 
     /// A part of the patient index of an answer that goes out piece by piece: a record of its own beside that of the whole,
-    /// because one record cannot name all of them (decision 15). It is durable before what it names goes out.
+    /// because one record cannot name all of them (decision 15). It is durable before anything behind it goes out.
     func index(_ number: Int, of patients: [ResourceID], released: Int) -> AccessRecord {
         var part = record
         part.decisionID = self.part(number)

@@ -77,10 +77,12 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     func upstreamHead(_ head: UpstreamHead) { handle(.upstreamHead(head)) }
 
     func upstreamBody(_ bytes: ByteBuffer) {
+        // Before the piece is judged and goes on: the token may have ended while the client did not read.
+        if isStreaming, lookedAt + .seconds(1) <= pool.watch.now {
+            lookedAt = pool.watch.now
+            handle(.standing(standing))
+        }
         handle(.upstreamBody(Array(buffer: bytes)))
-        guard isStreaming, call?.isOver == false, lookedAt + .seconds(1) <= pool.watch.now else { return }
-        lookedAt = pool.watch.now
-        handle(.standing(standing))
     }
 
     /// The client has read, or does not: the protected server is held up accordingly.
