@@ -8,6 +8,7 @@ import Testing
 
 /// Proofs that have to carry a nonce of ours (RFC 9449 §8).
 @Suite struct ProofNonceTests {
+    // Made once for all cases; without a key there is no test, so a crash is the right answer.
     private static let key = try! PrivateJWK.generate(.es256)
 
     private func proof(_ harness: LaunchHarness, nonce: String?, jti: String) throws -> String {

@@ -6,6 +6,7 @@ import Synchronization
 /// An OpenID Provider of the tests: documents, a token endpoint, and every way of misbehaving. A class for its state.
 final class ProviderDouble: OutboundFetching {
     static let issuer = "https://idp.example"
+    // Made once for all cases; without keys there is no test, so a crash is the right answer.
     static let key = try! PrivateJWK.generate(.rs256, keyID: "idp-1")
     static let otherKey = try! PrivateJWK.generate(.rs256, keyID: "idp-2")
 

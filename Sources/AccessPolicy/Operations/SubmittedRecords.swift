@@ -81,6 +81,8 @@ struct SubmittedRecords {
         let forms = ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase)
         guard !contained.contains(where: foreign.isForeign), resource.pointedBinaries(forms).isEmpty else { return nil }
         var found: Set<InstanceKey> = []
+        // Under the server's own address stands a record of its own: what is to take its place must be within reach.
+        if isStored, rule.typeClass == .compartment, let own = storedKey(of: part) { found.insert(own) }
         for value in ([resource] + contained).flatMap({ $0.allReferences() }) {
             guard let key = key(value, entries) else {
                 guard isHarmless(value) else { return nil }
@@ -97,6 +99,14 @@ struct SubmittedRecords {
             }
         }
         return found
+    }
+
+    /// The record of the protected server that an entry stands for by its address, in either spelling of the base.
+    private func storedKey(of part: Part) -> InstanceKey? {
+        guard let address = part.address, case .absolute(let base, let key, _) = LiteralReference(address),
+            [policy.publicBase, policy.upstreamBase].contains(base)
+        else { return nil }
+        return key
     }
 
     /// Whether a resource would, where it is stored, decide who reaches what: nobody inside a boundary writes such a one,

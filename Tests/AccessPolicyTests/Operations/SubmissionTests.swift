@@ -68,6 +68,20 @@ import Testing
         #expect(permit.unprovenDenial.reason == .referenceNotVisible)
     }
 
+    @Test(arguments: ["https://gw.example/fhir", "http://upstream.internal:9090/r4"])
+    func `an entry under the server's own address takes no place of somebody else's record`(base: String) throws {
+        let body = OperationDecisionTests.bundle([
+            ("urn:uuid:1", OperationDecisionTests.claim("Patient/pA", extra: Self.insurance("\(base)/Coverage/covB"))),
+            ("\(base)/Coverage/covB", Self.coverage(of: "pA")),
+        ])
+        let permit = try Exchange.permit("POST /Claim/$submit", OperationDecisionTests.user, body: body)
+
+        #expect(permit.proofs.map(\.request.interaction) == [.read(try #require(InstanceKey("Coverage/covB")))])
+        let proof = try #require(permit.proof)
+        #expect(!permit.isProven(by: Exchange.answer(Self.coverage(of: "pB")), to: proof))
+        #expect(permit.isProven(by: Exchange.answer(Self.coverage(of: "pA")), to: proof))
+    }
+
     @Test(.verifies("house@OPS-03"))
     func `what may not be looked up at all is not referred to`() throws {
         let unread = Token.user("user/Claim.cruds user/ClaimResponse.rs", panel: ["pA"])
