@@ -93,10 +93,11 @@ struct AuditChain {
         after link: inout (sequence: Int64, hash: ChainHash)
     ) -> AuditEntry {
         let hash = ChainHash(
-            node: node, sequence: link.sequence + 1, recordedAt: now, previous: link.hash, bodyHash: ChainHash(of: body)
+            node: node, sequence: link.sequence.following, recordedAt: now, previous: link.hash,
+            bodyHash: ChainHash(of: body)
         )
         let entry = AuditEntry(
-            node: node, sequence: link.sequence + 1, recordedAt: now, previous: link.hash, hash: hash, body: body,
+            node: node, sequence: link.sequence.following, recordedAt: now, previous: link.hash, hash: hash, body: body,
             index: index)
         link = (entry.sequence, hash)
         return entry

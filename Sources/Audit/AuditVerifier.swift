@@ -94,7 +94,7 @@ public struct AuditVerifier: Sendable {
                 position = row.position
             } catch AuditFailure.chainBroken(let detail) {
                 return walk.report(
-                    node, Finding(sequence: walk.end.sequence + 1, fault: .changed, detail: detail))
+                    node, Finding(sequence: walk.end.sequence.following, fault: .changed, detail: detail))
             }
         }
     }
@@ -131,7 +131,7 @@ private struct AuditChainWalk {
 
     /// Goes on to the next entry as stored, or says what is wrong with the one that ought to be here.
     mutating func take(_ entry: AuditEntry) -> AuditVerifier.Finding? {
-        let due = end.sequence + 1
+        let due = end.sequence.following
         func finding(_ fault: AuditVerifier.Fault, _ detail: String) -> AuditVerifier.Finding {
             AuditVerifier.Finding(sequence: due, fault: fault, detail: detail)
         }
@@ -159,7 +159,7 @@ private struct AuditChainWalk {
     func atEnd() -> AuditVerifier.Finding? {
         guard let expected, expected.sequence > end.sequence else { return nil }
         return AuditVerifier.Finding(
-            sequence: end.sequence + 1, fault: .truncated, detail: "the chain once reached \(expected.sequence)")
+            sequence: end.sequence.following, fault: .truncated, detail: "the chain once reached \(expected.sequence)")
     }
 
     func report(_ node: String, _ finding: AuditVerifier.Finding?) -> AuditVerifier.Report {

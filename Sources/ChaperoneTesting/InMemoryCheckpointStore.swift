@@ -13,6 +13,9 @@ public final class InMemoryCheckpointStore: AuditCheckpointStore {
     /// Everything that is stored, in the order of storing.
     public var stored: [StoredAuditCheckpoint] { list.withLock { $0 } }
 
+    /// Changes what is stored, as somebody with the database could.
+    public func tamper(_ change: (inout [StoredAuditCheckpoint]) -> Void) { list.withLock { change(&$0) } }
+
     public func append(_ checkpoint: SignedAuditCheckpoint) throws {
         let facts = checkpoint.checkpoint
         try list.withLock { list in

@@ -8,7 +8,7 @@ extension AuditSQLiteSink: AuditCheckpointStore {
         try pool.write { database in
             let newest = try Int64.fetchOne(
                 database, sql: "SELECT max(number) FROM audit_checkpoint WHERE node = ?", arguments: [facts.node])
-            guard facts.number == (newest ?? 0) + 1 else {
+            guard facts.number == (newest ?? 0).following, newest != .max else {
                 throw AuditFailure.notWritten(
                     detail: "checkpoint \(facts.number) of `\(facts.node)` does not follow \(newest ?? 0)")
             }

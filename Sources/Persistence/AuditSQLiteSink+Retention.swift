@@ -39,7 +39,7 @@ extension AuditSQLiteSink: AuditRetentionStore {
         try pool.write { database in
             guard try Set(Self.holds(in: database)) == Set(holds) else { return false }
             let newest = try Int64.fetchOne(database, sql: "SELECT max(number) FROM audit_removal") ?? 0
-            guard removal.removal.number == newest + 1 else {
+            guard removal.removal.number == newest.following, newest != .max else {
                 throw AuditFailure.notWritten(detail: "removal \(removal.removal.number) does not follow \(newest)")
             }
             try database.execute(

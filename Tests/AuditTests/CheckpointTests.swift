@@ -88,6 +88,37 @@ import Testing
         await #expect(throws: AuditFailure.self) { try await checkpointer.make() }
     }
 
+    @Test func `nothing is signed over a checkpoint whose signature was spoilt`() async throws {
+        try await write(3)
+        try await checkpointer.make()
+        try await write(1)
+        store.tamper { checkpoints in
+            let old = checkpoints[0]
+            var text = Array(old.compact.utf8)
+            text[text.count - 20] ^= 1
+            checkpoints[0] = StoredAuditCheckpoint(
+                position: old.position, node: old.node, number: old.number, sequence: old.sequence,
+                compact: String(decoding: text, as: UTF8.self))
+        }
+
+        await #expect(throws: AuditFailure.self) { try await checkpointer.make() }
+    }
+
+    @Test func `a checkpoint of an earlier key of ours is built on`() async throws {
+        try await write(1)
+        try await checkpointer.make()
+        try await write(1)
+        let next = try PrivateJWK.generate(.es256)
+        func later(knowing keys: [PrivateJWK]) -> AuditCheckpointer {
+            AuditCheckpointer(
+                node: "n", store: store, key: next, known: JWKSet(keys.map(\.publicKey)), clock: stillClock
+            ) { [recorder] in try await recorder.recordOnce($0) }
+        }
+
+        await #expect(throws: AuditFailure.self) { try await later(knowing: [next]).make() }
+        #expect(try await later(knowing: [next, key]).make()?.checkpoint.number == 2)
+    }
+
     @Test func `checkpoints of other nodes are named`() async throws {
         let other = try AuditRecorder(sink: sink, node: "m", clock: stillClock)
         _ = try await other.record(sampleRecord("m-1")).decisionID

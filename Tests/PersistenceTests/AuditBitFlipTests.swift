@@ -91,7 +91,7 @@ import Testing
     private static func flipped(_ value: DatabaseValue, _ bit: Int) -> DatabaseValue? {
         switch value.storage {
         case .null, .double: return nil
-        case .int64(let number): return (number ^ (1 << Int64(bit % 40))).databaseValue
+        case .int64(let number): return (number ^ (1 << Int64(bit % 64))).databaseValue
         case .string(let text):
             var bytes = Array(text.utf8)
             guard !bytes.isEmpty else { return nil }

@@ -9,17 +9,20 @@ public struct AuditCheckpointer: Sendable {
     private let node: String
     private let store: any AuditCheckpointStore
     private let key: PrivateJWK
+    private let known: JWKSet
     private let clock: AuditClock
     private let record: @Sendable (AuthorizationRecord) async throws -> Void
 
-    /// A checkpointer for the chain of `node`; `record` writes an entry durably, once.
+    /// A checkpointer for the chain of `node`; `record` writes an entry durably, once. `known` are the public halves of all
+    /// keys that ever signed here; without it, that of `key` alone.
     public init(
-        node: String, store: any AuditCheckpointStore, key: PrivateJWK, clock: AuditClock = .system,
-        record: @escaping @Sendable (AuthorizationRecord) async throws -> Void
+        node: String, store: any AuditCheckpointStore, key: PrivateJWK, known: JWKSet? = nil,
+        clock: AuditClock = .system, record: @escaping @Sendable (AuthorizationRecord) async throws -> Void
     ) {
         self.node = node
         self.store = store
         self.key = key
+        self.known = known ?? JWKSet([key.publicKey])
         self.clock = clock
         self.record = record
     }
@@ -38,11 +41,11 @@ public struct AuditCheckpointer: Sendable {
         if let own {
             try demandUnbroken(own)
             let isOnlyItsOwnMark =
-                kind == AuthorizationRecord.Kind.checkpoint.rawValue && end.sequence == own.sequence + 1
+                kind == AuthorizationRecord.Kind.checkpoint.rawValue && end.sequence == own.sequence.following
             if end.sequence == own.sequence || isOnlyItsOwnMark { return nil }
         }
         let checkpoint = AuditCheckpoint(
-            node: node, number: (own?.number ?? 0) + 1, sequence: end.sequence, head: end.hash,
+            node: node, number: (own?.number ?? 0).following, sequence: end.sequence, head: end.hash,
             at: clock.milliseconds(), previous: own.map { ChainHash.digest(of: $0.compact) } ?? .origin,
             seen: latest.filter { $0.node != node }.map {
                 .init(node: $0.node, number: $0.number, digest: .digest(of: $0.compact))
@@ -55,9 +58,14 @@ public struct AuditCheckpointer: Sendable {
 
     private func demandUnbroken(_ own: StoredAuditCheckpoint) throws {
         let last: SignedAuditCheckpoint
-        do { last = try SignedAuditCheckpoint(verifying: own.compact, keys: JWKSet([key.publicKey])) } catch {
-            // A key that was exchanged since: whether the old signature holds is for the verifier to say.
-            return
+        do { last = try SignedAuditCheckpoint(verifying: own.compact, keys: known) } catch {
+            // A checkpoint without a signature of ours fixes nothing, so nobody can say that the chain is what it was.
+            throw AuditFailure.chainBroken(detail: "checkpoint \(own.number) of `\(node)` is forged: \(error.detail)")
+        }
+        guard last.checkpoint.node == node, last.checkpoint.number == own.number,
+            last.checkpoint.sequence == own.sequence
+        else {
+            throw AuditFailure.chainBroken(detail: "checkpoint \(own.number) of `\(node)` is not what was signed")
         }
         guard try store.hash(at: last.checkpoint.sequence, of: node) == last.checkpoint.head else {
             throw AuditFailure.chainBroken(

@@ -38,12 +38,12 @@ public struct AuditRemovalReview: Sendable {
             let digest = ChainHash.digest(of: stored.compact)
             digests[stored.number] = digest
             if stored.number != due { faults.append(.init(.removal(due), .missing, "it is not there")) }
-            due = stored.number + 1
+            due = stored.number.following
             let place = AuditFinding.Place.removal(stored.number)
             do throws(AuditFormatError) {
                 let removal = try SignedAuditRemoval(verifying: stored.compact, keys: keys).removal
                 if let before, removal.previous != before {
-                    faults.append(.init(.removal(stored.number - 1), .forged, "the one after it names another"))
+                    faults.append(.init(.removal(max(stored.number, 2) - 1), .forged, "the one after it names another"))
                 }
                 before = digest
                 if removal.number == stored.number, removal.digest == AuditRemoval.digest(of: stored.runs) {

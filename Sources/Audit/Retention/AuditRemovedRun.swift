@@ -20,6 +20,6 @@ public struct AuditRemovedRun: Hashable, Sendable {
         self.hash = hash
     }
 
-    /// How many entries.
-    public var count: Int64 { last - first + 1 }
+    /// How many entries; what a forged run says is no number to trap on.
+    public var count: Int64 { last >= first ? (last &- first).following : 0 }
 }

@@ -115,7 +115,7 @@ public struct AuditRetention: Sendable {
         let before = try store.latestRemoval()
         let removal = try SignedAuditRemoval(
             AuditRemoval(
-                number: (before?.number ?? 0) + 1, node: node, at: now, rule: policy.text, runs: runs,
+                number: (before?.number ?? 0).following, node: node, at: now, rule: policy.text, runs: runs,
                 previous: before.map { ChainHash.digest(of: $0.compact) } ?? .origin), signedWith: key)
         guard try store.remove(removal, runs: runs, judgedUnder: holds) else { return false }
         try await nameLatest()
@@ -146,7 +146,7 @@ struct RetentionPlan {
             return
         }
         if entry.index.phase == .opening, try store.isOpen(entry.sequence, of: entry.node) { return }
-        if let place = places[entry.node], runs[place].last + 1 == entry.sequence {
+        if let place = places[entry.node], runs[place].last.following == entry.sequence {
             let run = runs[place]
             runs[place] = AuditRemovedRun(
                 node: run.node, first: run.first, last: entry.sequence, previous: run.previous, hash: entry.hash)

@@ -78,7 +78,7 @@ public struct AuditCheckpointReview: Sendable {
                 digests[node, default: [:]][number] = digest
                 let follows = number == due
                 if !follows { find(node, due, .missing, "\(number) stands in its place") }
-                due = number + 1
+                due = number.following
                 switch one.signed {
                 case .failure(let failure):
                     find(node, number, .forged, failure.detail)
@@ -93,7 +93,7 @@ public struct AuditCheckpointReview: Sendable {
                         find(node, number, .changed, "what it is found by differs from what was signed")
                     }
                     if follows, before.isTrusted, checkpoint.previous != before.digest {
-                        find(node, max(number - 1, 1), .forged, "the one after it names another")
+                        find(node, max(number, 2) - 1, .forged, "the one after it names another")
                     } else if before.isTrusted, checkpoint.sequence <= before.sequence {
                         find(node, number, .changed, "it is not further than the one before it")
                     }

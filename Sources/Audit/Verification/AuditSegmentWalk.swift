@@ -11,6 +11,9 @@ public struct AuditSegment: Sendable {
         /// The hash that is stored with the last entry, and the one that it ought to have.
         var stored: ChainHash
         var expected: ChainHash
+
+        /// How many entries.
+        var count: Int64 { last >= first ? (last &- first).following : 0 }
     }
 
     /// One node's part.
@@ -98,7 +101,7 @@ public struct AuditSegmentWalk {
         let previous = ChainHash(bytes: view.previous) ?? .origin
         if let last = states[current].part.pieces.indices.last {
             let piece = states[current].part.pieces[last]
-            if piece.last + 1 == view.sequence, previous == piece.stored || previous == piece.expected {
+            if piece.last.following == view.sequence, previous == piece.stored || previous == piece.expected {
                 states[current].part.pieces[last].last = view.sequence
                 states[current].part.pieces[last].stored = stored
                 states[current].part.pieces[last].expected = expected

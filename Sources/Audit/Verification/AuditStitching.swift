@@ -93,13 +93,13 @@ private struct ChainJoin {
 
     mutating func take(_ pieces: [AuditSegment.Piece]) {
         for (offset, piece) in pieces.enumerated() {
-            entries += piece.last - piece.first + 1
+            entries += piece.count
             guard piece.first > last else {
                 returned(piece)
                 continue
             }
             bridge(to: piece.first)
-            if piece.first > last + 1 {
+            if piece.first > last.following {
                 passOver((last + 1)...(piece.first - 1), later: pieces[(offset + 1)...])
             } else if piece.previous != stored, piece.previous != expected {
                 find(piece.first, .changed, "it does not follow the entry before it")
@@ -116,12 +116,12 @@ private struct ChainJoin {
 
     /// Goes over removed runs that begin where the chain stands.
     private mutating func bridge(to first: Int64) {
-        while let run = runs.first, run.first == last + 1, run.last < first {
+        while let run = runs.first, run.first == last.following, last < .max, run.last < first {
             runs = runs.dropFirst()
             if run.previous != stored, run.previous != expected {
                 find(run.first, .changed, "the removed entries do not follow the entry before them")
             }
-            removed += run.last - run.first + 1
+            removed += run.count
             last = run.last
             stored = run.hash
             expected = run.hash
@@ -134,7 +134,7 @@ private struct ChainJoin {
         while missing <= gap.upperBound {
             if let piece = pieces.first(where: { ($0.first...$0.last).contains(missing) }) {
                 find(missing, .reordered, "it stands further on")
-                missing = piece.last + 1
+                missing = piece.last.following
                 continue
             }
             let next = pieces.map(\.first).filter { $0 > missing && $0 <= gap.upperBound }.min() ?? gap.upperBound + 1
@@ -155,7 +155,7 @@ private struct ChainJoin {
     /// The chain must reach every place that a checkpoint has.
     mutating func demand(_ ends: [AuditChainEnd]) {
         guard let furthest = ends.map(\.sequence).max(), furthest > last else { return }
-        find(last + 1, .truncated, "the chain ends before it, and once reached \(furthest)")
+        find(last.following, .truncated, "the chain ends before it, and once reached \(furthest)")
     }
 
     private mutating func find(_ sequence: Int64, _ fault: AuditFinding.Fault, _ detail: String) {

@@ -30,7 +30,8 @@ struct AuditSide: Sendable {
         self.store = store
         self.system = system
         self.keys = keys.checkpointKeys
-        checkpointer = AuditCheckpointer(node: node, store: store, key: key, clock: auditClock, record: record)
+        checkpointer = AuditCheckpointer(
+            node: node, store: store, key: key, known: keys.checkpointKeys, clock: auditClock, record: record)
         retention = AuditRetention(
             node: node, store: store, policy: configuration.audit.policy, key: key, clock: auditClock,
             delivered: { [feeds = configuration.audit.feeds] in

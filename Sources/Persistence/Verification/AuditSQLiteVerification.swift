@@ -57,7 +57,7 @@ public enum AuditSQLiteVerification {
 
     /// Ranges without a gap between them, so that nothing lies beside all of them.
     private static func parts(_ facts: AuditSQLiteFacts) -> [Range<Int64>] {
-        let ends = facts.starts.dropFirst() + [facts.newest == .max ? .max : facts.newest + 1]
+        let ends = facts.starts.dropFirst() + [facts.newest.following]
         return zip([Int64.min] + facts.starts.dropFirst(), ends).map { $0..<max($0, $1) }
     }
 
