@@ -148,4 +148,21 @@ import Testing
         #expect(line.contains("\"'=1+1,\"\"x\"\"\""))
         #expect(line.contains(",'@SUM(A1),"))
     }
+
+    @Test(arguments: [
+        // A quotation mark that a combining mark follows is one character of Swift, and still ends a cell.
+        ("a\"\u{301},=HYPERLINK(\"x\")", "\"a\"\"\u{301},=HYPERLINK(\"\"x\"\")\""),
+        ("a\"\u{200D},=1", "\"a\"\"\u{200D},=1\""), ("a,\u{301}b", "\"a,\u{301}b\""), ("a\r\nb", "\"a\r\nb\""),
+        ("\u{200B}=1", "'\u{200B}=1"), ("\u{FEFF}+1", "'\u{FEFF}+1"), (" =1", "' =1"), ("\u{FF1D}1", "'\u{FF1D}1"),
+        ("a;b", "\"a;b\""), ("=\u{338}1", "'=\u{338}1"),
+    ])
+    func `a cell ends where its own text ends, byte by byte`(text: String, cell: String) async throws {
+        let sink = InMemoryAuditSink()
+        _ = try await AuditRecorder(sink: sink, node: "n").record(sampleRecord { $0.queryAsked = text }).decisionID
+        var export = AuditExport(format: .csv, system: sampleSystem)
+
+        let line = try export.add(sink.entries)
+
+        #expect(Array(line.utf8).firstRange(of: Array(",\(cell),".utf8)) != nil)
+    }
 }

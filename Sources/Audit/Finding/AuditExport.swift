@@ -155,13 +155,25 @@ struct AuditExportRow {
         line = cells.map(Self.cell).joined(separator: ",")
     }
 
-    /// Quoted where it must be. What a spreadsheet would take for a formula gets an apostrophe before it: much of it
-    /// came from outside.
+    /// Quoted where it must be (RFC 4180 §2). What a spreadsheet would take for a formula gets an apostrophe before it:
+    /// much of it came from outside. By bytes, as readers of CSV do: a quotation mark that a combining mark follows is
+    /// still one.
     private static func cell(_ text: String) -> String {
-        let first = text.unicodeScalars.first
-        let isFormula = first.map { "=+-@\t\r".unicodeScalars.contains($0) } ?? false
+        let first = text.unicodeScalars.first { !$0.properties.isDefaultIgnorableCodePoint && $0 != " " }
+        let isFormula = first.map { Self.formulaSigns.contains($0) } ?? false
         let safe = isFormula ? "'" + text : text
-        guard safe.utf8.contains(where: { [0x22, 0x2C, 0x0A, 0x0D].contains($0) }) else { return safe }
-        return "\"" + safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        guard safe.utf8.contains(where: { [0x22, 0x2C, 0x3B, 0x0A, 0x0D].contains($0) }) else { return safe }
+        var quoted: [UInt8] = [0x22]
+        for byte in safe.utf8 {
+            if byte == 0x22 { quoted.append(0x22) }
+            quoted.append(byte)
+        }
+        quoted.append(0x22)
+        return String(decoding: quoted, as: UTF8.self)
     }
+
+    /// What begins a formula, in the widths that East Asian spreadsheets take too.
+    private static let formulaSigns: Set<Unicode.Scalar> = [
+        "=", "+", "-", "@", "\t", "\r", "\n", "|", "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}",
+    ]
 }
