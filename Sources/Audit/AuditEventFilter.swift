@@ -98,7 +98,7 @@ struct AuditEventFilter {
         var codes: Set<String> = []
         for part in value.split(separator: ",") {
             switch token(String(part)) {
-            case "0": codes.formUnion(["permitted", "succeeded"])
+            case "0": codes.formUnion(["permitted", "succeeded", "decision-given"])
             case "4": codes.insert("refused")
             case "8": codes.formUnion(["failed", "interrupted"])
             default: throw Refusal("`outcome` can be 0, 4 or 8")

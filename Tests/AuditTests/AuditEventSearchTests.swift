@@ -33,12 +33,30 @@ import Testing
         #expect(query.clientID == ClientID("app"))
         #expect(query.subject == SubjectID("u"))
         #expect(query.grantID == GrantID("g"))
-        #expect(query.outcomes == ["permitted", "succeeded", "refused"])
+        #expect(query.outcomes == ["permitted", "succeeded", "decision-given", "refused"])
         #expect(search.content.actions == ["R"])
         #expect(query.kinds == ["access"])
         #expect(query.from == 1_767_225_600_000)
         #expect(query.to == 1_769_904_000_000)
         #expect(query.limit == 5)
+    }
+
+    @Test(arguments: [
+        AccessOutcome.pending, .permitted, .decisionGiven, .refused(reason: "r"), .failed(reason: "f"),
+        .interrupted(reason: "i"),
+    ])
+    func `an event is found by the outcome that it shows`(outcome: AccessOutcome) async throws {
+        let sink = InMemoryAuditSink()
+        let recorder = try AuditRecorder(sink: sink, node: "n")
+        _ = try await recorder.record(sampleRecord { $0.outcome = outcome }).decisionID
+        let event = try AuditEventResource.json(try #require(sink.entries.first), system: sampleSystem)
+        let shown = event["outcome"]?.string
+
+        for code in ["0", "4", "8"] {
+            let search = try AuditEventSearch(parsing: "outcome=\(code)")
+            let isFound = search.query.outcomes.contains(outcome.code)
+            #expect(isFound == (shown == code))
+        }
     }
 
     @Test(arguments: [
