@@ -3,6 +3,7 @@
 /// A token in a URL is refused (RFC 9700 §4.3.2), and the refusal is recorded; the record must not become the leak.
 enum SecretScrubber {
     static let mark = "<redacted>"
+    private static let longestID = 64
 
     /// Names of parameters whose values are never written.
     static let secretNames: Set<String> = [
@@ -32,7 +33,9 @@ enum SecretScrubber {
         secretNames.contains(String(name.prefix { $0 != ":" && $0 != "." }))
     }
 
-    /// A text with everything in it that looks like a signed token replaced.
+    /// A text with everything in it that looks like a signed token replaced: what begins like one and is longer than the
+    /// id of a resource may be (FHIR R4 §2.24.0.1, 64 characters), which no whole token is short enough for. A shorter one
+    /// may be an id that somebody chose to look so, and accesses to it must be named.
     static func scrub(_ text: String) -> String {
         SecretSigns.mayStand(in: text) ? readAndScrub(text) : text
     }
@@ -43,7 +46,7 @@ enum SecretScrubber {
         while let start = rest.firstRange(of: "eyJ")?.lowerBound {
             result += rest[..<start]
             let token = rest[start...].prefix { isTokenCharacter($0) }
-            result += token.utf8.count >= 20 ? mark : String(token)
+            result += token.utf8.count > longestID ? mark : String(token)
             rest = rest[token.endIndex...]
         }
         return afterBearer(OwnTokens.removed(from: result + rest))

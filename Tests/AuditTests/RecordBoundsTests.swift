@@ -35,6 +35,16 @@ import Testing
         #expect(step.bounded().detail == "Authorization: Bearer <redacted>")
     }
 
+    @Test(arguments: ["eyJ", "eyJhbGciOiJFUzI1NiJ9aaaa", "eyJ." + String(repeating: "a", count: 30) + ".b"])
+    func `an id that looks like the beginning of a token is named`(id: String) {
+        let record = sampleRecord {
+            $0.resourceID = id
+            $0.path = "/Patient/\(id)/_history/1"
+        }.bounded()
+        #expect(record.resourceID == id)
+        #expect(record.path == "/Patient/\(id)/_history/1")
+    }
+
     @Test func `hostile input cannot make a record large`() {
         let flood = String(repeating: "é", count: 1_000_000)
         let record = AccessRecord(
