@@ -92,7 +92,7 @@ public struct AuthorizationServer: Sendable {
             stores: parts.stores, hasher: parts.hasher, audit: parts.audit, access: parts.access, clock: parts.clock,
             random: parts.random, shortestPassword: parts.configuration.shortestPassword)
         clients = ClientRegistry(
-            stores: registered, audit: parts.audit, clock: parts.clock, random: parts.random)
+            stores: registered, audit: parts.audit, clock: parts.clock, random: parts.random, access: parts.access)
         keys = parts.keys
         refusals = parts.budget.refusals
         keyKeeper = KeyKeeper(

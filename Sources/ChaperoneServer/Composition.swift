@@ -21,7 +21,7 @@ public struct Composition: Sendable {
     }
 
     private let configuration: Configuration
-    private let installation: Installation
+    let installation: Installation
     private let gateway: GatewaySide
     private let credential: LocalCredential
     private let board: ListenerBoard
@@ -37,6 +37,13 @@ public struct Composition: Sendable {
         let hazards = configuration.productionHazards(secrets: try configuration.loadedSecrets())
         guard hazards.isEmpty else { throw Unsafe(hazards: hazards) }
         let installation = try await Installation(configuration: configuration)
+        let identities = ConfiguredIdentities(
+            configuration: configuration, server: installation.server, clock: installation.clock)
+        for client in try await identities.suspendAbsent() {
+            logger.warning(
+                "a client is in the configuration no longer: suspended, and its access ended",
+                metadata: ["client": "\(client)"])
+        }
         if let remark = configuration.egress.policy.remark {
             logger.notice("addresses of other parties are not judged here", metadata: ["egress": "\(remark)"])
         }

@@ -6,8 +6,9 @@ internal import OAuthCore
 /// `chaperone client`: the registered clients.
 struct ClientCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "client", abstract: "Lists and shows clients.", discussion: "Example: chaperone client list",
-        subcommands: [List.self, Show.self])
+        commandName: "client", abstract: "Lists, shows and activates clients.",
+        discussion: "Example: chaperone client list",
+        subcommands: [List.self, Show.self, Activate.self])
 
     /// `chaperone client list`.
     struct List: AsyncParsableCommand {
@@ -55,10 +56,14 @@ struct ClientCommand: AsyncParsableCommand {
 /// `chaperone user`: the local accounts.
 struct UserCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "user", abstract: "Lists and adds accounts.", discussion: "Example: chaperone user list",
-        subcommands: [List.self, Add.self, Logins.self, Link.self, Unlink.self, RemoveSecondFactor.self])
+        commandName: "user", abstract: "Lists, adds and changes accounts.",
+        discussion: "Example: chaperone user list",
+        subcommands: [
+            List.self, Add.self, SetPassword.self, SetRoles.self, SetPerson.self, Enable.self, RemoveSecondFactor.self,
+            Logins.self, Link.self, Unlink.self,
+        ])
 
-    private static let table = Table(columns: [
+    static let table = Table(columns: [
         .init("username", "username"), .init("name", "name"), .init("roles", "roles"), .init("who", "fhirUser"),
         .init("patients", "patients"), .init("disabled", "disabled"),
         .init("second factor", "secondFactor"),
@@ -117,27 +122,6 @@ struct UserCommand: AsyncParsableCommand {
             let body = JSONValue.object(members)
             let added = try await options.withAdmin { try await $0.call(.post, ["users"], body: body) }
             UserCommand.table.print([added], as: output.output)
-        }
-    }
-
-    /// `chaperone user remove-second-factor`.
-    struct RemoveSecondFactor: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Removes the second factor of somebody who has lost it. Be sure that it is they who ask.",
-            discussion: "Example: chaperone user remove-second-factor mrs-jones")
-
-        @OptionGroup var options: ConfigurationOptions
-        @OptionGroup var output: OutputOptions
-
-        @Argument(help: "The user name.")
-        var username: String
-
-        func run() async throws {
-            let answer = try await options.withAdmin {
-                try await $0.call(.post, ["users", username, "remove-second-factor"], body: .object([]))
-            }
-            Table(columns: [.init("username", "username"), .init("second factor", "secondFactor")])
-                .print([answer], as: output.output)
         }
     }
 }

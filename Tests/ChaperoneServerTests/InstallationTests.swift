@@ -11,7 +11,7 @@ import Testing
 
 /// An installation without listeners: what it refuses to start on, and who its admin side lets in.
 @Suite struct InstallationTests {
-    private func inFolder<Value>(_ work: (String) async throws -> Value) async throws -> Value {
+    static func inFolder<Value>(_ work: (String) async throws -> Value) async throws -> Value {
         let folder = try RunningServer.temporaryFolder()
         defer {
             chmod(folder, 0o700)
@@ -35,7 +35,7 @@ import Testing
 
     @Test(arguments: [0o750, 0o705, 0o770, 0o701] as [mode_t])
     func `a state folder that others can enter or list is refused with what to do`(mode: mode_t) async throws {
-        try await inFolder { folder in
+        try await Self.inFolder { folder in
             #expect(chmod(folder, mode) == 0)
 
             let error = await #expect(throws: PrivateFile.Exposed.self) {
@@ -48,7 +48,7 @@ import Testing
 
     @Test(arguments: [0o640, 0o604, 0o660] as [mode_t])
     func `an installation key that others can read is refused with what to do`(mode: mode_t) async throws {
-        try await inFolder { folder in
+        try await Self.inFolder { folder in
             let given = try configuration(folder)
             try await Installation(configuration: given).close()
             let key = "\(folder)/\(InstallationKey.fileName)"
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func `a demo's state folder does not become a deployment's`() async throws {
-        try await inFolder { folder in
+        try await Self.inFolder { folder in
             try await Installation(configuration: try configuration(folder, isDemo: true)).close()
 
             let error = await #expect(throws: Composition.Unsafe.self) {
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func `a rehearsal in other words is refused and not taken for the real thing`() async throws {
-        try await inFolder { folder in
+        try await Self.inFolder { folder in
             let installation = try await Installation(configuration: try configuration(folder))
             let api = installation.adminAPI
             let request = AdminRequest(
@@ -105,7 +105,7 @@ import Testing
     }
 
     @Test func `a client secret that could be guessed is refused before the client is registered`() async throws {
-        try await inFolder { folder in
+        try await Self.inFolder { folder in
             let short = try symmetricClient(folder, secret: String(repeating: "s", count: 31))
 
             let checked = #expect(throws: ConfigurationError.self) { _ = try short.loadedSecrets() }
@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test func `a client secret of 32 characters is taken`() async throws {
-        try await inFolder { folder in
+        try await Self.inFolder { folder in
             let long = try symmetricClient(folder, secret: String(repeating: "s", count: 32))
 
             #expect(try long.loadedSecrets() == LoadedSecrets(includesPublished: false))
@@ -127,7 +127,7 @@ import Testing
 
     @Test(arguments: [true, false])
     func `a password is taken on the admin side only where passwords are taken at all`(takes: Bool) async throws {
-        try await inFolder { folder in
+        try await Self.inFolder { folder in
             let installation = try await Installation(configuration: try configuration(folder))
             let body = AdminRequest(
                 .post, ["users"],
@@ -162,7 +162,7 @@ import Testing
     }
 
     @Test func `why an admin request failed is kept for the log and not shown`() async throws {
-        try await inFolder { folder in
+        try await Self.inFolder { folder in
             let installation = try await Installation(configuration: try configuration(folder))
             let api = installation.adminAPI
             try await installation.close()

@@ -19,7 +19,7 @@ final class RunningServer: Sendable {
     let folder: String
     let publicPort: Int
     let configuration: Configuration
-    private let composition: Composition
+    let composition: Composition
     private let task: Task<Void, any Error>
 
     var fhir: String { issuer + "/fhir" }

@@ -76,7 +76,7 @@ public struct AccountRegistry: Sendable {
         "linked to \(link.fhirUser), may act for [\(link.patients.map(\.id.text).joined(separator: ", "))]"
     }
 
-    /// Sets a password and ends the account's sessions.
+    /// Sets a password and ends the account's sessions. Apps keep what they were allowed.
     public func setPassword(
         _ password: Secret, of subject: SubjectID, by actor: String, from source: RequestSource
     ) async throws {
@@ -87,6 +87,37 @@ public struct AccountRegistry: Sendable {
             throw AccountFailure.notFound
         }
         try await audit.flush()
+    }
+
+    /// Sets what an account may do and ends its sessions; false when it may do exactly that already.
+    public func setRoles(
+        _ roles: Set<UserRole>, of subject: SubjectID, by actor: String, from source: RequestSource
+    ) async throws -> Bool {
+        guard let account = try await stores.users.user(subject) else { throw AccountFailure.notFound }
+        guard account.roles != roles else { return false }
+        func text(_ roles: Set<UserRole>) -> String { roles.map(\.rawValue).sorted().joined(separator: ", ") }
+        let record = maker(source).record(
+            .userChanged, subject: subject, by: actor,
+            detail: "roles [\(text(roles))], before [\(text(account.roles))]")
+        guard try await stores.users.setRoles(roles, of: subject, record: record) else {
+            throw AccountFailure.notFound
+        }
+        try await audit.flush()
+        return true
+    }
+
+    /// Brings who an account is into line with what a site's configuration says; false when it is so already, or when an
+    /// administrator undid the link: then it stays undone. The grants that rest on another link end with it.
+    public func relink(
+        _ subject: SubjectID, to link: MemberLink?, by actor: String, from source: RequestSource
+    ) async throws -> Bool {
+        guard let stored = try await stores.memberLinks.link(for: subject) else { return false }
+        let isSame =
+            stored.fhirUser == link?.fhirUser && stored.patients.map(\.id) == link.map { $0.patients.map(\.id) } ?? []
+        guard !isSame else { return false }
+        _ = try await access.unlink(subject, by: actor, from: source)
+        if let link { _ = try await self.link(link, by: actor, from: source) }
+        return true
     }
 
     /// Disables an account and ends its grants and sessions; nil when it was disabled already.

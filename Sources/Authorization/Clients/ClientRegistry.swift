@@ -9,6 +9,7 @@ public struct ClientRegistry: Sendable {
     let audit: AuditTrail
     let clock: Clock
     let random: RandomSource
+    let access: AccessRevoker
 
     /// What came of a configured client.
     public enum Change: Hashable, Sendable {
@@ -44,6 +45,20 @@ public struct ClientRegistry: Sendable {
             return .changed
         }
         throw OAuthError(.temporarilyUnavailable, detail: "the registration of `\(configured.id)` keeps changing")
+    }
+
+    /// Suspends the clients that came from a configuration and are in it no longer, and ends their access; gives their ids.
+    public func suspendAbsent(_ present: Set<ClientID>, from source: RequestSource) async throws -> [ClientID] {
+        var suspended: [ClientID] = []
+        for client in try await stores.clients.clients()
+        where client.status == .active && !present.contains(client.id) {
+            guard
+                try await access.revoke(
+                    .client(client.id), because: .clientSuspended, by: "configuration", from: source) != nil
+            else { continue }
+            suspended.append(client.id)
+        }
+        return suspended
     }
 
     /// Lets a pending or suspended client work; false when there is none that could. Its ended grants stay ended.

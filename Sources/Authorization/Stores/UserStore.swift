@@ -15,6 +15,8 @@ public protocol UserStore: Sendable {
     func insert(_ user: UserAccount, link: MemberLink?, record: AuthorizationRecord) async throws -> Bool
     /// Sets a new password hash and ends the account's sessions; false when there is no such account.
     func setPassword(_ hash: PasswordHash, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
+    /// Sets what the account may do and ends its sessions; false when there is no such account.
+    func setRoles(_ roles: Set<UserRole>, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
     /// Lets a disabled account sign in again; false when it is not there or not disabled. Ended grants stay ended.
     func enable(_ subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
 }

@@ -23,15 +23,32 @@ struct AccountDesk: Sendable {
     /// The patients whose report the person may read: themselves and those whom they represent. Staff read the records of
     /// their panel under rules of their own; for them it is what they did themselves.
     func people(of subject: SubjectID) async throws -> [LinkedPatient] {
-        guard let member = try await directory.member(for: subject), case .among(let patients) = member.selection,
+        try await directory.member(for: subject).map(Self.people) ?? []
+    }
+
+    private static func people(_ member: Member) -> [LinkedPatient] {
+        guard case .among(let patients) = member.selection,
             ![.practitioner, .practitionerRole].contains(member.fhirUser.type)
         else { return [] }
         return patients
     }
 
-    /// The FHIR identity of the person, to tell themselves from those whom they represent.
-    func identity(of subject: SubjectID) async throws -> InstanceKey? {
-        try await directory.member(for: subject)?.fhirUser
+    /// Who the person is and whose records are theirs to see.
+    struct Circle: Sendable {
+        /// The FHIR identity of the person, to tell themselves from those whom they represent.
+        let identity: InstanceKey?
+        let people: [LinkedPatient]
+    }
+
+    /// The person's circle; nil while the site's directory cannot say. What names people goes without the names then: an
+    /// app can be cut off and a session ended whether or not the directory answers.
+    func circle(of subject: SubjectID) async -> Circle? {
+        do {
+            let member = try await directory.member(for: subject)
+            return Circle(identity: member?.fhirUser, people: member.map(Self.people) ?? [])
+        } catch {
+            return nil
+        }
     }
 
     // MARK: - apps

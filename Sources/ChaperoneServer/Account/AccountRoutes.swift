@@ -45,8 +45,9 @@ struct AccountRoutes: Sendable {
         router.post("/account/sign-out") { request, context in
             try await change(request) { _, visitor in
                 let onward = await federation.endSessionLocation(session: visitor.secret)
-                _ = await interaction.signOut(
-                    session: visitor.secret, from: context.origin(of: request))
+                let answer = await interaction.signOut(session: visitor.secret, from: context.origin(of: request))
+                // The session lives on: nobody must walk away from it believing that it ended.
+                if case .unavailable = answer.outcome { return try pages.unavailable(request.language()) }
                 var response =
                     try onward.map { try pages.signedOut(request.language(), onward: $0) }
                     ?? Answers.seeOther("/account")
@@ -110,10 +111,9 @@ struct AccountRoutes: Sendable {
 
     func frame(_ visitor: Visitor, notice: String?) async throws -> AccountFrame {
         let t = PageTexts.texts(visitor.language)
-        let identity = try await desk.identity(of: visitor.account.subject)
-        let others = try await desk.people(of: visitor.account.subject).filter {
-            InstanceKey(type: .patient, id: $0.id) != identity
-        }
+        let circle = await desk.circle(of: visitor.account.subject)
+        let others = (circle?.people ?? []).filter { InstanceKey(type: .patient, id: $0.id) != circle?.identity }
+        let notice = notice ?? (circle == nil ? "peopleUnknown" : nil)
         return AccountFrame(
             isDemo: pages.isDemo, lang: visitor.language.rawValue, t: t, csrf: Self.token(of: visitor.secret),
             personName: visitor.account.displayName, actsFor: others.map(\.label), notice: notice.flatMap { t[$0] })
@@ -172,7 +172,7 @@ struct AccountRoutes: Sendable {
 
     private func apps(_ visitor: Visitor, notice: String?, after place: GrantPlace? = nil) async throws -> Response {
         let frame = try await frame(visitor, notice: notice)
-        let people = try await desk.people(of: visitor.account.subject)
+        let people = await desk.circle(of: visitor.account.subject)?.people ?? []
         var apps: [AppsPageFacts.App] = []
         let page = try await desk.grants(of: visitor.account.subject, after: place)
         for grant in page.grants {

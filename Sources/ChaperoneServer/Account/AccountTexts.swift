@@ -19,6 +19,8 @@ enum AccountTexts {
         "whose": "Whose records", "since": "Since", "lastUse": "Last used", "never": "not yet",
         "maySee": "What it may see",
         "endAccess": "End access", "ended": "The access has ended.", "endedNone": "That access had ended already.",
+        "peopleUnknown":
+            "Just now we cannot look up for whom you act, so names may be missing. You can still end any access.",
         "activityLead": "Each line is one request that was answered or refused, as it stands in the audit log.",
         "noActivity": "Nothing has been read yet.",
         "when": "When", "who": "Who", "what": "What", "scope": "Under which permission", "result": "Result",
@@ -56,6 +58,8 @@ enum AccountTexts {
         "maySee": "Qué puede ver",
         "endAccess": "Retirar el acceso", "ended": "El acceso ha sido retirado.",
         "endedNone": "Ese acceso ya había terminado.",
+        "peopleUnknown":
+            "Ahora mismo no podemos consultar en nombre de quién actúa, así que pueden faltar nombres. Puede retirar cualquier acceso.",
         "activityLead":
             "Cada línea es una petición respondida o rechazada, tal como consta en el registro de auditoría.",
         "noActivity": "Todavía no se ha leído nada.",

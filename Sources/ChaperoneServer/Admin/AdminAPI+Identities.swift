@@ -18,7 +18,7 @@ extension AdminAPI {
         return Self.row(client)
     }
 
-    private static func row(_ client: ClientRegistration) -> JSONValue {
+    static func row(_ client: ClientRegistration) -> JSONValue {
         var row = Row()
         row.set("id", client.id.text)
         row.set("name", client.name)
@@ -59,19 +59,7 @@ extension AdminAPI {
         }
     }
 
-    /// `POST /admin/v1/users/{name}/remove-second-factor`: for somebody who has lost their app and their recovery codes.
-    func removeSecondFactor(_ request: AdminRequest) async throws -> JSONValue {
-        try require([.admin], request)
-        try allow([], request)
-        let subject = try await subject(named: request.path[1])
-        let source = RequestSource(address: request.sourceAddress)
-        guard try await secondFactors.remove(of: subject, by: request.actor.name, from: source) else {
-            throw Problem(409, "the account has no second factor")
-        }
-        return .object([.init("username", .string(request.path[1])), .init("secondFactor", .bool(false))])
-    }
-
-    private static func problem(_ failure: AccountFailure) -> Problem {
+    static func problem(_ failure: AccountFailure) -> Problem {
         switch failure {
         case .unusableUsername: Problem(400, "the user name is empty, too long or holds something invisible")
         case .unusablePassword: Problem(400, "the password is too short or too long")
@@ -88,21 +76,35 @@ extension AdminAPI {
         guard let username = body?["username"]?.string, !username.isEmpty, username.utf8.count <= 128,
             let password = body?["password"]?.string, !password.isEmpty
         else { throw Problem(400, "an account needs `username` and `password`") }
-        let patients = try (body?["patients"]?.array ?? []).map { value in
+        let patients = try patients(body)
+        let roles = try roles(body) ?? [.member]
+        return NewAccount(
+            username: username, password: Secret(password), displayName: body?["name"]?.string ?? username,
+            roles: roles, fhirUser: try fhirUser(body?["fhirUser"]?.string, patients), patients: patients)
+    }
+
+    static func patients(_ body: JSONValue?) throws -> [LinkedPatient] {
+        try (body?["patients"]?.array ?? []).map { value in
             guard let id = value.string.flatMap({ ResourceID($0) }) else { throw Problem(400, "not a patient id") }
             return LinkedPatient(id: id, label: "Patient \(id.text)")
         }
-        let roles = try (body?["roles"]?.array ?? [.string("member")]).map { value in
-            guard let role = value.string.flatMap(UserRole.init(rawValue:)) else { throw Problem(400, "not a role") }
-            return role
-        }
-        return NewAccount(
-            username: username, password: Secret(password), displayName: body?["name"]?.string ?? username,
-            roles: Set(roles), fhirUser: try fhirUser(body?["fhirUser"]?.string, patients), patients: patients)
+    }
+
+    /// The roles that a body names; nil when it names none.
+    static func roles(_ body: JSONValue?) throws -> Set<UserRole>? {
+        guard let roles = body?["roles"] else { return nil }
+        guard let names = roles.array else { throw Problem(400, "`roles` must be an array") }
+        return Set(
+            try names.map { value in
+                guard let role = value.string.flatMap(UserRole.init(rawValue:)) else {
+                    throw Problem(400, "not a role")
+                }
+                return role
+            })
     }
 
     /// Who the account is; a member with one patient is that patient unless something else is said.
-    private static func fhirUser(_ text: String?, _ patients: [LinkedPatient]) throws -> InstanceKey? {
+    static func fhirUser(_ text: String?, _ patients: [LinkedPatient]) throws -> InstanceKey? {
         guard let text else {
             return patients.count == 1 ? InstanceKey(type: .patient, id: patients[0].id) : nil
         }
@@ -112,7 +114,7 @@ extension AdminAPI {
         return key
     }
 
-    private func row(_ account: UserAccount) async throws -> JSONValue {
+    func row(_ account: UserAccount) async throws -> JSONValue {
         let link = try await stores.memberLinks.link(for: account.subject)
         var row = Row()
         // The account of a provider's login has a name that nobody can type.

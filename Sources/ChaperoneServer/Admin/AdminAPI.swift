@@ -12,6 +12,7 @@ public struct AdminAPI: Sendable {
     let audit: any AuditReader
     let auditSide: AuditSide
     let accounts: AccountRegistry
+    let clients: ClientRegistry
     let secondFactors: SecondFactorDesk
     let access: AccessRevoker
     let keyKeeper: KeyKeeper
@@ -37,8 +38,8 @@ public struct AdminAPI: Sendable {
             case (.get, "logins", 1): return try await listLogins(request)
             case (.post, "logins", 1): return try await linkLogin(request)
             case (.post, "links", 3) where request.path[2] == "undo": return try await undoLink(request)
-            case (.post, "users", 3) where request.path[2] == "remove-second-factor":
-                return try await removeSecondFactor(request)
+            case (.post, "users", 3): return try await changeUser(request)
+            case (.post, "clients", 3) where request.path[2] == "activate": return try await activateClient(request)
             case (.get, "keys", 1): return try await listKeys(request)
             case (.post, "explain", 1): return try await explain(request)
             case (.post, "keys", 2) where request.path[1] == "rotate": return try await rotateKeys(request)

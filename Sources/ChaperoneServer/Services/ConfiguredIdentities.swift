@@ -5,14 +5,21 @@ internal import OAuthCore
 
 /// Brings the clients and accounts of the configuration into the stores.
 ///
-/// Run at every start: what is not there is added, a client whose registration differs is replaced, everything else is
-/// left alone. An account's password is set when the account is made and never again from here.
+/// Run at every start: what is not there is added, a client whose registration differs is replaced, an account's roles and
+/// person become those of the configuration. A password is set when the account is made and never again from here; a link
+/// that an administrator undid stays undone.
 struct ConfiguredIdentities {
     let configuration: Configuration
     let server: AuthorizationServer
     let clock: Clock
 
     private static let source = RequestSource(address: "local")
+
+    /// Suspends the clients that are in the configuration no longer, and ends their access; gives their ids. Only where
+    /// the server serves: a command that looks into a database by another configuration changes nothing of it.
+    func suspendAbsent() async throws -> [ClientID] {
+        try await server.clients.suspendAbsent(Set(configuration.clients.map { ClientID($0.id) }), from: Self.source)
+    }
 
     func apply() async throws {
         for client in configuration.clients { try await apply(client) }
@@ -84,13 +91,19 @@ struct ConfiguredIdentities {
     }
 
     private func apply(_ user: ConfiguredUser) async throws {
-        if try await server.stores.users.user(named: user.login) != nil { return }
-        let password = try user.demoPassword ?? user.passwordFile.map(Configuration.firstLine) ?? ""
         var fhirUser: InstanceKey?
         if let reference = user.fhirUser, case .relative(let key, nil) = LiteralReference(reference) { fhirUser = key }
         let patients = user.patients.compactMap { patient in
             ResourceID(patient.id).map { LinkedPatient(id: $0, label: patient.label) }
         }
+        if let account = try await server.stores.users.user(named: user.login) {
+            _ = try await server.accounts.setRoles(
+                Self.roles(user), of: account.subject, by: "configuration", from: Self.source)
+            let link = fhirUser.map { MemberLink(subject: account.subject, fhirUser: $0, patients: patients) }
+            _ = try await server.accounts.relink(account.subject, to: link, by: "configuration", from: Self.source)
+            return
+        }
+        let password = try user.demoPassword ?? user.passwordFile.map(Configuration.firstLine) ?? ""
         // Another server on the same database may have been faster; then the account is there, which is what we want.
         _ = try await server.accounts.add(
             NewAccount(

@@ -99,6 +99,7 @@ public struct Installation: Sendable {
     func adminAPI(explaining explainer: RequestExplainer?) -> AdminAPI {
         AdminAPI(
             stores: server.stores, audit: auditReader, auditSide: auditSide, accounts: server.accounts,
+            clients: server.clients,
             secondFactors: server.secondFactors, access: server.access, keyKeeper: server.keyKeeper,
             trail: server.audit,
             clock: clock, random: random, explainer: explainer,

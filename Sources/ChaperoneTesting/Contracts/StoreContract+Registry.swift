@@ -107,5 +107,16 @@ extension StoreContract {
             #expect(try await stores.sessions.session(session.id) == nil)
             #expect(try await !stores.users.setPassword(hash, of: SubjectID("nobody"), record: Sample.record()))
         },
+        StoreContract("other roles end the sessions") { stores async throws in
+            try await Sample.populate(stores)
+            let session = Sample.session("s", signedIn: true)
+            try await stores.sessions.insert(session)
+            for roles in [Set<UserRole>([.member, .auditor]), []] {
+                #expect(try await stores.users.setRoles(roles, of: Sample.subject, record: Sample.record()))
+                #expect(try await stores.users.user(Sample.subject)?.roles == roles)
+            }
+            #expect(try await stores.sessions.session(session.id) == nil)
+            #expect(try await !stores.users.setRoles([], of: SubjectID("nobody"), record: Sample.record()))
+        },
     ]
 }

@@ -122,6 +122,18 @@ extension InMemoryAuthorizationStore: UserStore {
         }
     }
 
+    public func setRoles(
+        _ roles: Set<UserRole>, of subject: SubjectID, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            guard state.users[subject] != nil else { return false }
+            state.users[subject]?.roles = roles
+            state.endSessions(of: subject)
+            state.outbox.append(record)
+            return true
+        }
+    }
+
     public func enable(_ subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
         state.withLock { state in
             guard state.users[subject]?.isDisabled == true else { return false }

@@ -50,7 +50,7 @@ struct SQLiteUserStore: UserStore {
                 """,
             arguments: [
                 user.subject.text, user.username, user.passwordHash.encoded, user.displayName,
-                user.roles.map(\.rawValue).sorted().joined(separator: " "), user.isDisabled, user.createdAt,
+                Self.text(user.roles), user.isDisabled, user.createdAt,
             ])
         return database.changesCount == 1
     }
@@ -63,11 +63,33 @@ struct SQLiteUserStore: UserStore {
                 sql: "UPDATE user_account SET password_hash = ? WHERE subject = ?",
                 arguments: [hash.encoded, subject.text])
             guard database.changesCount == 1 else { return false }
-            try database.execute(
-                sql: "DELETE FROM session WHERE subject = ?1 OR pending_subject = ?1", arguments: [subject.text])
+            try Self.endSessions(of: subject, in: database)
             try SQLiteAuditOutbox.insert(record, in: database)
             return true
         }
+    }
+
+    func setRoles(
+        _ roles: Set<UserRole>, of subject: SubjectID, record: AuthorizationRecord
+    ) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(
+                sql: "UPDATE user_account SET roles = ? WHERE subject = ?",
+                arguments: [Self.text(roles), subject.text])
+            guard database.changesCount == 1 else { return false }
+            try Self.endSessions(of: subject, in: database)
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    private static func text(_ roles: Set<UserRole>) -> String {
+        roles.map(\.rawValue).sorted().joined(separator: " ")
+    }
+
+    private static func endSessions(of subject: SubjectID, in database: Database) throws {
+        try database.execute(
+            sql: "DELETE FROM session WHERE subject = ?1 OR pending_subject = ?1", arguments: [subject.text])
     }
 
     func enable(_ subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {

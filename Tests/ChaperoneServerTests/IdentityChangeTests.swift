@@ -1,0 +1,261 @@
+import AccessPolicy
+import Authorization
+import FHIRCore
+import OAuthCore
+import RequirementTraits
+import Testing
+
+@testable import ChaperoneServer
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Accounts and clients that are changed: by a configuration that says something else than before, and by administrators.
+@Suite struct IdentityChangeTests {
+    private static let admin = AdminActor(name: "root", roles: [.admin])
+    private static let source = RequestSource(address: "local")
+
+    /// The work on one state folder, whose files one installation after the other opens.
+    private func inFolder<Value>(_ work: (String) async throws -> Value) async throws -> Value {
+        try await InstallationTests.inFolder { folder in
+            for (name, text) in [("password", "correct horse"), ("secret", String(repeating: "s", count: 40))] {
+                let file = open("\(folder)/../\(Self.name(folder))-\(name)", O_CREAT | O_WRONLY, 0o600)
+                try #require(file >= 0)
+                let bytes = Array(text.utf8)
+                #expect(write(file, bytes, bytes.count) == bytes.count)
+                close(file)
+            }
+            defer { for name in ["password", "secret"] { unlink("\(folder)/../\(Self.name(folder))-\(name)") } }
+            return try await work(folder)
+        }
+    }
+
+    private static func name(_ folder: String) -> String {
+        folder.split(separator: "/").last.map { String($0) } ?? ""
+    }
+
+    private func installation(_ folder: String, user: String, clients: [String]) async throws -> Installation {
+        let list = clients.map { id in
+            """
+              - {id: \(id), kind: public, program: patient-access, grant-types: [authorization_code],
+                 scopes: patient/Patient.rs, redirect-uris: ["https://\(id).example/cb"]}
+            """
+        }.joined(separator: "\n")
+        let yaml = """
+            issuer: http://localhost:8080
+            state-directory: \(folder)
+            fhir-server: {upstream: http://127.0.0.1:9}
+            clients:
+            \(list)
+            users:
+              - {login: anna, password-file: "\(folder)/../\(Self.name(folder))-password"\(user)}
+            """
+        let configuration = try Configuration(settings: try Setting(yaml: yaml), isDemo: false)
+        return try await Installation(configuration: configuration)
+    }
+
+    private static let parent =
+        ", fhir-user: RelatedPerson/p, patients: [{id: c1}, {id: c2}], roles: [admin, auditor]"
+
+    private func account(_ installation: Installation) async throws -> UserAccount {
+        try #require(try await installation.server.stores.users.user(named: "anna"))
+    }
+
+    private func identities(_ installation: Installation) -> ConfiguredIdentities {
+        ConfiguredIdentities(
+            configuration: installation.configuration, server: installation.server, clock: installation.clock)
+    }
+
+    @Test func `rights that a configuration no longer gives are gone after the next start`() async throws {
+        try await inFolder { folder in
+            let first = try await installation(folder, user: Self.parent, clients: ["app"])
+            #expect(try await account(first).roles == [.admin, .auditor])
+            let hash = try await account(first).passwordHash
+            try await first.close()
+
+            let second = try await installation(
+                folder, user: ", fhir-user: RelatedPerson/p, patients: [{id: c1}], roles: [auditor]", clients: ["app"])
+            let changed = try await account(second)
+            #expect(changed.roles == [.auditor])
+            #expect(changed.passwordHash.encoded == hash.encoded)
+            let link = try await second.server.stores.memberLinks.link(for: changed.subject)
+            #expect(link?.patients.map(\.id.text) == ["c1"])
+            try await second.close()
+
+            let third = try await installation(folder, user: ", roles: [auditor]", clients: ["app"])
+            #expect(try await third.server.stores.memberLinks.link(for: changed.subject) == nil)
+            try await third.close()
+        }
+    }
+
+    @Test func `a link that an administrator undid stays undone`() async throws {
+        try await inFolder { folder in
+            let first = try await installation(folder, user: Self.parent, clients: [])
+            let subject = try await account(first).subject
+            #expect(try await first.server.access.unlink(subject, by: "root", from: Self.source) != nil)
+            try await first.close()
+
+            let second = try await installation(folder, user: Self.parent, clients: [])
+            #expect(try await second.server.stores.memberLinks.link(for: subject) == nil)
+            try await second.close()
+        }
+    }
+
+    @Test func `a client that left the configuration is suspended until it is let in again`() async throws {
+        try await inFolder { folder in
+            let first = try await installation(folder, user: "", clients: ["keeps", "goes"])
+            #expect(try await identities(first).suspendAbsent() == [])
+            try await first.close()
+
+            let second = try await installation(folder, user: "", clients: ["keeps"])
+            #expect(try await identities(second).suspendAbsent() == [ClientID("goes")])
+            #expect(try await identities(second).suspendAbsent() == [])
+            #expect(try await second.server.stores.clients.client(ClientID("goes"))?.status == .suspended)
+            #expect(try await second.server.stores.clients.client(ClientID("keeps"))?.status == .active)
+            try await second.close()
+
+            let third = try await installation(folder, user: "", clients: ["keeps", "goes"])
+            #expect(try await third.server.stores.clients.client(ClientID("goes"))?.status == .suspended)
+            let answer = try await third.adminAPI.answer(
+                AdminRequest(.post, ["clients", "goes", "activate"], actor: Self.admin, sourceAddress: "t"))
+            #expect(answer["status"]?.string == "active")
+            await #expect(throws: Problem.self) {
+                try await third.adminAPI.answer(
+                    AdminRequest(.post, ["clients", "goes", "activate"], actor: Self.admin, sourceAddress: "t"))
+            }
+            try await third.close()
+        }
+    }
+
+    @Test(arguments: [
+        ("password", #"{"password":"x"}"#), ("password", "{}"), ("password", #"{"password":"long enough","more":1}"#),
+        ("roles", "{}"), ("roles", #"{"roles":[]}"#), ("roles", #"{"roles":["king"]}"#),
+        ("roles", #"{"roles":"admin"}"#),
+        ("roles", #"{"roles":["admin","auditor"]}"#), ("enable", "{}"), ("person", "{}"),
+        ("person", #"{"fhirUser":"Patient/p"}"#), ("nonsense", "{}"), ("password", "[]"),
+    ])
+    func `a change that is none is refused with a problem`(path: String, body: String) async throws {
+        try await inFolder { folder in
+            let installation = try await installation(folder, user: Self.parent, clients: [])
+            let before = try await account(installation)
+            let request = AdminRequest(
+                .post, ["users", "anna", path], body: try JSONValue(parsing: Array(body.utf8)), actor: Self.admin,
+                sourceAddress: "t")
+            let problem = await #expect(throws: Problem.self) {
+                try await installation.adminAPI.answer(request)
+            }
+            #expect((400...409).contains(problem?.status ?? 0))
+            let after = try await account(installation)
+            #expect(after.roles == before.roles)
+            #expect(after.passwordHash.encoded == before.passwordHash.encoded)
+            try await installation.close()
+        }
+    }
+
+    @Test(arguments: [UserRole.auditor, .security, .steward, .developer, .clinician, .member])
+    func `nobody but an administrator changes accounts`(role: UserRole) async throws {
+        try await inFolder { folder in
+            let installation = try await installation(folder, user: Self.parent, clients: [])
+            let actor = AdminActor(name: "somebody", roles: [role])
+            for (path, body) in [
+                ("password", #"{"password":"another password"}"#), ("roles", #"{"roles":["member"]}"#),
+                ("enable", "{}"),
+                ("person", #"{"fhirUser":"Patient/p"}"#),
+            ] {
+                let problem = await #expect(throws: Problem.self) {
+                    try await installation.adminAPI.answer(
+                        AdminRequest(
+                            .post, ["users", "anna", path], body: try JSONValue(parsing: Array(body.utf8)),
+                            actor: actor,
+                            sourceAddress: "t"))
+                }
+                #expect(problem?.status == 403)
+            }
+            try await installation.close()
+        }
+    }
+
+    @Test func `password, roles, person and access are changed, and each change has its record`() async throws {
+        try await inFolder { folder in
+            let installation = try await installation(folder, user: Self.parent, clients: [])
+            let before = try await account(installation)
+            func change(_ path: String, _ body: String) async throws -> JSONValue {
+                try await installation.adminAPI.answer(
+                    AdminRequest(
+                        .post, ["users", "anna", path], body: try JSONValue(parsing: Array(body.utf8)),
+                        actor: Self.admin,
+                        sourceAddress: "t"))
+            }
+            _ = try await change("password", #"{"password":"another password"}"#)
+            #expect(try await account(installation).passwordHash.encoded != before.passwordHash.encoded)
+            #expect(try await change("roles", #"{"roles":["security"]}"#)["roles"]?.array == [.string("security")])
+            #expect(
+                try await installation.server.accounts.disable(before.subject, by: "root", from: Self.source) != nil)
+            #expect(try await account(installation).isDisabled)
+            #expect(try await change("enable", "{}")["disabled"]?.bool == false)
+            #expect(try await installation.server.access.unlink(before.subject, by: "root", from: Self.source) != nil)
+            #expect(
+                try await change("person", #"{"patients":["c3"]}"#)["fhirUser"]?.string == "Patient/c3")
+
+            let listed = try await installation.adminAPI.answer(
+                AdminRequest(
+                    .get, ["audit"], query: ["user": "anna"], actor: AdminActor(name: "root", roles: [.auditor]),
+                    sourceAddress: "t"))
+            let text = listed.text
+            for part in [
+                "password set", "roles [security], before [admin, auditor]", "enabled", "linked to Patient/c3",
+            ] {
+                #expect(text.contains(part), "\(part)")
+            }
+            #expect(!text.contains("another password"))
+            try await installation.close()
+        }
+    }
+
+    @Test(arguments: ["local", "Configuration", "directory", "SCHEDULE", "system"])
+    func `a name under which the server itself acts is nobody's`(name: String) async throws {
+        try await inFolder { folder in
+            let installation = try await installation(folder, user: "", clients: [])
+            await #expect(throws: AccountFailure.unusableUsername) {
+                _ = try await installation.server.accounts.add(
+                    NewAccount(username: name, password: Secret("long enough"), displayName: "N"), by: "root",
+                    from: Self.source)
+            }
+            try await installation.close()
+        }
+    }
+}
+
+/// A directory that cannot be reached.
+private struct SilentDirectory: MemberDirectory {
+    struct Silent: Error {}
+    func member(for subject: SubjectID) async throws -> Member? { throw Silent() }
+    func subjects(of user: InstanceKey) async throws -> [SubjectID] { throw Silent() }
+}
+
+/// What the account pages can do while the site's directory cannot say who anybody is.
+@Suite struct AccountWithoutDirectoryTests {
+    @Test func `apps are listed and cut off while the directory is silent`() async throws {
+        try await RunningServer.with { server in
+            let app = TestApp(server: server)
+            let token = try await app.launch()
+            let installation = server.composition.installation
+            let desk = AccountDesk(
+                stores: installation.server.stores, directory: SilentDirectory(), access: installation.server.access,
+                trail: installation.server.audit, audit: installation.auditReader, clock: installation.clock,
+                random: installation.random)
+            let subject = try #require(try await installation.server.stores.users.user(named: "patient-a")).subject
+            let source = RequestSource(address: "t")
+
+            #expect(await desk.circle(of: subject) == nil)
+            let grant = try #require(try await desk.grants(of: subject, after: nil).grants.first)
+            #expect(try await app.fhir("/Condition?_count=1", token).status == 200)
+            #expect(try await desk.end(grant.id, of: subject, from: source))
+            #expect(try await app.fhir("/Condition?_count=1", token).status == 401)
+            await #expect(throws: SilentDirectory.Silent.self) {
+                _ = try await desk.people(of: subject)
+            }
+        }
+    }
+}
