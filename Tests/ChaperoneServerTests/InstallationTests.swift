@@ -116,6 +116,17 @@ import Testing
         }
     }
 
+    @Test(arguments: ["+", "%"])
+    func `a client secret that clients send in two ways is refused`(_ sign: String) async throws {
+        try await inFolder { folder in
+            let odd = try symmetricClient(folder, secret: String(repeating: "s", count: 40) + sign)
+
+            let checked = #expect(throws: ConfigurationError.self) { _ = try odd.loadedSecrets() }
+
+            #expect(checked?.description.contains("which clients send in two ways") == true)
+        }
+    }
+
     @Test func `a client secret of 32 characters is taken`() async throws {
         try await Self.inFolder { folder in
             let long = try symmetricClient(folder, secret: String(repeating: "s", count: 32))

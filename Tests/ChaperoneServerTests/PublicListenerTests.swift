@@ -173,13 +173,54 @@ import Testing
         #expect(posted["location"] == "/oauth/authorize?" + query)
     }
 
-    @Test func `a posted request that is too long for an address is not sent again`() async throws {
-        let long = String(repeating: "x", count: 9000)
+    /// 400 scopes in 8 kB, as SMART's `authorize-post` is for.
+    private static let manyScopes =
+        "launch/patient openid "
+        + (0..<150).map { "patient/Observation.rs?code=http://loinc.org|\(10_000 + $0)-1" }.joined(separator: " ")
 
-        let posted = try await Browser().post(server.issuer + "/oauth/authorize", [("state", long)])
+    @Test(.verifies("oauth-attack@S-01"))
+    func `a posted request that is too long for an address comes again by name`() async throws {
+        let app = TestApp(server: server)
+        let fields = app.parameters().filter { $0.0 != "scope" } + [("scope", Self.manyScopes)]
 
-        #expect(posted.status == 413)
+        let posted = try await Browser().post(server.issuer + "/oauth/authorize", fields)
+        let location = try #require(posted["location"])
+        let again = try await app.browser.get(server.issuer + location)
+        let twice = try await app.browser.get(server.issuer + location)
+
+        #expect(posted.status == 303)
+        #expect(posted["set-cookie"] == nil)
+        #expect(location.hasPrefix("/oauth/authorize?client_id=demo-patient-app&request_uri=urn%3Aietf"))
+        #expect(location.utf8.count < 300)
+        #expect(again["location"]?.hasPrefix("/login?launch=") == true)
+        #expect(twice["location"] == nil)
+    }
+
+    @Test(
+        .verifies("oauth-attack@S-01"), arguments: [("redirect_uri", "https://evil.example/"), ("client_id", "nobody")])
+    func `a long posted request that leads elsewhere is not kept`(_ name: String, _ value: String) async throws {
+        let app = TestApp(server: server)
+        let fields =
+            app.parameters().filter { ![name, "scope"].contains($0.0) }
+            + [("scope", Self.manyScopes), (name, value)]
+
+        let posted = try await Browser().post(server.issuer + "/oauth/authorize", fields)
+
+        #expect(posted.status == 400)
         #expect(posted["location"] == nil)
+    }
+
+    @Test(
+        .verifies("oauth-attack@S-01"),
+        arguments: [("state", String(repeating: "x", count: 9000)), ("nonce", String(repeating: "x", count: 20_000))])
+    func `a long posted request is checked before it is kept`(_ name: String, _ value: String) async throws {
+        let app = TestApp(server: server)
+        let fields = app.parameters().filter { $0.0 != name } + [(name, value)]
+
+        let posted = try await Browser().post(server.issuer + "/oauth/authorize", fields)
+
+        #expect(posted.status == 303)
+        #expect(posted["location"]?.contains("error=invalid_request") == true)
     }
 
     @Test(arguments: [

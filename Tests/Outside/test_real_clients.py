@@ -1,8 +1,12 @@
 """Clients that we did not write launch, read and refresh: fhirclient (SMART 1.0, v1 scopes, endpoints from the
 CapabilityStatement) and Authlib (discovery, PKCE, OpenID Connect, refresh)."""
+import base64
+import hashlib
 import os
+import time
 import unittest
 import urllib.parse
+import uuid
 
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # the demo speaks plain HTTP on loopback
 
@@ -14,7 +18,7 @@ from fhirclient.models.condition import Condition  # noqa: E402
 from fhirclient.models.patient import Patient  # noqa: E402
 from requirements_log import verifies  # noqa: E402
 from server_under_test import ChaperoneUnderTest  # noqa: E402
-from smart_client import REDIRECT, Person  # noqa: E402
+from smart_client import REDIRECT, App, Person  # noqa: E402
 
 
 def walk(issuer, address, username="patient-a"):
@@ -82,6 +86,39 @@ class RealClients(unittest.TestCase):
         ended = session.revoke_token(metadata["revocation_endpoint"], token=renewed["refresh_token"])
         self.assertEqual(ended.status_code, 200)
         self.assertEqual(session.get(f"{self.server.fhir}/Patient/patient-a", timeout=30).status_code, 401)
+
+    @verifies("house@real-clients", "oauth-attack@T-30")
+    def test_authlibs_jose_proves_possession_in_every_advertised_algorithm(self):
+        """Authlib has no DPoP client; its JOSE signs the proofs (RFC 9449)."""
+        metadata = requests.get(f"{self.server.issuer}/.well-known/openid-configuration", timeout=30).json()
+        self.assertTrue(metadata["dpop_signing_alg_values_supported"])
+        for algorithm in metadata["dpop_signing_alg_values_supported"]:
+            with self.subTest(algorithm):
+                kind, size = {"ES256": ("EC", "P-256"), "ES384": ("EC", "P-384")}.get(algorithm, ("RSA", 2048))
+                key = JsonWebKey.generate_key(kind, size, is_private=True)
+                public = {name: value for name, value in key.as_dict(is_private=False).items() if name != "kid"}
+
+                def proof(method, address, token=None):
+                    digest = base64.urlsafe_b64encode(hashlib.sha256((token or "").encode()).digest()).rstrip(b"=").decode()
+                    claims = {"jti": uuid.uuid4().hex, "htm": method, "htu": address, "iat": int(time.time()),
+                              **({"ath": digest} if token else {})}
+                    return jwt.encode({"typ": "dpop+jwt", "alg": algorithm, "jwk": public}, claims, key).decode()
+
+                app = App(self.server.fhir)
+                query = urllib.parse.urlencode(app.authorization_request("launch/patient patient/Patient.rs"))
+                back = walk(self.server.issuer, f"{metadata['authorization_endpoint']}?{query}")
+                code = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(back).query))["code"]
+                answer = requests.post(metadata["token_endpoint"], timeout=30, headers={
+                    "DPoP": proof("POST", metadata["token_endpoint"])}, data={
+                        "grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT,
+                        "client_id": app.client_id, "code_verifier": app.verifier})
+                self.assertEqual((answer.status_code, answer.json().get("token_type")), (200, "DPoP"), answer.text)
+                token, address = answer.json()["access_token"], f"{self.server.fhir}/Patient/patient-a"
+                read = requests.get(address, timeout=30, headers={
+                    "Authorization": f"DPoP {token}", "DPoP": proof("GET", address, token)})
+                self.assertEqual(read.status_code, 200, read.text)
+                stolen = requests.get(address, timeout=30, headers={"Authorization": f"Bearer {token}"})
+                self.assertEqual(stolen.status_code, 401, "the bound token alone is worth nothing")
 
     def test_authlib_without_the_verifier_gets_nothing(self):
         session = OAuth2Session(

@@ -11,7 +11,8 @@ run_packages=(openssl)
 
 # What the tests use beside it: a real browser with its driver, a real nginx, and Python for the tests that stand outside.
 test_packages=(
-    python3 python3-venv python3-yaml python3-selenium chromium chromium-driver fonts-dejavu-core openssl nginx-light
+    python3 python3-venv python3-yaml python3-selenium chromium chromium-driver curl fonts-dejavu-core openssl
+    nginx-light
 )
 
 install_missing() {

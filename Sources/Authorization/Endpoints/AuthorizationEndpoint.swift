@@ -15,15 +15,8 @@ public struct AuthorizationEndpoint: Sendable {
     ) async -> InteractionAnswer {
         await interaction.guarded(source) { maker in
             let form = try await pushed(form)
-            // 1. Who, and where to: what is wrong here is shown to the person and sent nowhere.
-            let address = try Self.shown { () throws(AuthorizationFailure) in try AuthorizationAddress(parsing: form) }
-            let client = try await parts.stores.clients.client(address.clientID)
-            guard let client, client.status == .active else {
-                throw Self.unknownPlace("client `\(address.clientID)` is unknown or not active")
-            }
-            let redirect = try Self.shown { () throws(AuthorizationFailure) in
-                try address.validated(against: client.metadata)
-            }
+            // 1. Who, and where to.
+            let (client, redirect) = try await place(of: form)
             // 2. What: from here on the client is told.
             do throws(AuthorizationFailure) {
                 let request = try AuthorizationRequest(
@@ -36,9 +29,23 @@ public struct AuthorizationEndpoint: Sendable {
                 let accepted = try accept(request, from: client, launch: launch)
                 return try await start(accepted, request, for: client, launch: launch, cookie, maker)
             } catch {
-                return try await interaction.answer(error, for: client, maker)
+                return try await interaction.answer(
+                    error, for: client, in: AuthorizationRequest.uiLocales(of: form), maker)
             }
         }
+    }
+
+    /// The client and where its answer goes: what is wrong here is shown to the person and sent nowhere.
+    func place(of form: FormParameters) async throws -> (ClientRegistration, ValidatedRedirect) {
+        let address = try Self.shown { () throws(AuthorizationFailure) in try AuthorizationAddress(parsing: form) }
+        let client = try await parts.stores.clients.client(address.clientID)
+        guard let client, client.status == .active else {
+            throw Self.unknownPlace("client `\(address.clientID)` is unknown or not active")
+        }
+        let redirect = try Self.shown { () throws(AuthorizationFailure) in
+            try address.validated(against: client.metadata)
+        }
+        return (client, redirect)
     }
 
     /// The request that was pushed under the `request_uri`, instead of whatever else came with it (RFC 9126 §4); the form
@@ -53,18 +60,6 @@ public struct AuthorizationEndpoint: Sendable {
         return try FormParameters(parsing: request.form.utf8, repetition: .noted)
     }
 
-    /// Checks a pushed request as if the browser had brought it; throws what its client is told.
-    func check(_ form: FormParameters, from client: ClientRegistration) throws {
-        do throws(AuthorizationFailure) {
-            let address = try AuthorizationAddress(parsing: form)
-            guard address.clientID == client.id else { throw AuthorizationAddress.unknown("client_id differs") }
-            let redirect = try address.validated(against: client.metadata)
-            let request = try AuthorizationRequest(
-                parsing: form, client: client.id, redirect: redirect, rules: rules(for: client))
-            _ = try accept(request, from: client, launch: nil)
-        } catch { throw error.error }
-    }
-
     // MARK: - checks
 
     /// One text for an unknown client and for an unknown redirect: neither shows which clients there are.
@@ -76,7 +71,7 @@ public struct AuthorizationEndpoint: Sendable {
         do { return try check() } catch { throw error.error }
     }
 
-    private func rules(for client: ClientRegistration) -> AuthorizationRequest.Rules {
+    func rules(for client: ClientRegistration) -> AuthorizationRequest.Rules {
         let bases = parts.configuration.fhirBases
         let spellings = parts.configuration.toleratesTrailingSlash ? bases.map { $0 + "/" } : []
         return AuthorizationRequest.Rules(
@@ -114,7 +109,7 @@ public struct AuthorizationEndpoint: Sendable {
     }
 
     /// What the request may have, by the client's registration.
-    private func accept(
+    func accept(
         _ request: AuthorizationRequest, from client: ClientRegistration, launch: EHRLaunch?
     ) throws(AuthorizationFailure) -> AcceptedRequest {
         do throws(OAuthError) {
@@ -126,11 +121,29 @@ public struct AuthorizationEndpoint: Sendable {
             return AcceptedRequest(
                 clientID: client.id, redirectURI: request.redirect.uri, state: request.state, scopes: scopes,
                 challenge: request.codeChallenge, nonce: request.nonce, fhirBase: base,
-                launch: launch?.context ?? LaunchContext(), expectedSubject: launch?.subject,
+                launch: launch?.context ?? LaunchContext(),
+                expectedSubject: try expected(request.idTokenHint, from: client.id, launch: launch),
                 loginNotBefore: loginNotBefore(request), asksConsent: request.prompts.contains(.consent),
                 needsSecondFactor: parts.configuration.secondFactor.demands(
                     for: client.program, acrValues: request.acrValues), uiLocales: request.uiLocales)
         } catch { throw request.failure(error) }
+    }
+
+    /// Who must sign in: whom the EHR made the launch for, or whom an ID token of ours names that the client shows.
+    private func expected(
+        _ hint: String?, from client: ClientID, launch: EHRLaunch?
+    ) throws(OAuthError) -> SubjectID? {
+        guard let hint else { return launch?.subject }
+        let hinted: SubjectID
+        do throws(JOSEError) {
+            let token = try JWS.verify(hint, keys: parts.keys.signer.verificationKeys, rules: .idToken)
+            hinted = try IDTokenClaims(hint: token, issuer: parts.configuration.issuer, client: client).subject
+        } catch {
+            throw OAuthError(.invalidRequest, "id_token_hint is no ID token of this client", detail: error.detail)
+        }
+        // OpenID Connect Core §3.1.2.2: another person than the hinted one is not signed in.
+        guard launch == nil || launch?.subject == hinted else { throw OAuthError(.loginRequired) }
+        return hinted
     }
 
     /// A login before this does not count; nil when any live login does.
@@ -148,6 +161,13 @@ public struct AuthorizationEndpoint: Sendable {
     ) async throws(AuthorizationFailure) -> InteractionAnswer {
         do {
             let visit = try await interaction.visit(cookie)
+            // Who has to sign in again anyway can be the hinted person then.
+            if request.idTokenHint != nil, let signedIn = visit.session.signIn,
+                signedIn.subject != accepted.expectedSubject,
+                signedIn.authenticatedAt >= accepted.loginNotBefore ?? .min
+            {
+                throw OAuthError(.loginRequired)
+            }
             let isSilent = request.prompts.contains(.none)
             if isSilent {
                 let since = accepted.loginNotBefore ?? 0

@@ -25,6 +25,8 @@ public enum InteractionOutcome: Sendable {
     case page(InteractionPage)
     /// 303 to the client (RFC 9700 §4.12: never 307 or 308).
     case redirect(ClientRedirect)
+    /// 303 to the authorization endpoint again, by GET and with this query.
+    case again(query: String)
     /// An error page, because there is no redirect that could be trusted.
     case shownToUser(OAuthError)
     /// 503: a store or the audit log failed. Nothing was given. The cause is for the log.
@@ -69,7 +71,7 @@ extension InteractionPage {
         case .choosePatient(let page): page.uiLocales
         case .chooseEncounter(let page): page.uiLocales
         case .consent(let page): page.uiLocales
-        case .leaving: []
+        case .leaving(let page): page.uiLocales
         }
     }
 }
@@ -155,4 +157,6 @@ public struct LeavingPage: Sendable {
     public let clientName: String
     public let redirectHost: String
     public let location: String
+    /// The languages in which the app wants the page, the best first.
+    public let uiLocales: [String]
 }

@@ -5,15 +5,15 @@ internal import OAuthCore
 extension InteractionEndpoint {
     /// The answer to a failure, recorded.
     func answer(
-        _ failure: AuthorizationFailure, for client: ClientRegistration, _ maker: RecordMaker
+        _ failure: AuthorizationFailure, for client: ClientRegistration, in uiLocales: [String], _ maker: RecordMaker
     ) async throws -> InteractionAnswer {
-        InteractionAnswer(try await outcome(failure, for: client, maker))
+        InteractionAnswer(try await outcome(failure, for: client, in: uiLocales, maker))
     }
 
     /// Tells a failure to whom it may be told. An app that nobody vouches for gets no silent redirect: the person sees
     /// where the link leads (RFC 9700 §4.11.2; ).
     func outcome(
-        _ failure: AuthorizationFailure, for client: ClientRegistration, _ maker: RecordMaker
+        _ failure: AuthorizationFailure, for client: ClientRegistration, in uiLocales: [String], _ maker: RecordMaker
     ) async throws -> InteractionOutcome {
         if failure.error.code == .accessDenied {
             try await parts.audit.note(
@@ -23,11 +23,13 @@ extension InteractionEndpoint {
         } else {
             try await note(failure.error, client: client.id, maker)
         }
-        return told(failure, to: client)
+        return told(failure, to: client, in: uiLocales)
     }
 
     /// The answer to a failure whose record is made. An app that nobody vouches for gets no silent redirect.
-    func told(_ failure: AuthorizationFailure, to client: ClientRegistration) -> InteractionOutcome {
+    func told(
+        _ failure: AuthorizationFailure, to client: ClientRegistration, in uiLocales: [String]
+    ) -> InteractionOutcome {
         switch failure {
         case .shownToUser(let error): return .shownToUser(error)
         case .sentToClient(let error, let redirect, _):
@@ -38,7 +40,8 @@ extension InteractionEndpoint {
             return .page(
                 .leaving(
                     LeavingPage(
-                        clientName: client.name, redirectHost: redirect.host, location: answer.location)))
+                        clientName: client.name, redirectHost: redirect.host, location: answer.location,
+                        uiLocales: uiLocales)))
         }
     }
 

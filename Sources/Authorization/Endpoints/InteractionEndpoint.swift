@@ -162,8 +162,9 @@ public struct InteractionEndpoint: Sendable {
                 return try await overtaken(step, visitor)
             }
             try await parts.audit.flush()
+            let request = step.transaction.request
             return told(
-                .sentToClient(error, step.redirect, state: step.transaction.request.state), to: step.client)
+                .sentToClient(error, step.redirect, state: request.state), to: step.client, in: request.uiLocales)
         case .issueCode(let approval):
             // Between login and consent the account or its link may have ended.
             guard try await parts.persons.finding(for: approval.member.subject, in: approval.launch) == .good else {

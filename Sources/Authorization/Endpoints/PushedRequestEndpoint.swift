@@ -14,12 +14,6 @@ public enum PushedRequestAnswer: Sendable {
 /// Where clients leave an authorization request before the browser comes (RFC 9126).
 public struct PushedRequestEndpoint: Sendable {
     static let prefix = "urn:ietf:params:oauth:request_uri:"
-    /// The parameters that prove who the client is and are no part of the request.
-    private static let credentials: Set<String> = ["client_secret", "client_assertion", "client_assertion_type"]
-
-    /// The longest request that is kept, in bytes.
-    private static let longestRequest = 16_384
-
     let parts: ServerParts
     let authenticator: ClientAuthenticator
     let authorization: AuthorizationEndpoint
@@ -31,29 +25,13 @@ public struct PushedRequestEndpoint: Sendable {
         let maker = parts.records(for: source)
         do {
             let client = try await authenticator.authenticate(form, authorization: header, from: source)
-            // RFC 9126 §2.1: a pushed request cannot point to another.
-            guard form["request_uri"] == nil else { throw OAuthError(.invalidRequest, "request_uri cannot be pushed") }
-            var pairs = form.names.filter { !Self.credentials.contains($0) }.sorted().compactMap { name in
-                form[name].map { (name, $0) }
-            }
-            if form["client_id"] == nil { pairs.append(("client_id", client.id.text)) }
-            let text = pairs.map { "\(FormParameters.encode($0.0))=\(FormParameters.encode($0.1))" }
-                .joined(separator: "&")
-            guard text.utf8.count <= Self.longestRequest else {
-                throw OAuthError(.invalidRequest, "the request is too long to be pushed")
-            }
             let now = parts.clock.now()
             // Each is a row, as a launch that is begun is one; and its check costs as much.
             guard parts.budget.mayBegin(from: source.address, at: now) else {
                 parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
                 return .tooManyRequests(retryAfter: 1)
             }
-            try authorization.check(try FormParameters(parsing: text.utf8, repetition: .noted), from: client)
-            let handle = parts.random.secret()
-            try await parts.stores.pushedRequests.insert(
-                PushedRequest(
-                    hash: handle.hash, clientID: client.id, form: text,
-                    expiresAt: now + parts.configuration.pushedRequestLifetime))
+            let handle = try await authorization.keep(form, from: client, at: now)
             let body: JSONValue = [
                 "request_uri": .string(Self.prefix + handle.reveal()),
                 "expires_in": .int(parts.configuration.pushedRequestLifetime),

@@ -23,7 +23,7 @@ public struct AcceptedRequest: Hashable, Sendable {
     public let fhirBase: String
     /// Context that came with an EHR launch; empty for a standalone one.
     public let launch: LaunchContext
-    /// Who must sign in, when an EHR launch says so.
+    /// Who must sign in, when an EHR launch or an `id_token_hint` says so.
     public let expectedSubject: SubjectID?
     /// A login before this moment does not count (`prompt=login`, `max_age`).
     public let loginNotBefore: Int64?

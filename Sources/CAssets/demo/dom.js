@@ -19,6 +19,7 @@ export function table(caption, columns, resources) {
   const head = element("tr", {}, ...columns.map(([heading]) => element("th", { scope: "col", textContent: heading })));
   const rows = resources.map((resource) =>
     element("tr", {}, ...columns.map(([, cell]) => element("td", { textContent: cell(resource) ?? "" }))));
-  return element("div", { className: "table" },
+  // What scrolls sideways on a phone has to be reached by keyboard.
+  return element("div", { className: "table", tabIndex: 0, role: "group", ariaLabel: caption },
     element("table", {}, element("caption", { textContent: caption }), element("thead", {}, head), element("tbody", {}, ...rows)));
 }

@@ -50,6 +50,14 @@ extension Configuration {
                 + "make one with `openssl rand -hex 32`"
             throw ConfigurationError([.init(origin: nil, path: "", message: message)])
         }
+        // RFC 6749 §2.3.1 has clients encode a secret like a form, and most do not: these two are the ones that then
+        // come as something else.
+        guard !text.contains(where: { "+%".contains($0) }) else {
+            let message =
+                "the secret of client `\(client.id)` in `\(file ?? "")` holds `+` or `%`, which clients send in two "
+                + "ways; make one with `openssl rand -hex 32`"
+            throw ConfigurationError([.init(origin: nil, path: "", message: message)])
+        }
         return Secret(text)
     }
 

@@ -163,7 +163,7 @@ extension MirrorLedger {
             table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;text-align:left;border-bottom:1px solid #ddd}
             tr.leaks td:first-child{color:#b00020;font-weight:bold}tr.breaks td:first-child{color:#8a5a00;font-weight:bold}
             .table{overflow-x:auto}
-            </style></head><body><main><h1>What would change with Chaperone in front</h1>
+            </style></head><body data-page="mirror"><main><h1>What would change with Chaperone in front</h1>
             <p>\(seen) requests up to \(Self.escaped(Timestamp.text(seconds: time / 1000))); \(unreadable) lines were no
             requests. Nothing was answered and nothing was asked of the protected server.</p><ul>\(totals)</ul>
             <div class="table" tabindex="0" role="region" aria-label="Findings"><table><thead><tr><th scope="col">finding</th>

@@ -20,6 +20,8 @@ struct LaunchRoutes: Sendable {
     private static let formLimit = 64 << 10
     /// The longest form that is sent again as an address; servers and browsers take about this much.
     private static let queryLimit = 8 << 10
+    /// The longest authorization request that is: proxies take lines of 8 kB, with all else that stands in them.
+    private static let addressLimit = 4 << 10
 
     func add(to router: Router<SideContext>) {
         router.get("/oauth/authorize") { request, context in
@@ -29,7 +31,12 @@ struct LaunchRoutes: Sendable {
             // A query beside the body would be a second place for the same parameters.
             guard request.uri.query == nil else { return try pages.error(Self.mixed, request.language()) }
             return try await form(of: request, repetition: .noted) { form, body in
-                guard session(of: request) != nil else { return try againByGet(body, request) }
+                guard session(of: request) != nil else {
+                    guard body.count > Self.addressLimit else { return try againByGet(body, request) }
+                    // `authorize-post` is there for requests that are too long for an address.
+                    let kept = await authorization.keep(posted: form, from: context.origin(of: request))
+                    return try respond(kept, to: request, isForm: false)
+                }
                 return try await authorize(form, request, context)
             }
         }
@@ -229,6 +236,7 @@ struct LaunchRoutes: Sendable {
         switch answer.outcome {
         case .page(let page): response = try self.page(page, request, isForm: isForm, username: username)
         case .redirect(let redirect): response = Answers.seeOther(redirect.location)
+        case .again(let query): response = Answers.seeOther("/oauth/authorize?\(query)")
         case .shownToUser(let error): response = try pages.error(error, request.language())
         case .unavailable: response = try pages.unavailable(request.language())
         }

@@ -33,7 +33,7 @@ public struct OAuthEndpoints: Sendable, Hashable {
 /// The CapabilityStatement of a public FHIR base: what the protected server offers, cut down to what the enforcer lets
 /// through, with our address and the SMART security block (enforcer.md b.4 row 23).
 ///
-/// It is built new. Nothing of the upstream's document is copied but the names of types, interactions, search
+/// It is built new. Nothing of the upstream's document is copied but the names of types, interactions, operations, search
 /// parameters and profiles that we recognise.
 enum CapabilityDocument {
     /// The document.
@@ -66,6 +66,8 @@ enum CapabilityDocument {
                                 JSONMemberValue(
                                     "resource", .array(upstream.resources.compactMap { resource($0, policy: policy) })),
                                 JSONMemberValue("interaction", systemInteractions(upstream)),
+                                JSONMemberValue(
+                                    "operation", operations(upstream.systemOperations, at: .system, policy: policy)),
                             ].filter { $0.value != .array([]) })
                     ])),
             ].filter { $0.value != .array([]) }
@@ -94,7 +96,20 @@ enum CapabilityDocument {
                 JSONMemberValue(
                     "conditionalDelete", offered.contains(.conditionalDelete) ? "single" : "not-supported"),
                 JSONMemberValue("searchParam", .array(offered.contains(.searchType) ? parameters.map(parameter) : [])),
+                JSONMemberValue("operation", operations(upstream.operations, at: .type(upstream.type), policy: policy)),
             ].filter { $0.value != .array([]) })
+    }
+
+    /// What the protected server has and a descriptor lets through.
+    private static func operations(
+        _ upstream: [UpstreamCapabilities.Operation], at place: OperationPlace, policy: ServerPolicy
+    ) -> JSONValue {
+        .array(
+            upstream.filter { policy.operations.offers($0.name, at: place) }.map {
+                .object([
+                    JSONMemberValue("name", .string($0.name)), JSONMemberValue("definition", .string($0.definition)),
+                ])
+            })
     }
 
     private static func systemInteractions(_ upstream: UpstreamCapabilities) -> JSONValue {

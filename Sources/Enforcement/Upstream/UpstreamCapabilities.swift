@@ -10,11 +10,23 @@ struct UpstreamCapabilities: Hashable, Sendable {
         /// Search parameters that R4 defines for the type, in the server's order.
         let parameters: [SearchParameter]
         let profiles: [String]
+        /// Operations on the type and its instances.
+        var operations: [Operation] = []
+    }
+
+    /// One operation of the server.
+    struct Operation: Hashable, Sendable {
+        /// Without the `$`.
+        let name: String
+        /// The address of its definition.
+        let definition: String
     }
 
     let resources: [Resource]
     /// Interactions with the whole system.
     let systemInteractions: Set<String>
+    /// Operations on the whole system.
+    let systemOperations: [Operation]
     let instantiates: [String]
     /// The statement's date, if it is one.
     let date: String?
@@ -53,10 +65,11 @@ struct UpstreamCapabilities: Hashable, Sendable {
             resources.append(
                 Resource(
                     type: type, interactions: Set(Self.names(node["interaction"], "code")), parameters: parameters,
-                    profiles: Self.profiles(node["supportedProfile"])))
+                    profiles: Self.profiles(node["supportedProfile"]), operations: Self.operations(node["operation"])))
         }
         self.resources = resources
         systemInteractions = Set(Self.names(server["interaction"], "code"))
+        systemOperations = Self.operations(server["operation"])
         instantiates = Self.profiles(document.root["instantiates"])
         date = document.root["date"]?.string.flatMap { Self.isDate($0) ? $0 : nil }
         typesWithoutRule = without
@@ -69,6 +82,20 @@ struct UpstreamCapabilities: Hashable, Sendable {
 
     private static func names(_ node: JSONNode?, _ member: String) -> [String] {
         (node?.elements ?? []).compactMap { $0[member]?.string }
+    }
+
+    /// Operations with a usable name, which some servers write with its `$`, and a definition; each name once.
+    private static func operations(_ node: JSONNode?) -> [Operation] {
+        var found: [Operation] = []
+        for node in node?.elements ?? [] {
+            guard let written = node["name"]?.string, let definition = node["definition"]?.string,
+                isCanonical(definition)
+            else { continue }
+            let name = written.hasPrefix("$") ? String(written.dropFirst()) : written
+            guard isName(name), !found.contains(where: { $0.name == name }) else { continue }
+            found.append(Operation(name: name, definition: definition))
+        }
+        return found
     }
 
     private static func profiles(_ node: JSONNode?) -> [String] {

@@ -155,6 +155,80 @@ struct AdvertisedTests {
         }
     }
 
+    /// An operation, where it is called in the simplest way, and whether it stands in the statement of a server that
+    /// has it there.
+    private static let calls: [(name: String, type: ResourceType?, target: String, isOffered: Bool)] = [
+        ("export", nil, "/$export", true), ("export", .patient, "/Patient/$export", true),
+        ("export", .group, "/Group/x/$export", true), ("export", .observation, "/Observation/$export", false),
+        ("everything", .patient, "/Patient/x/$everything", true),
+        ("everything", .encounter, "/Encounter/x/$everything", false), ("everything", nil, "/$everything", false),
+        ("docref", .documentReference, "/DocumentReference/$docref?patient=x", true),
+        ("lastn", .observation, "/Observation/$lastn?patient=x", true),
+        ("lastn", .condition, "/Condition/$lastn?patient=x", false),
+        ("expand", .valueSet, "/ValueSet/x/$expand", true),
+        ("validate-code", .codeSystem, "/CodeSystem/$validate-code?code=a", true),
+        ("lookup", .codeSystem, "/CodeSystem/$lookup?code=a", true),
+        ("translate", .conceptMap, "/ConceptMap/$translate?code=a", true),
+        ("validate", .patient, "/Patient/x/$validate", false), ("meta", nil, "/$meta", false),
+        ("graphql", .patient, "/Patient/x/$graphql", false),
+    ]
+
+    @Test(.verifies("house@CAP-01"), arguments: calls.indices)
+    func `an operation is advertised when the server has it and it is let through`(place: Int) async throws {
+        let call = Self.calls[place]
+        let listed: JSONValue = .array([
+            ["name": .string(call.name), "definition": "http://hl7.org/fhir/OperationDefinition/x"],
+            ["name": "undescribed", "definition": "http://hl7.org/fhir/OperationDefinition/y"],
+        ])
+        let resource = JSONValue.object([
+            JSONMemberValue("type", .string((call.type ?? .patient).rawValue)),
+            JSONMemberValue("interaction", .array([["code": "read"]])),
+            JSONMemberValue("operation", call.type == nil ? .array([]) : listed),
+        ])
+        let rest = JSONValue.object([
+            JSONMemberValue("mode", "server"), JSONMemberValue("resource", .array([resource])),
+            JSONMemberValue("operation", call.type == nil ? listed : .array([])),
+        ])
+        let statement = JSONValue.object([
+            JSONMemberValue("resourceType", "CapabilityStatement"), JSONMemberValue("fhirVersion", "4.0.1"),
+            JSONMemberValue("rest", .array([rest])),
+        ])
+        let policy = ServerPolicy(
+            publicBase: GatewayHarness.publicBase, upstreamBase: GatewayHarness.upstreamBase,
+            types: try TypeTable.r4())
+        let document = try JSONValue(
+            parsing: CapabilityDocument.make(
+                from: try UpstreamCapabilities(statement.serialized), policy: policy,
+                endpoints: OAuthEndpoints(authorize: "https://gw.example/a", token: "https://gw.example/t")))
+        let records = ResourceType.allCases.map { ["resourceType": .string($0.rawValue), "id": "x"] as JSONValue }
+        let store = ScriptedRecords(records, base: GatewayHarness.upstreamBase, obedience: .obedient)
+        let harness = try GatewayHarness(
+            upstream: store.upstream, panels: PanelSource(ofUser: { _ in .none }, ofClient: { _ in .everyone }))
+        let token = try harness.token(scope: "system/*.cruds", subject: nil)
+
+        let answer = await harness.send(
+            "GET", call.target, token: token, headers: [(name: "Prefer", value: "respond-async")])
+
+        let made = document["rest"]?.array?.first
+        let names = (call.type == nil ? made : made?["resource"]?.array?.first)?["operation"]?.array?.map {
+            $0["name"]?.string
+        }
+        #expect((names ?? []) == (call.isOffered ? [call.name] : []))
+        #expect((answer.status != 403) == call.isOffered, "\(answer.status) \(answer.text)")
+    }
+
+    @Test(.verifies("house@CAP-01"))
+    func `an operation's name may be written with its dollar, and its definition is an address or it is left out`()
+        throws
+    {
+        let capabilities = try UpstreamCapabilities(
+            Array(
+                #"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","rest":[{"mode":"server","operation":[{"name":"$export","definition":"http://hl7.org/x"},{"name":"export","definition":"http://hl7.org/y"},{"name":"a<b","definition":"http://hl7.org/z"},{"name":"nowhere"},{"name":"odd","definition":"javascript:x"}]}]}"#
+                    .utf8))
+
+        #expect(capabilities.systemOperations == [.init(name: "export", definition: "http://hl7.org/x")])
+    }
+
     @Test(.verifies("house@CAP-02"))
     func `a type without a rule is named and not advertised`() throws {
         let capabilities = try UpstreamCapabilities(Self.statement(of: ["Patient", "Transport", "<script>"]))
