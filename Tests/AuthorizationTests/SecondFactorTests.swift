@@ -58,7 +58,8 @@ import Testing
     private func enrol(_ harness: LaunchHarness, _ name: String = "anna") async throws -> App {
         let cookie = try await signIn(harness, name)
         let begun = try await harness.server.secondFactors.begin(
-            for: try await account(harness, name), password: Secret("pass-\(name)"), from: harness.source)
+            for: try await account(harness, name), password: Secret("pass-\(name)"),
+            in: SessionID(presented: cookie), from: harness.source)
         guard case .done(let enrolment) = begun else { throw Unexpected("\(begun)") }
         let key = try key(of: enrolment)
         let outcome = try await harness.server.interaction.confirmSecondFactor(
@@ -220,6 +221,92 @@ import Testing
         #expect(try await show(harness, app.code(at: harness.clock.now), half).shownError != nil)
     }
 
+    // MARK: - setting up at once
+
+    /// Two browsers that know the password, each at the step at which a factor is set up.
+    private func two(
+        _ harness: LaunchHarness
+    ) async throws -> [(page: SecondFactorPage, session: Secret)] {
+        [try await half(harness), try await half(harness)]
+    }
+
+    private static func demanding() async throws -> LaunchHarness {
+        try await LaunchHarness(configure: { $0.secondFactor.roles = [.member] })
+    }
+
+    private func show(
+        _ harness: LaunchHarness, _ key: OneTimePasswordKey, in half: (page: SecondFactorPage, session: Secret)
+    ) async throws -> InteractionAnswer {
+        try await show(
+            harness, Secret(key.code(at: OneTimePasswordKey.step(at: harness.clock.now))), half)
+    }
+
+    @Test(.verifies("oauth-attack@U-21"))
+    func `a thief who knows the password is never shown the key that the owner sets up`() async throws {
+        let harness = try await Self.demanding()
+        let owner = try await half(harness)
+        let ownKey = try key(of: try #require(owner.page.enrolment))
+        let thief = try await half(harness)
+        let otherKey = try key(of: try #require(thief.page.enrolment))
+        #expect(ownKey.bytes != otherKey.bytes)
+
+        // The thief's key took the place of the owner's, which is void, in whoever's session it is shown.
+        for (key, half) in [(ownKey, owner), (ownKey, thief), (otherKey, owner)] {
+            let answer = try await show(harness, key, in: half)
+            #expect(answer.recoveryCodes == nil, "\(answer.outcome)")
+        }
+        #expect(try await harness.server.secondFactors.confirmed(of: try await account(harness).subject) == nil)
+    }
+
+    @Test(.verifies("oauth-attack@U-21"))
+    func `whose key was voided is told, and shown a new one of their own`() async throws {
+        let harness = try await Self.demanding()
+        let owner = try await half(harness)
+        let first = try key(of: try #require(owner.page.enrolment))
+        let thief = try await half(harness)
+        let told = try #require(try await show(harness, first, in: owner).secondFactor)
+        #expect(told.problem == .changedMeanwhile && told.isVoid)
+        // Being told begins nothing: the thief's key still waits. Looking again does.
+        let again = await harness.server.interaction.show(
+            transaction: try #require(told.transaction), session: owner.session, from: harness.source)
+        let second = try key(of: try #require(again.secondFactor?.enrolment))
+        #expect(second.bytes != first.bytes)
+        #expect(try await show(harness, second, in: owner).recoveryCodes?.codes.count == 10)
+        // The thief's session ended with the setting up.
+        let late = try await show(harness, try key(of: try #require(thief.page.enrolment)), in: thief)
+        #expect(late.shownError != nil, "\(late.outcome)")
+    }
+
+    @Test(.verifies("oauth-attack@U-21"))
+    func `of two sessions that set a factor up at once one wins and the other is told`() async throws {
+        let harness = try await Self.demanding()
+        let halves = try await two(harness)
+        let keys = try halves.map { try key(of: try #require($0.page.enrolment)) }
+        let answers = try await withThrowingTaskGroup(of: InteractionAnswer.self) { group in
+            for (key, half) in zip(keys, halves) { group.addTask { try await show(harness, key, in: half) } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(answers.filter { $0.recoveryCodes != nil }.count == 1)
+        let loser = try #require(answers.first { $0.recoveryCodes == nil })
+        // Told on the page, or by the end of the session when the other one was quicker.
+        #expect(loser.secondFactor?.problem == .changedMeanwhile || loser.shownError != nil, "\(loser.outcome)")
+    }
+
+    @Test(.verifies("oauth-attack@U-21"))
+    func `a key that waited too long is not confirmed`() async throws {
+        let harness = try await LaunchHarness()
+        let cookie = try await signIn(harness)
+        let anna = try await account(harness)
+        let begun = try await harness.server.secondFactors.begin(
+            for: anna, password: Secret("pass-anna"), in: SessionID(presented: cookie), from: harness.source)
+        guard case .done(let enrolment) = begun else { throw Unexpected("\(begun)") }
+        harness.clock.advance(seconds: 900)
+        let code = Secret(try key(of: enrolment).code(at: OneTimePasswordKey.step(at: harness.clock.now)))
+        let outcome = try await harness.server.interaction.confirmSecondFactor(
+            code: code, session: cookie, from: harness.source)
+        guard case .refused(.changedMeanwhile) = outcome.answer else { throw Unexpected("\(outcome.answer)") }
+    }
+
     // MARK: - what is demanded
 
     @Test(.verifies("oauth-attack@U-21"))
@@ -370,7 +457,8 @@ import Testing
         let harness = try await LaunchHarness()
         let other = try await signIn(harness)
         let refused = try await harness.server.secondFactors.begin(
-            for: try await account(harness), password: Secret("wrong"), from: harness.source)
+            for: try await account(harness), password: Secret("wrong"), in: SessionID(presented: other),
+            from: harness.source)
         guard case .refused(.wrongPassword) = refused else { throw Unexpected("\(refused)") }
         _ = try await enrol(harness)
         #expect(try await harness.server.interaction.signedIn(session: other) == nil)

@@ -45,6 +45,46 @@ import Testing
         #expect(try await TestApp(server: server).fhir("/Patient/patient-a", token).status == 200)
     }
 
+    @Test(
+        .verifies("oauth-attack@U-01"),
+        arguments: [
+            [("origin", "null")], [("origin", "null"), ("sec-fetch-site", "cross-site")],
+            [("origin", "null"), ("sec-fetch-site", "same-site")], [("origin", "https://evil.example")],
+            [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")], [("sec-fetch-site", "cross-site")],
+        ])
+    func `nobody is signed in by another site's form`(_ headers: [(String, String)]) async throws {
+        let browser = Browser()
+        let answer = try await browser.post(
+            server.issuer + "/account/login", [("username", "patient-a"), ("password", "demo")], headers: headers)
+        #expect(answer.status == 400)
+        #expect(answer["set-cookie"] == nil)
+        #expect(try await browser.get(server.issuer + "/account").text.contains("name=\"password\""))
+    }
+
+    @Test func `the form of our own page signs in, in browsers new and old`() async throws {
+        for page in ["/account", "/account/security"] {
+            let answer = try await Browser().get(server.issuer + page)
+            // With `no-referrer` the browser would send `Origin: null` with the form.
+            #expect(answer["referrer-policy"] == "same-origin")
+        }
+        for headers in [
+            [("origin", server.issuer)], [("origin", server.issuer), ("sec-fetch-site", "same-origin")],
+            [("origin", "null"), ("sec-fetch-site", "same-origin")], [],
+        ] {
+            let browser = Browser()
+            let answer = try await browser.post(
+                server.issuer + "/account/login", [("username", "patient-a"), ("password", "demo")], headers: headers)
+            #expect(answer.status == 303, "\(headers)")
+            // Once somebody is signed in the form carries a secret of the session, and pages tell nobody anything.
+            let home = try await browser.get(server.issuer + "/account")
+            #expect(home["referrer-policy"] == "no-referrer")
+            let sent = try await browser.post(
+                server.issuer + "/account/end", Form(home.text).fields.filter { $0.0 == "csrf" } + [("grant", "none")],
+                headers: [("origin", "null")])
+            #expect(sent.status == 200, "\(headers)")
+        }
+    }
+
     @Test func `another person's access can be neither seen nor ended`() async throws {
         let token = try await TestApp(server: server).launch(as: "patient-b")
         let owner = try await signIn("patient-b")

@@ -80,7 +80,9 @@ import Testing
     @Test(
         arguments: [
             ("on-tls-listener: true", "needs `listeners.tls`"),
-            ("from-trusted-proxies: true", "needs `trusted-proxies`"),
+            ("from-trusted-proxies: true", "unknown key"), ("proxies: 192.0.2.7", "must be a list"),
+            ("proxies: [proxy.example]", "must name addresses"), ("proxies: [0.0.0.0/0]", "must name addresses"),
+            ("proxies: ['::/000']", "must name addresses"),
             ("ca-file: /x", "has a meaning only with"), ("origin: https://a.example", "has a meaning only with"),
         ])
     func `half a setting is a mistake`(_ line: String, _ message: String) throws {
@@ -144,9 +146,8 @@ import Testing
     func `a certificate in a header counts from a trusted proxy and from nobody else`(_ isTrusted: Bool) async throws {
         try await Self.withFolder { folder in
             let settings = """
-                trusted-proxies: ["\(isTrusted ? "127.0.0.1" : "192.0.2.1")"]
                 client-certificates:
-                  from-trusted-proxies: true
+                  proxies: ["\(isTrusted ? "127.0.0.1" : "192.0.2.1")"]
                   ca-file: "\(TLSPublisher.fixture("clients/test-client-ca.pem"))"
                 \(try Self.clients(folder))
                 """
@@ -170,6 +171,26 @@ import Testing
                 for name in ["x-forwarded-client-cert", "x-ssl-cert", "x-ssl-client-cert", "ssl-client-cert"] {
                     #expect(try await revoke(server, "pki", headers: [(name, good)]) == 401)
                 }
+            }
+        }
+    }
+
+    @Test(.verifies("oauth-attack@A-41"))
+    func `a proxy that is believed about addresses only cannot say a certificate`() async throws {
+        try await Self.withFolder { folder in
+            // Certificates are read, from another proxy.
+            let settings = """
+                trusted-proxies: ["127.0.0.1"]
+                client-certificates:
+                  proxies: ["192.0.2.1"]
+                  ca-file: "\(TLSPublisher.fixture("clients/test-client-ca.pem"))"
+                \(try Self.clients(folder))
+                """
+            try await RunningServer.with(settings: settings) { server in
+                let own = ClientCertificate.headerValue(of: try Self.der("test-self-signed"))
+                let good = ClientCertificate.headerValue(of: try Self.der("test-client"))
+                #expect(try await revoke(server, "self", headers: [("client-cert", own)]) == 401)
+                #expect(try await revoke(server, "pki", headers: [("client-cert", good)]) == 401)
             }
         }
     }

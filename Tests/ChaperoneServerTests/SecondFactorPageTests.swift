@@ -69,6 +69,34 @@ import Testing
 
     // MARK: - second factors
 
+    @Test(.verifies("oauth-attack@U-21"))
+    func `two browsers that set a factor up are shown keys of their own, and the first one is told`() async throws {
+        var begun: [(browser: Browser, page: Answer)] = []
+        for _ in 0..<2 {
+            let browser = Browser()
+            #expect(try await signIn("steward-b", browser).status == 303)
+            let page = try await browser.get(server.issuer + "/account/security")
+            begun.append(
+                (
+                    browser,
+                    try await browser.post(
+                        server.issuer + "/account/security/begin", [try csrf(page.text), ("password", "demo")])
+                ))
+        }
+        let keys = try begun.map { try key(on: $0.page.text) }
+        #expect(keys[0].bytes != keys[1].bytes)
+        let step = OneTimePasswordKey.step(at: Clock.system.now())
+        for key in keys {
+            let told = try await begun[0].browser.post(
+                server.issuer + "/account/security/confirm",
+                [try csrf(begun[0].page.text), ("code", key.code(at: step))])
+            #expect(told.status == 400)
+            #expect(told.text.contains("That has changed meanwhile."))
+            #expect(!told.text.contains("totp-key"), "nothing of the other one's is shown")
+            #expect(told.text.contains("action=\"/account/security/begin\""))
+        }
+    }
+
     @Test(
         .verifies("oauth-attack@U-21"),
         arguments: ["/account", "/account/activity", "/account/sessions", "/account/security"])

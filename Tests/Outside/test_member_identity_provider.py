@@ -139,7 +139,7 @@ class MemberIdentityProvider(unittest.TestCase):
         return app.token_request({
             "grant_type": "refresh_token", "refresh_token": app.token["refresh_token"], "client_id": app.client_id})
 
-    def put_roster(self, lines, date="2026-11-02"):
+    def put_roster(self, lines, date):
         """Drops a roster as the guide says, beside the old one and renamed over it."""
         head = json.dumps({"roster": "members", "date": date, "lines": len(lines)})
         new = self.roster.with_suffix(".new")
@@ -277,19 +277,39 @@ class MemberIdentityProvider(unittest.TestCase):
                     f"&code_challenge={'x' * 43}&code_challenge_method=S256")
         self.assertIn("/accounts/login/", browser.current_url)
 
-    @verifies("house@MEMBER-REFRESH", "house@ROSTER")
+    def start_anew(self):
+        """Ends the server and starts it on the same folder."""
+        environment, self.server.extra_environment = self.server.extra_environment, {}
+        self.server.owns_folder = False
+        self.server.stop()
+        self.server.owns_folder = True
+        self.server.start(path="/health/live")
+        self.server.extra_environment = environment
+
+    @verifies("house@MEMBER-REFRESH", "house@ROSTER", "house@ROSTER-KEPT")
     def test_8_what_the_roster_says_counts_at_the_next_refresh(self):
         app, _ = self.launch(Member("anna"))
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        self.put_roster([
+            {"login": "M-1001", "records": [{"patient": "patient-a", "coverage-end": "2099-12-31"}]},
+            {"login": "M-1002", "person": "RelatedPerson/parent-a",
+             "records": [{"patient": "patient-c", "relation": "minor", "birth-date": "2020-05-17"}]}], date=today)
+        time.sleep(3)
         self.roster.write_text("{")
         time.sleep(3)
         answer = self.refresh(app)
         self.assertEqual(answer.status, 200, "a bad roster leaves the old one in force")
         app.token = answer.json
         self.assertEqual(request(self.server.issuer, "GET", "/health/ready").status, 503)
+        self.start_anew()
+        answer = self.refresh(app)
+        self.assertEqual(answer.status, 200, "a start with a bad roster goes on with the one that was in force")
+        app.token = answer.json
+        self.assertEqual(request(self.server.issuer, "GET", "/health/ready").status, 503)
         self.put_roster([
             {"login": "M-1001", "records": [{"patient": "patient-a", "coverage-end": "2020-01-31"}]},
             {"login": "M-1002", "person": "RelatedPerson/parent-a",
-             "records": [{"patient": "patient-c", "relation": "minor", "birth-date": "2020-05-17"}]}])
+             "records": [{"patient": "patient-c", "relation": "minor", "birth-date": "2020-05-17"}]}], date=today)
         self.wait(lambda: request(self.server.issuer, "GET", "/health/ready").status == 200, "the roster is not taken")
         ended = self.refresh(app)
         self.assertEqual((ended.status, ended.json["error"]), (400, "invalid_grant"))

@@ -96,7 +96,7 @@ import Testing
         INSERT INTO client VALUES ('c', 'active', 0, NULL, x'7b7d', '', 'smart-2.2', NULL, 'general', 'issuer', 60, 1, 1, 1, 0, NULL, NULL, NULL);
         INSERT INTO user_account VALUES ('s', 'u', '$argon2id$x', '', '', 0, 0);
         INSERT INTO access_grant VALUES ('g', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, 1, 'person', NULL);
-        INSERT INTO second_factor VALUES ('s', 'sealed', 0, 1, 5);
+        INSERT INTO second_factor VALUES ('s', 'sealed', 0, 1, 5, NULL);
         INSERT INTO ehr_launch VALUES (randomblob(32), 'c', 'c', 's', 'b', x'7b7d', 0, 9, 3);
         INSERT INTO server_key VALUES ('k1', 'id-token', 's', 0, NULL, 0);
         INSERT INTO code VALUES (randomblob(32), 'g', 'c', 'r', NULL, 9, 3, NULL, NULL);

@@ -9,6 +9,10 @@ public final class MemberRosterFeed: Sendable {
     private struct State {
         var roster: MemberRoster?
         var problem: String? = "no roster has been read yet"
+        /// Whether the roster is one that was kept from before the start.
+        var isRestored = false
+        /// Why the roster in force cannot be kept, or what was kept cannot be used.
+        var keeping: String?
     }
 
     /// The roster cannot be asked.
@@ -26,6 +30,8 @@ public final class MemberRosterFeed: Sendable {
     private let clock: Clock
     /// After so many days a roster is not believed any more; nil believes it for ever.
     private let longestAge: Int?
+    /// For how many days from its date a roster that was kept from before the start is believed, where no age is set.
+    public static let longestKept = 30
 
     public init(clock: Clock, longestAgeInDays: Int? = nil) {
         self.clock = clock
@@ -52,10 +58,30 @@ public final class MemberRosterFeed: Sendable {
                 state.problem = reason
                 return .refused(reason)
             }
-            state = State(roster: roster, problem: nil)
+            state = State(roster: roster, problem: nil, keeping: state.keeping)
             return .taken(date: roster.date, logins: roster.count)
         }
     }
+
+    /// Puts a feed in force that was in force before the start, until a good one comes. The latest one is still missing, so
+    /// there is a problem until then.
+    @discardableResult
+    public func restore(_ bytes: [UInt8]) -> Outcome {
+        let roster: MemberRoster
+        do throws(MemberFactsProblem) { roster = try MemberRoster(parsing: bytes) } catch {
+            noteKeeping("the roster that was kept cannot be used: \(error)")
+            return .refused(error.description)
+        }
+        // One that is too old serves nobody, and still keeps older ones from coming back.
+        state.withLock { state in
+            state.roster = roster
+            state.isRestored = true
+        }
+        return .taken(date: roster.date, logins: roster.count)
+    }
+
+    /// Notes whether the roster in force is kept for the next start; nil when it is.
+    public func noteKeeping(_ problem: String?) { state.withLock { $0.keeping = problem } }
 
     /// Notes that the feed could not be read.
     @discardableResult
@@ -67,22 +93,32 @@ public final class MemberRosterFeed: Sendable {
     /// What is wrong, for the health report; nil when the latest feed is in force and not too old.
     public var problem: String? {
         let state = state.withLock { $0 }
-        if let problem = state.problem { return problem }
-        return state.roster.flatMap(staleness)
+        let stale = staleness(of: state)
+        var parts = [state.problem, stale].compactMap { $0 }
+        if state.problem != nil, stale == nil, let roster = state.roster {
+            let days = max(today.dayNumber - roster.date.dayNumber, 0)
+            let kept = state.isRestored ? ", kept from before the start" : ""
+            parts.append("the roster of \(roster.date), \(days) days old\(kept), is in force")
+        }
+        if let keeping = state.keeping { parts.append(keeping) }
+        return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
 
-    private func staleness(of roster: MemberRoster) -> String? {
-        guard let longestAge, roster.date.adding(days: longestAge) < today else { return nil }
+    private func staleness(of state: State) -> String? {
+        guard let roster = state.roster, let longest = longestAge ?? (state.isRestored ? Self.longestKept : nil),
+            roster.date.adding(days: longest) < today
+        else { return nil }
         return "the roster of \(roster.date) is too old to be believed"
     }
 
     /// The source over this feed.
     public var source: MemberSource {
         .asked { identity in
-            guard let roster = self.state.withLock({ $0.roster }) else {
+            let state = self.state.withLock { $0 }
+            guard let roster = state.roster else {
                 throw Unavailable(description: "there is no roster: \(self.problem ?? "")")
             }
-            if let reason = self.staleness(of: roster) { throw Unavailable(description: reason) }
+            if let reason = self.staleness(of: state) { throw Unavailable(description: reason) }
             return roster.answer(to: identity.identifier)
         }
     }

@@ -57,7 +57,8 @@ extension InteractionEndpoint {
             case .failure(let problem): return .refused(problem)
             case .success(let entry):
                 guard let pending = entry.session.pending else { return .signedIn(entry.account, entry.instruction) }
-                return .secondFactor(try await accountPage(for: pending, problem: nil), entry.instruction)
+                let page = try await accountPage(for: pending, in: entry.session.id, problem: nil)
+                return .secondFactor(page, entry.instruction)
             }
         } catch {
             return .unavailable(cause: "\(error)")

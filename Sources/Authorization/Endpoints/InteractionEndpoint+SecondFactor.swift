@@ -13,6 +13,9 @@ public struct SecondFactorPage: Sendable {
     public let enrolment: SecondFactorEnrolment?
     public let problem: SecondFactorProblem?
     public let uiLocales: [String]
+
+    /// Whether the key that was shown counts no more, so that no code of it can be right.
+    public var isVoid: Bool { problem == .changedMeanwhile && enrolment == nil }
 }
 
 /// The page that shows new recovery codes, once.
@@ -90,8 +93,8 @@ extension InteractionEndpoint {
 
     /// The page of the second step of a login outside a launch; nil when no password came before it.
     public func secondStep(session cookie: Secret?) async throws -> SecondFactorPage? {
-        guard let pending = try await liveSession(cookie)?.pending else { return nil }
-        return try await accountPage(for: pending, problem: nil)
+        guard let session = try await liveSession(cookie), let pending = session.pending else { return nil }
+        return try await accountPage(for: pending, in: session.id, problem: nil)
     }
 
     /// Takes the second factor of a login outside a launch.
@@ -103,7 +106,8 @@ extension InteractionEndpoint {
                 return .nothingPending
             }
             switch try await prove(code, pending, in: session, parts.records(for: source)) {
-            case .refused(let problem): return .asked(try await accountPage(for: pending, problem: problem))
+            case .refused(let problem):
+                return .asked(try await accountPage(for: pending, in: session.id, problem: problem))
             case .proved(let proof):
                 guard proof.codes.isEmpty else {
                     let page = RecoveryCodesPage(
@@ -129,7 +133,7 @@ extension InteractionEndpoint {
         guard let session = try await liveSession(cookie), let signIn = session.signIn,
             let account = try await parts.stores.users.user(signIn.subject), !account.isDisabled
         else { throw Self.notYours }
-        let answer = try await secondFactors.confirm(code, of: account, keeping: session.id, from: source)
+        let answer = try await secondFactors.confirm(code, of: account, in: session.id, from: source)
         guard case .done = answer else { return (answer, .keep) }
         let entry = try await raise(
             session, signIn, to: .oneTimePassword, account, parts.records(for: source))
@@ -161,7 +165,7 @@ extension InteractionEndpoint {
         let context: AuthenticationContext
         var codes: [RecoveryCode] = []
         if try await secondFactors.confirmed(of: account.subject) == nil {
-            switch try await secondFactors.confirm(code, of: account, keeping: session.id, from: maker.source) {
+            switch try await secondFactors.confirm(code, of: account, in: session.id, from: maker.source) {
             case .refused(let problem): return .refused(problem)
             case .done(let made): (context, codes) = (.oneTimePassword, made)
             }
@@ -205,21 +209,26 @@ extension InteractionEndpoint {
     ) async throws -> SecondFactorPage {
         SecondFactorPage(
             transaction: step.handle, clientName: step.client.name, redirectURI: step.redirect.uri,
-            enrolment: try await enrolment(of: base.subject), problem: problem,
+            enrolment: try await enrolment(of: base.subject, in: step.transaction.session, problem), problem: problem,
             uiLocales: step.transaction.request.uiLocales)
     }
 
     func accountPage(
-        for base: BrowserSession.SignIn, problem: SecondFactorProblem?
+        for base: BrowserSession.SignIn, in session: SessionID, problem: SecondFactorProblem?
     ) async throws -> SecondFactorPage {
         SecondFactorPage(
-            transaction: nil, clientName: "", redirectURI: nil, enrolment: try await enrolment(of: base.subject),
-            problem: problem, uiLocales: [])
+            transaction: nil, clientName: "", redirectURI: nil,
+            enrolment: try await enrolment(of: base.subject, in: session, problem), problem: problem, uiLocales: [])
     }
 
-    private func enrolment(of subject: SubjectID) async throws -> SecondFactorEnrolment? {
+    /// The key that is shown. A page that tells of a problem begins nothing: otherwise two sessions that set one up would
+    /// void each other's keys without anybody's wish.
+    private func enrolment(
+        of subject: SubjectID, in session: SessionID, _ problem: SecondFactorProblem?
+    ) async throws -> SecondFactorEnrolment? {
         guard let account = try await parts.stores.users.user(subject) else { throw Self.notYours }
-        return try await secondFactors.enrolment(of: account)
+        guard problem == nil else { return try await secondFactors.waiting(for: account, in: session) }
+        return try await secondFactors.enrolment(of: account, in: session)
     }
 
     private static func codesPage(_ codes: [RecoveryCode], _ step: Step) -> RecoveryCodesPage {

@@ -6,6 +6,9 @@ public struct SecondFactor: Hashable, Sendable {
     public let subject: SubjectID
     /// The key under the installation's seal.
     public let sealedKey: String
+    /// The browser session that began to set it up: it alone is shown the key, and it alone may confirm it. Nil once that
+    /// is done.
+    public let session: SessionID?
     public let createdAt: Int64
     /// When the person showed that their app has the key; nil before, and then it guards nothing.
     public let confirmedAt: Int64?
@@ -15,11 +18,13 @@ public struct SecondFactor: Hashable, Sendable {
     public let recoveryCodesLeft: Int
 
     public init(
-        subject: SubjectID, sealedKey: String, createdAt: Int64, confirmedAt: Int64? = nil, lastStep: Int64 = 0,
+        subject: SubjectID, sealedKey: String, session: SessionID? = nil, createdAt: Int64, confirmedAt: Int64? = nil,
+        lastStep: Int64 = 0,
         recoveryCodesLeft: Int = 0
     ) {
         self.subject = subject
         self.sealedKey = sealedKey
+        self.session = session
         self.createdAt = createdAt
         self.confirmedAt = confirmedAt
         self.lastStep = lastStep

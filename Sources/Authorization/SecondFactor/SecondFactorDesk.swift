@@ -50,6 +50,9 @@ public struct SecondFactorDesk: Sendable {
         parts.configuration.secondFactor.demands(of: account.roles)
     }
 
+    /// Whether an account can have a second factor here: who signs in elsewhere shows it there.
+    public func canSetUp(_ account: UserAccount) -> Bool { account.passwordHash != FederationEndpoint.noPassword }
+
     /// Whether an account signs in with two factors.
     func isDue(for account: UserAccount) async throws -> Bool {
         if isDemanded(of: account) { return true }
@@ -106,21 +109,29 @@ public struct SecondFactorDesk: Sendable {
 
     // MARK: - setting up
 
-    /// The key that waits to be confirmed, made if there is none; nil when one is confirmed already. Whoever calls has
-    /// seen the account's password.
-    func enrolment(of account: UserAccount) async throws -> SecondFactorEnrolment? {
-        guard account.passwordHash != FederationEndpoint.noPassword else { return nil }
+    /// The key that waits to be confirmed in a browser session, made if there is none; nil when one is confirmed already.
+    /// Whoever calls has seen the account's password in that session.
+    ///
+    /// Another session that knows the password gets a key of its own and the first one is void: nobody is shown a key that
+    /// somebody else may put into their app.
+    func enrolment(of account: UserAccount, in session: SessionID) async throws -> SecondFactorEnrolment? {
+        guard canSetUp(account) else { return nil }
         let now = parts.clock.now()
         let stored = try await store.secondFactor(of: account.subject)
         if let stored {
             guard !stored.isConfirmed else { return nil }
-            if now - stored.createdAt < Self.enrolmentLifetime { return enrolment(try open(stored), account) }
+            if isWaiting(stored, in: session, at: now) { return enrolment(try open(stored), account) }
         }
         guard let key = OneTimePasswordKey.generate(parts.random) else { throw Unreadable() }
         let factor = SecondFactor(
-            subject: account.subject, sealedKey: try seal(key, for: account.subject), createdAt: now)
+            subject: account.subject, sealedKey: try seal(key, for: account.subject), session: session,
+            createdAt: now)
         guard try await store.begin(factor) else { return nil }
         return enrolment(key, account)
+    }
+
+    private func isWaiting(_ factor: SecondFactor, in session: SessionID, at now: Int64) -> Bool {
+        !factor.isConfirmed && factor.session == session && now - factor.createdAt < Self.enrolmentLifetime
     }
 
     private func enrolment(_ key: OneTimePasswordKey, _ account: UserAccount) -> SecondFactorEnrolment {
@@ -129,18 +140,17 @@ public struct SecondFactorDesk: Sendable {
             key: Secret(key.base32), address: Secret(key.address(issuer: host, account: account.username)))
     }
 
-    /// Confirms the waiting key by a code of it, and gives the recovery codes, which are shown this once. The account's
-    /// other sessions end.
+    /// Confirms the key that waits in a session by a code of it, and gives the recovery codes, which are shown this once.
+    /// The account's other sessions end.
     func confirm(
-        _ code: Secret, of account: UserAccount, keeping session: SessionID, from source: RequestSource
+        _ code: Secret, of account: UserAccount, in session: SessionID, from source: RequestSource
     ) async throws -> SecondFactorAnswer<[RecoveryCode]> {
         let key = ThrottleKey.secondFactor(account.subject)
         let now = parts.clock.now()
         let verdict = try await parts.stores.throttle.admit([key: parts.configuration.secondFactorThrottle], at: now)
         if case .closed(let until) = verdict { return .refused(.tooManyAttempts(retryAfter: max(until - now, 1))) }
-        guard let factor = try await store.secondFactor(of: account.subject), !factor.isConfirmed else {
-            return .refused(.changedMeanwhile)
-        }
+        guard let factor = try await store.secondFactor(of: account.subject), isWaiting(factor, in: session, at: now)
+        else { return .refused(.changedMeanwhile) }
         guard let step = try open(factor).step(of: Self.digits(code), at: now) else {
             return .refused(try await refused(account.subject, "wrong-code", source))
         }
@@ -150,7 +160,7 @@ public struct SecondFactorDesk: Sendable {
         guard
             try await store.confirm(
                 account.subject, sealedKey: factor.sealedKey, step: step, recovery: Set(codes.map(\.hash)),
-                keeping: session, at: now, record: record)
+                in: session, at: now, record: record)
         else { return .refused(.changedMeanwhile) }
         try await parts.stores.throttle.giveBack(all: [key], one: [])
         try await parts.audit.flush()
@@ -165,17 +175,19 @@ public struct SecondFactorDesk: Sendable {
 
     /// Begins to set up a factor for somebody who is signed in and types their password again.
     public func begin(
-        for account: UserAccount, password: Secret, from source: RequestSource
+        for account: UserAccount, password: Secret, in session: SessionID, from source: RequestSource
     ) async throws -> SecondFactorAnswer<SecondFactorEnrolment> {
         if let problem = try await reauthenticate(account, password, from: source) { return .refused(problem) }
-        guard let enrolment = try await enrolment(of: account) else { return .refused(.changedMeanwhile) }
+        guard let enrolment = try await enrolment(of: account, in: session) else {
+            return .refused(.changedMeanwhile)
+        }
         return .done(enrolment)
     }
 
-    /// The enrolment that was begun, to be shown again after a wrong code; nil when there is none.
-    public func waiting(for account: UserAccount) async throws -> SecondFactorEnrolment? {
-        guard let factor = try await store.secondFactor(of: account.subject), !factor.isConfirmed,
-            parts.clock.now() - factor.createdAt < Self.enrolmentLifetime
+    /// The enrolment that was begun in a session, to be shown again after a wrong code; nil when there is none.
+    public func waiting(for account: UserAccount, in session: SessionID) async throws -> SecondFactorEnrolment? {
+        guard let factor = try await store.secondFactor(of: account.subject),
+            isWaiting(factor, in: session, at: parts.clock.now())
         else { return nil }
         return enrolment(try open(factor), account)
     }
@@ -225,6 +237,8 @@ public struct SecondFactorDesk: Sendable {
         let verdict = try await parts.stores.throttle.admit(
             [keys.own: parts.configuration.accountThrottle, keys.source: parts.configuration.sourceThrottle], at: now)
         if case .closed(let until) = verdict { return .tooManyAttempts(retryAfter: max(until - now, 1)) }
+        // No password verifies against an account whose person signs in elsewhere.
+        guard canSetUp(account) else { return try await refused(account.subject, "wrong-password", source) }
         let isRight: Bool
         do {
             isRight = try await parts.hasher.verify(password, against: account.passwordHash)

@@ -4,7 +4,8 @@ public import OAuthCore
 
 /// Keeps the second factors of local accounts.
 ///
-/// Contract: one factor per account. A key is replaced only while it is not confirmed. A time step counts once and only
+/// Contract: one factor per account. A key is replaced only while it is not confirmed, and confirmed only in the browser
+/// session that began it, so that of two sessions that set one up at once one wins. A time step counts once and only
 /// after every step that was used before, a recovery code counts once: each is one conditional write that says who won.
 /// Confirming ends the account's other sessions, for they were opened with less.
 public protocol SecondFactorStore: Sendable {
@@ -12,10 +13,10 @@ public protocol SecondFactorStore: Sendable {
     /// Keeps a key that is still to be confirmed, in the place of another such key; false when one is confirmed already or
     /// there is no such account.
     func begin(_ factor: SecondFactor) async throws -> Bool
-    /// Confirms the key that was shown, with the step whose code proved it and the recovery codes that go with it, and
-    /// ends the account's sessions but the one that is kept; false when it is not the key that waits.
+    /// Confirms the key that was shown in a session, with the step whose code proved it and the recovery codes that go with
+    /// it, and ends the account's other sessions; false when it is not the key that waits, or not in that session.
     func confirm(
-        _ subject: SubjectID, sealedKey: String, step: Int64, recovery: Set<SecretHash>, keeping session: SessionID,
+        _ subject: SubjectID, sealedKey: String, step: Int64, recovery: Set<SecretHash>, in session: SessionID,
         at now: Int64, record: AuthorizationRecord
     ) async throws -> Bool
     /// Uses a time step of a confirmed key up; false when it, or a later one, was used before.

@@ -18,7 +18,8 @@ extension AccountRoutes {
         router.post("/account/security/begin") { request, context in
             try await change(request) { form, visitor in
                 let answer = try await secondFactors.begin(
-                    for: visitor.account, password: Secret(form["password"] ?? ""), from: context.origin(of: request))
+                    for: visitor.account, password: Secret(form["password"] ?? ""),
+                    in: visitor.id, from: context.origin(of: request))
                 switch answer {
                 case .done(let enrolment): return try await security(visitor, enrolment: enrolment)
                 case .refused(let problem): return try await security(visitor, problem: problem)
@@ -111,7 +112,8 @@ extension AccountRoutes {
         let facts = SecurityPageFacts(
             try await frame(visitor, notice: notice), factor: factor,
             since: factor?.confirmedAt.map { Self.minute($0 * 1000) } ?? "",
-            isDemanded: secondFactors.isDemanded(of: visitor.account), enrolment: enrolment,
+            isDemanded: secondFactors.isDemanded(of: visitor.account),
+            canSetUp: secondFactors.canSetUp(visitor.account), enrolment: enrolment,
             error: problem.map { pages.frame(visitor.language).text($0) })
         return limited(try pages.page(facts, status: LaunchRoutes.status(problem)), problem)
     }
@@ -127,7 +129,7 @@ extension AccountRoutes {
             setCookie(outcome.session, on: &response)
             return response
         case .refused(let problem):
-            let enrolment = try await secondFactors.waiting(for: visitor.account)
+            let enrolment = try await secondFactors.waiting(for: visitor.account, in: visitor.id)
             return try await security(visitor, enrolment: enrolment, problem: problem)
         }
     }

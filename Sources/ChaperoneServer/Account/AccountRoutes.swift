@@ -123,15 +123,18 @@ struct AccountRoutes: Sendable {
 
     func loginPage(_ language: PageLanguage, username: String, problem: String?) throws -> Response {
         let t = PageTexts.texts(language)
-        return try pages.page(
+        var response = try pages.page(
             AccountLoginPageFacts(
                 isDemo: pages.isDemo, lang: language.rawValue, t: t, username: username,
                 error: problem.flatMap { t[$0] }, chooser: pages.chooser.facts(launch: nil, language: language)),
             status: problem == nil ? .ok : problem == "tooMany" ? .tooManyRequests : .badRequest)
+        SecurityHeaders.nameOrigin(in: &response.headers)
+        return response
     }
 
     private func login(_ request: Request, _ context: SideContext) async throws -> Response {
-        guard !request.isFromAnotherSite, request.hasFormBody,
+        // Nobody may be signed in as somebody else by another site: there is no session yet that could protect the form.
+        guard !request.mayBeFromAnotherSite, request.hasFormBody,
             let body = try await request.wholeBody(upTo: Self.formLimit),
             let form = try? FormParameters(parsing: body)
         else { return try pages.error(Self.notOurs, request.language()) }

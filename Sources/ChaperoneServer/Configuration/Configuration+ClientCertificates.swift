@@ -1,5 +1,6 @@
 internal import Authorization
 internal import CertificateTrust
+internal import Enforcement
 internal import OAuthCore
 
 extension Configuration {
@@ -7,8 +8,9 @@ extension Configuration {
     public struct ClientCertificates: Hashable, Sendable {
         /// Whether the TLS listener asks for them; nobody has to have one.
         public var areAskedFor = false
-        /// Whether trusted proxies say them, in the headers of RFC 9440.
-        public var proxiesSayThem = false
+        /// The proxies whose word about them counts, in the headers of RFC 9440, by address or network; nobody's unless
+        /// named. That a proxy is believed about addresses says nothing of it.
+        public var proxies: [String] = []
         /// The authorities that vouch for them, in PEM; without a file nobody does.
         public var certificateAuthorityFile: String?
         /// The origin at which they are shown, when it is not the issuer's.
@@ -17,25 +19,31 @@ extension Configuration {
         public init() {}
 
         /// Whether any are read at all.
-        public var areRead: Bool { areAskedFor || proxiesSayThem }
+        public var areRead: Bool { areAskedFor || !proxies.isEmpty }
     }
 
     static func clientCertificates(
-        _ top: inout SettingReader, hasTLSListener: Bool, hasProxies: Bool
+        _ top: inout SettingReader, hasTLSListener: Bool
     ) -> ClientCertificates {
         var map = top.map("client-certificates")
         defer { map.finish() }
         var settings = ClientCertificates()
         settings.areAskedFor = map.flag("on-tls-listener", default: false)
-        settings.proxiesSayThem = map.flag("from-trusted-proxies", default: false)
+        settings.proxies = map.texts("proxies")
+        // A network of everybody is no list of proxies.
+        for text in settings.proxies
+        where !TrustedProxies.isNetwork(text)
+            || text.split(separator: "/").dropFirst().contains(where: { Int($0) == 0 })
+        {
+            map.fail("proxies", "must name addresses or networks such as `192.0.2.7`, not `\(text)`")
+        }
         settings.certificateAuthorityFile = map.text("ca-file")
         settings.origin = map.text("origin")
         if settings.areAskedFor, !hasTLSListener { map.fail("on-tls-listener", "needs `listeners.tls`") }
-        if settings.proxiesSayThem, !hasProxies { map.fail("from-trusted-proxies", "needs `trusted-proxies`") }
         if !settings.areRead, settings.certificateAuthorityFile != nil || settings.origin != nil {
             map.fail(
                 settings.origin == nil ? "ca-file" : "origin",
-                "has a meaning only with `on-tls-listener` or `from-trusted-proxies`")
+                "has a meaning only with `on-tls-listener` or `proxies`")
         }
         if let origin = settings.origin, IssuerAddress(origin)?.isHTTPS != true {
             map.fail("origin", "must be `https://host[:port]` without a path, not `\(origin)`")
@@ -47,7 +55,8 @@ extension Configuration {
     var certificateSources: ClientCertificateHandler.Sources? {
         guard clientCertificates.areRead else { return nil }
         return .init(
-            ownTLS: clientCertificates.areAskedFor, proxies: clientCertificates.proxiesSayThem ? proxies : nil)
+            ownTLS: clientCertificates.areAskedFor,
+            proxies: TrustedProxies(clientCertificates.proxies, header: .forwarded))
     }
 
     /// Who vouches for certificates; nil where nobody does.

@@ -68,7 +68,7 @@ extension Configuration {
             ("log.level", log.level.rawValue),
             ("dpop-nonces", demandsProofNonces ? "true" : "false"),
             ("client-certificates.on-tls-listener", clientCertificates.areAskedFor ? "true" : "false"),
-            ("client-certificates.from-trusted-proxies", clientCertificates.proxiesSayThem ? "true" : "false"),
+            ("client-certificates.proxies", clientCertificates.proxies.joined(separator: " ")),
             ("client-certificates.ca-file", clientCertificates.certificateAuthorityFile ?? ""),
             ("client-certificates.origin", clientCertificates.origin ?? ""),
             ("egress.private-hosts", egress.privateHosts.joined(separator: " ")),

@@ -48,8 +48,7 @@ extension Configuration {
         log.finish()
         egress = Self.egress(&top)
         demandsProofNonces = top.flag("dpop-nonces", default: false)
-        clientCertificates = Self.clientCertificates(
-            &top, hasTLSListener: listeners.tls != nil, hasProxies: !trustedProxies.isEmpty)
+        clientCertificates = Self.clientCertificates(&top, hasTLSListener: listeners.tls != nil)
         Self.checkUnique(clients.map(\.id), "clients", problems)
         Self.checkUnique(users.map(\.login), "users", problems)
         top.finish()

@@ -24,8 +24,7 @@ public struct ConfigurationSource: Sendable {
         "fhir-server.panel-service.timeout", "local-accounts",
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
         "log.level", "dpop-nonces", "egress.proxy", "egress.ca-file",
-        "client-certificates.on-tls-listener", "client-certificates.from-trusted-proxies",
-        "client-certificates.ca-file", "client-certificates.origin",
+        "client-certificates.on-tls-listener", "client-certificates.ca-file", "client-certificates.origin",
     ]
 
     /// Variables with our prefix that are not settings of the server.

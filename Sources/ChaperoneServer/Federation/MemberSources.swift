@@ -15,9 +15,10 @@ struct MemberSources: Sendable {
     /// - Parameters:
     ///   - fetch: asks services of the site.
     ///   - identities: asks the protected server; works once the gateway is there.
+    ///   - folder: the state folder, in which rosters are kept.
     init(
         _ settings: Configuration.SignInSettings, fetch: any OutboundFetching, identities: DeferredIdentities,
-        clock: Clock
+        keptIn folder: String, clock: Clock
     ) throws {
         var sources: [String: MemberSourceRules] = [:]
         var rosters: [RosterFile] = []
@@ -32,7 +33,11 @@ struct MemberSources: Sendable {
                 source = .asked { try await MemberService(url: url, key: key, fetch: fetch).answer(to: $0) }
             case .roster(let file, let longestAge, let seconds):
                 let feed = MemberRosterFeed(clock: clock, longestAgeInDays: longestAge)
-                let roster = RosterFile(provider: provider.id, path: file, feed: feed, seconds: seconds)
+                let roster = RosterFile(
+                    provider: provider.id, path: file, feed: feed,
+                    kept: KeptRoster(
+                        folder: folder, provider: provider.id, issuer: provider.issuer, claim: provider.claim,
+                        limit: RosterFile.limit), seconds: seconds)
                 rosters.append(roster)
                 source = feed.source
             }
@@ -114,11 +119,19 @@ struct RosterFile: Sendable {
     let provider: String
     let path: String
     let feed: MemberRosterFeed
+    /// Where the one in force is kept for the next start.
+    let kept: KeptRoster
     /// How often it is looked at.
     let seconds: Int
 
     /// The largest roster, in bytes.
     static let limit = 256 << 20
+
+    /// Goes on with what was in force before the start, and takes the file in, if it is good.
+    func begin() {
+        do { if let bytes = try kept.read() { feed.restore(bytes) } } catch { feed.noteKeeping("\(error)") }
+        load()
+    }
 
     /// Reads the file and takes it in, if it is good.
     @discardableResult
@@ -127,9 +140,21 @@ struct RosterFile: Sendable {
             guard let bytes = try PrivateFile.read(path, limit: Self.limit) else {
                 return feed.refuse("there is no file `\(path)`")
             }
-            return feed.take(bytes)
+            let outcome = feed.take(bytes)
+            if case .taken = outcome { keep(bytes) }
+            return outcome
         } catch {
             return feed.refuse("\(error)")
+        }
+    }
+
+    private func keep(_ bytes: [UInt8]) {
+        do {
+            try kept.write(bytes)
+            feed.noteKeeping(nil)
+        } catch {
+            // It is in force all the same; the health report says that the next start may be without it.
+            feed.noteKeeping("the roster in force cannot be kept: \(error)")
         }
     }
 }
@@ -143,6 +168,10 @@ struct RosterService: Service {
         await cancelWhenGracefulShutdown {
             var told: MemberRosterFeed.Outcome?
             var seen = FileMark(roster.path)
+            if let problem = roster.feed.problem {
+                logger.error(
+                    "a roster is not in order", metadata: ["provider": "\(roster.provider)", "reason": "\(problem)"])
+            }
             while !Task.isCancelled {
                 do { try await Task.sleep(for: .seconds(roster.seconds)) } catch { return }
                 let mark = FileMark(roster.path)

@@ -16,7 +16,8 @@ final class ClientCertificateHandler: ChannelInboundHandler {
     struct Sources: Hashable, Sendable {
         /// Whether certificates are asked for on our own listener.
         var ownTLS: Bool
-        /// The proxies whose word about certificates counts; nil where nobody's does.
+        /// The proxies whose word about certificates counts; nil where nobody's does. Not those that are believed about
+        /// addresses.
         var proxies: TrustedProxies?
     }
 

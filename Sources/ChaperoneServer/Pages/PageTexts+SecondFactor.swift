@@ -17,6 +17,7 @@ extension PageTexts {
         "changedMeanwhile": .init(
             "That has changed meanwhile. Nothing was done; look again.",
             "Eso ha cambiado entretanto. No se ha hecho nada; vuelva a mirar."),
+        "newKey": .init("Show a new key", "Mostrar una clave nueva"),
         "enrolHeading": .init("Set up a second factor", "Configure un segundo factor"),
         "enrolLeadDue": .init(
             "This sign-in needs a second factor, and you have none yet. It takes a minute.",

@@ -30,6 +30,8 @@ struct SecondFactorPageFacts: Page {
     let action: String
     let launch: String?
     let enrolment: EnrolmentFacts?
+    /// Where a new key is shown, when the one of this page counts no more.
+    let again: String?
     let error: String?
 
     init(_ page: SecondFactorPage, action: String, frame: PageFrame) {
@@ -38,6 +40,8 @@ struct SecondFactorPageFacts: Page {
         languageLink = frame.link(launch: launch) ?? "?lang=\(frame.language.other.rawValue)"
         self.action = action
         enrolment = page.enrolment.map { EnrolmentFacts($0) }
+        let same = "lang=\(frame.lang)"
+        again = page.isVoid ? launch.map { "?launch=\($0)&\(same)" } ?? "?\(same)" : nil
         error = page.problem.map { frame.text($0) }
     }
 }
@@ -84,7 +88,7 @@ struct SecurityPageFacts: Page {
     }
 
     init(
-        _ frame: AccountFrame, factor: SecondFactor?, since: String, isDemanded: Bool,
+        _ frame: AccountFrame, factor: SecondFactor?, since: String, isDemanded: Bool, canSetUp: Bool,
         enrolment: SecondFactorEnrolment?, error: String?
     ) {
         (isDemo, lang, t, self.frame) = (frame.isDemo, frame.lang, frame.t, frame)
@@ -93,7 +97,7 @@ struct SecurityPageFacts: Page {
         codesLeft = factor?.recoveryCodesLeft ?? 0
         self.isDemanded = isDemanded && factor != nil
         self.enrolment = factor == nil ? enrolment.map { EnrolmentFacts($0) } : nil
-        canBegin = factor == nil && enrolment == nil
+        canBegin = canSetUp && factor == nil && enrolment == nil
         func text(_ key: String) -> String { frame.t[key] ?? "" }
         changes = [
             .init(id: "renew", title: text("renewCodes"), help: text("renewHelp"), isDanger: false),

@@ -82,6 +82,15 @@ extension Request {
         return !isOwn(origin)
     }
 
+    /// Whether nothing says that a page of ours sent this, though a browser did: for forms that no secret of a session
+    /// protects. Pages with such forms let the browser name their origin (`SecurityHeaders.nameOrigin`), so that `null`,
+    /// which any site can have sent, is not ours.
+    var mayBeFromAnotherSite: Bool {
+        if isFromAnotherSite { return true }
+        guard let name = HTTPField.Name("Sec-Fetch-Site"), headers[name] != nil else { return hasOpaqueOrigin }
+        return false
+    }
+
     /// Whether an origin is the authority that this request was sent to. A default port may be written or not.
     private func isOwn(_ origin: String) -> Bool {
         guard let authority = head.authority?.lowercased() else { return false }

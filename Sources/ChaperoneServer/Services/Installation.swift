@@ -60,8 +60,10 @@ public struct Installation: Sendable {
         let lookup = DeferredLookup()
         let identities = DeferredIdentities()
         let egress = configuration.egress.fetch()
-        let members = try MemberSources(configuration.signIn, fetch: egress, identities: identities, clock: clock)
-        for roster in members.rosters { roster.load() }
+        let members = try MemberSources(
+            configuration.signIn, fetch: egress, identities: identities, keptIn: configuration.stateDirectory,
+            clock: clock)
+        for roster in members.rosters { roster.begin() }
         let directory = SiteMemberDirectory(
             links: database.stores.memberLinks, logins: database.stores.externalLogins, sources: members.sources,
             panels: configuration.practitionerPanels, clock: clock)

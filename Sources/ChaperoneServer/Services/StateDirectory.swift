@@ -31,6 +31,25 @@ public enum StateDirectory {
                 }
             }
         }
+        for name in try rosters(in: path) {
+            guard unlink("\(path)/\(name)") == 0 || errno == ENOENT else {
+                throw PrivateFile.Failure("removing", "\(path)/\(name)")
+            }
+        }
         lock.release()
+    }
+
+    /// The names of the rosters that were kept.
+    private static func rosters(in path: String) throws -> [String] {
+        guard let folder = opendir(path) else { throw PrivateFile.Failure("reading", path) }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if KeptRoster.isName(name) { names.append(name) }
+        }
+        return names
     }
 }

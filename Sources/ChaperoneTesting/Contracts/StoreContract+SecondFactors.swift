@@ -4,8 +4,9 @@ internal import OAuthCore
 internal import Testing
 
 extension StoreContract {
+    private static let own = SessionID(presented: Secret("s"))
     private static let factor = SecondFactor(
-        subject: Sample.subject, sealedKey: "sealed", createdAt: Sample.now)
+        subject: Sample.subject, sealedKey: "sealed", session: own, createdAt: Sample.now)
     private static let recoveryHashes: Set<SecretHash> = [Secret("one").hash, Secret("two").hash]
 
     /// Stores with a person whose factor is confirmed at step 100, and their session `s`.
@@ -16,8 +17,7 @@ extension StoreContract {
         #expect(try await stores.secondFactors.begin(factor))
         #expect(
             try await stores.secondFactors.confirm(
-                Sample.subject, sealedKey: "sealed", step: 100, recovery: recoveryHashes, keeping: session.id,
-                at: Sample.now,
+                Sample.subject, sealedKey: "sealed", step: 100, recovery: recoveryHashes, in: own, at: Sample.now,
                 record: Sample.record()))
     }
 
@@ -29,7 +29,8 @@ extension StoreContract {
         StoreContract("a key that is not confirmed guards nothing and may be replaced") { stores async throws in
             try await Sample.populate(stores)
             #expect(try await stores.secondFactors.begin(factor))
-            let other = SecondFactor(subject: Sample.subject, sealedKey: "other", createdAt: Sample.now + 1)
+            let other = SecondFactor(
+                subject: Sample.subject, sealedKey: "other", session: own, createdAt: Sample.now + 1)
             #expect(try await stores.secondFactors.begin(other))
             #expect(try await stores.secondFactors.secondFactor(of: Sample.subject) == other)
             #expect(try await !stores.secondFactors.use(step: 5, of: Sample.subject, sealedKey: "other"))
@@ -42,15 +43,14 @@ extension StoreContract {
         StoreContract("only the key that waits is confirmed, once, and then it is not replaced") {
             stores async throws in
             try await Sample.populate(stores)
-            let session = SessionID(presented: Secret("s"))
             #expect(try await stores.secondFactors.begin(factor))
             #expect(
                 try await !stores.secondFactors.confirm(
-                    Sample.subject, sealedKey: "another", step: 1, recovery: [], keeping: session, at: Sample.now,
+                    Sample.subject, sealedKey: "another", step: 1, recovery: [], in: own, at: Sample.now,
                     record: Sample.record()))
             let wins = try await race(16) { _ in
                 try await stores.secondFactors.confirm(
-                    Sample.subject, sealedKey: "sealed", step: 7, recovery: recoveryHashes, keeping: session,
+                    Sample.subject, sealedKey: "sealed", step: 7, recovery: recoveryHashes, in: own,
                     at: Sample.now + 3, record: Sample.record())
             }
             #expect(wins.filter { $0 }.count == 1)
@@ -62,9 +62,51 @@ extension StoreContract {
                         confirmedAt: Sample.now + 3, lastStep: 7, recoveryCodesLeft: 2))
             #expect(try await Sample.outboxCount(stores) == 3)
         },
+        StoreContract("a key is confirmed only in the session that began it, and another one voids it") {
+            stores async throws in
+            try await Sample.populate(stores)
+            let thief = SessionID(presented: Secret("thief"))
+            func confirm(_ key: String, in session: SessionID) async throws -> Bool {
+                try await stores.secondFactors.confirm(
+                    Sample.subject, sealedKey: key, step: 1, recovery: [], in: session, at: Sample.now,
+                    record: Sample.record())
+            }
+            #expect(try await stores.secondFactors.begin(factor))
+            #expect(try await !confirm("sealed", in: thief))
+            let second = SecondFactor(
+                subject: Sample.subject, sealedKey: "second", session: thief, createdAt: Sample.now)
+            #expect(try await stores.secondFactors.begin(second))
+            #expect(try await stores.secondFactors.secondFactor(of: Sample.subject) == second)
+            #expect(try await !confirm("sealed", in: own))
+            #expect(try await !confirm("second", in: own))
+            #expect(try await confirm("second", in: thief))
+            #expect(try await stores.secondFactors.secondFactor(of: Sample.subject)?.session == nil)
+        },
+        StoreContract("a key of which no session is known is confirmed by none") { stores async throws in
+            try await Sample.populate(stores)
+            let old = SecondFactor(subject: Sample.subject, sealedKey: "sealed", createdAt: Sample.now)
+            #expect(try await stores.secondFactors.begin(old))
+            #expect(
+                try await !stores.secondFactors.confirm(
+                    Sample.subject, sealedKey: "sealed", step: 1, recovery: [], in: own, at: Sample.now,
+                    record: Sample.record()))
+        },
+        StoreContract("of two sessions that set a factor up at once, one wins") { stores async throws in
+            try await Sample.populate(stores)
+            let wins = try await race(16) { number in
+                let session = SessionID(presented: Secret("session-\(number % 2)"))
+                let mine = SecondFactor(
+                    subject: Sample.subject, sealedKey: "key-\(number)", session: session, createdAt: Sample.now)
+                guard try await stores.secondFactors.begin(mine) else { return false }
+                return try await stores.secondFactors.confirm(
+                    Sample.subject, sealedKey: mine.sealedKey, step: 1, recovery: [], in: session, at: Sample.now,
+                    record: Sample.record())
+            }
+            #expect(wins.filter { $0 }.count == 1)
+        },
         StoreContract("confirming ends the account's other sessions, half open ones too") { stores async throws in
             try await Sample.populate(stores)
-            let kept = Sample.session("kept", signedIn: true)
+            let kept = Sample.session("s", signedIn: true)
             let other = Sample.session("other", signedIn: true)
             let half = BrowserSession(
                 id: SessionID(presented: Secret("half")), signIn: nil,
@@ -77,7 +119,7 @@ extension StoreContract {
             #expect(try await stores.secondFactors.begin(factor))
             #expect(
                 try await stores.secondFactors.confirm(
-                    Sample.subject, sealedKey: "sealed", step: 1, recovery: [], keeping: kept.id, at: Sample.now,
+                    Sample.subject, sealedKey: "sealed", step: 1, recovery: [], in: kept.id, at: Sample.now,
                     record: Sample.record()))
             #expect(try await stores.sessions.session(kept.id) == kept)
             #expect(try await stores.sessions.session(stranger.id) == stranger)

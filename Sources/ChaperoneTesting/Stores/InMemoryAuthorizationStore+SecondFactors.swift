@@ -8,6 +8,7 @@ extension InMemoryAuthorizationStore {
     /// A second factor with the hashes of its recovery codes.
     struct StoredSecondFactor {
         var sealedKey: String
+        var session: SessionID?
         let createdAt: Int64
         var confirmedAt: Int64?
         var lastStep: Int64 = 0
@@ -16,8 +17,8 @@ extension InMemoryAuthorizationStore {
 
         var factor: SecondFactor {
             SecondFactor(
-                subject: subject, sealedKey: sealedKey, createdAt: createdAt, confirmedAt: confirmedAt,
-                lastStep: lastStep, recoveryCodesLeft: recovery.count)
+                subject: subject, sealedKey: sealedKey, session: session, createdAt: createdAt,
+                confirmedAt: confirmedAt, lastStep: lastStep, recoveryCodesLeft: recovery.count)
         }
     }
 }
@@ -37,19 +38,22 @@ extension InMemoryAuthorizationStore: SecondFactorStore {
                 return false
             }
             state.secondFactors[factor.subject] = StoredSecondFactor(
-                sealedKey: factor.sealedKey, createdAt: factor.createdAt, subject: factor.subject)
+                sealedKey: factor.sealedKey, session: factor.session, createdAt: factor.createdAt,
+                subject: factor.subject)
             return true
         }
     }
 
     public func confirm(
-        _ subject: SubjectID, sealedKey: String, step: Int64, recovery: Set<SecretHash>, keeping session: SessionID,
+        _ subject: SubjectID, sealedKey: String, step: Int64, recovery: Set<SecretHash>, in session: SessionID,
         at now: Int64, record: AuthorizationRecord
     ) async throws -> Bool {
         state.withLock { state in
-            guard let factor = state.secondFactors[subject], factor.confirmedAt == nil, factor.sealedKey == sealedKey
+            guard let factor = state.secondFactors[subject], factor.confirmedAt == nil, factor.sealedKey == sealedKey,
+                factor.session == session
             else { return false }
             state.secondFactors[subject]?.confirmedAt = now
+            state.secondFactors[subject]?.session = nil
             state.secondFactors[subject]?.lastStep = step
             state.secondFactors[subject]?.recovery = recovery
             state.endSessions { ($0.signIn ?? $0.pending)?.subject == subject && $0.id != session }

@@ -30,6 +30,11 @@ enum AuthorizationSchema {
         migrator.registerMigration("015 grants that end") { try $0.execute(sql: endings) }
         migrator.registerMigration("016 exceptions with an end") { try $0.execute(sql: exceptions) }
         migrator.registerMigration("017 access holds") { try $0.execute(sql: holds) }
+        // A key that waits is its session's; one of an older release is nobody's.
+        migrator.registerMigration("018 waiting factors of sessions") {
+            try $0.execute(
+                sql: "ALTER TABLE second_factor ADD COLUMN session BLOB CHECK (length(session) = 32)")
+        }
         return migrator
     }
 }

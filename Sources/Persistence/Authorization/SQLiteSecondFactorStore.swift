@@ -1,6 +1,7 @@
 internal import AccessPolicy
 internal import Audit
 internal import Authorization
+internal import Foundation
 internal import GRDB
 internal import OAuthCore
 
@@ -17,13 +18,13 @@ struct SQLiteSecondFactorStore: SecondFactorStore {
         try await pool.read { database in
             try Row.fetchOne(
                 database.cachedStatement(sql: Self.columns + " WHERE subject = ?"), arguments: [subject.text]
-            ).map { SecondFactor($0) }
+            ).map { try SecondFactor($0) }
         }
     }
 
     func secondFactors() async throws -> [SecondFactor] {
         try await pool.read { database in
-            try Row.fetchAll(database, sql: Self.columns + " ORDER BY subject").map { SecondFactor($0) }
+            try Row.fetchAll(database, sql: Self.columns + " ORDER BY subject").map { try SecondFactor($0) }
         }
     }
 
@@ -31,25 +32,27 @@ struct SQLiteSecondFactorStore: SecondFactorStore {
         try await pool.write { database in
             try database.execute(
                 sql: """
-                    INSERT INTO second_factor (subject, sealed, created_at, last_step)
-                    SELECT subject, ?2, ?3, 0 FROM user_account WHERE subject = ?1
-                    ON CONFLICT (subject) DO UPDATE SET sealed = excluded.sealed, created_at = excluded.created_at
+                    INSERT INTO second_factor (subject, sealed, created_at, last_step, session)
+                    SELECT subject, ?2, ?3, 0, ?4 FROM user_account WHERE subject = ?1
+                    ON CONFLICT (subject) DO UPDATE
+                        SET sealed = excluded.sealed, created_at = excluded.created_at, session = excluded.session
                         WHERE confirmed_at IS NULL
-                    """, arguments: [factor.subject.text, factor.sealedKey, factor.createdAt])
+                    """,
+                arguments: [factor.subject.text, factor.sealedKey, factor.createdAt, factor.session?.hash.blob])
             return database.changesCount == 1
         }
     }
 
     func confirm(
-        _ subject: SubjectID, sealedKey: String, step: Int64, recovery: Set<SecretHash>, keeping session: SessionID,
+        _ subject: SubjectID, sealedKey: String, step: Int64, recovery: Set<SecretHash>, in session: SessionID,
         at now: Int64, record: AuthorizationRecord
     ) async throws -> Bool {
         try await pool.write { database in
             try database.execute(
                 sql: """
-                    UPDATE second_factor SET confirmed_at = ?, last_step = ?
-                    WHERE subject = ? AND sealed = ? AND confirmed_at IS NULL
-                    """, arguments: [now, step, subject.text, sealedKey])
+                    UPDATE second_factor SET confirmed_at = ?, last_step = ?, session = NULL
+                    WHERE subject = ? AND sealed = ? AND session = ? AND confirmed_at IS NULL
+                    """, arguments: [now, step, subject.text, sealedKey, session.hash.blob])
             guard database.changesCount == 1 else { return false }
             try Self.keep(recovery, of: subject, in: database)
             try database.execute(
@@ -125,9 +128,11 @@ struct SQLiteSecondFactorStore: SecondFactorStore {
 }
 
 extension SecondFactor {
-    fileprivate init(_ row: Row) {
+    fileprivate init(_ row: Row) throws {
         self.init(
-            subject: SubjectID(row["subject"]), sealedKey: row["sealed"], createdAt: row["created_at"],
+            subject: SubjectID(row["subject"]), sealedKey: row["sealed"],
+            session: try (row["session"] as Data?).map { SessionID(hash: try SecretHash(blob: $0)) },
+            createdAt: row["created_at"],
             confirmedAt: row["confirmed_at"], lastStep: row["last_step"], recoveryCodesLeft: row["recovery_count"])
     }
 }
