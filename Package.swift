@@ -169,6 +169,7 @@ let package = Package(
             exclude: ["peer.py"], swiftSettings: strict),
         tests("AccessPolicyTests", ["AccessPolicy", "FHIRCore", "ReferencePolicy"], settings: withMutants),
         tests("OAuthCoreTests", ["OAuthCore", "AccessPolicy", "FHIRCore", crypto, cryptoExtras, jwtKit]),
+        tests("CertificateTrustTests", ["CertificateTrust", "OAuthCore", "ChaperoneTesting"]),
         tests("AuditTests", ["Audit", "OAuthCore", "AccessPolicy", "FHIRCore", "ChaperoneTesting"]),
         tests(
             "AuthorizationTests",

@@ -1,4 +1,4 @@
-#include "COpenSSL.h"
+#include "path.h"
 
 #include <limits.h>
 #include <openssl/bio.h>
@@ -8,6 +8,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct copenssl_authorities {
     X509_STORE *store;
@@ -51,8 +52,7 @@ void copenssl_authorities_free(copenssl_authorities *authorities) {
     free(authorities);
 }
 
-// Reads one certificate that fills its bytes; NULL when it does not.
-static X509 *read_one(copenssl_certificate certificate) {
+X509 *copenssl_read_one(copenssl_certificate certificate) {
     if (certificate.count > LONG_MAX) return NULL;
     const unsigned char *place = certificate.bytes;
     X509 *read = d2i_X509(NULL, &place, (long)certificate.count);
@@ -63,16 +63,21 @@ static X509 *read_one(copenssl_certificate certificate) {
     return read;
 }
 
-bool copenssl_is_trusted(
+struct copenssl_path {
+    // From the first certificate to the authority.
+    STACK_OF(X509) *chain;
+};
+
+copenssl_path *copenssl_path_find(
     const copenssl_authorities *authorities, copenssl_certificate leaf, const copenssl_certificate *others,
-    size_t count, int64_t now) {
-    bool isTrusted = false;
-    X509 *certificate = read_one(leaf);
+    size_t count, int64_t now, bool for_clients) {
+    copenssl_path *path = NULL;
+    X509 *certificate = copenssl_read_one(leaf);
     STACK_OF(X509) *chain = sk_X509_new_null();
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     if (certificate == NULL || chain == NULL || context == NULL) goto end;
     for (size_t index = 0; index < count; index++) {
-        X509 *other = read_one(others[index]);
+        X509 *other = copenssl_read_one(others[index]);
         if (other == NULL) goto end;
         if (sk_X509_push(chain, other) == 0) {
             X509_free(other);
@@ -84,13 +89,116 @@ bool copenssl_is_trusted(
     X509_VERIFY_PARAM_set_time(parameters, (time_t)now);
     X509_VERIFY_PARAM_set_auth_level(parameters, 2);
     X509_VERIFY_PARAM_set_depth(parameters, 8);
-    if (X509_VERIFY_PARAM_set_purpose(parameters, X509_PURPOSE_SSL_CLIENT) != 1) goto end;
-    isTrusted = X509_verify_cert(context) == 1;
+    if (for_clients && X509_VERIFY_PARAM_set_purpose(parameters, X509_PURPOSE_SSL_CLIENT) != 1) goto end;
+    if (X509_verify_cert(context) != 1) goto end;
+    if (!for_clients && (X509_get_key_usage(certificate) & X509v3_KU_DIGITAL_SIGNATURE) == 0) goto end;
+    path = calloc(1, sizeof *path);
+    if (path == NULL) goto end;
+    path->chain = X509_STORE_CTX_get1_chain(context);
+    if (path->chain == NULL) {
+        free(path);
+        path = NULL;
+    }
 end:
     X509_STORE_CTX_free(context);
     sk_X509_pop_free(chain, X509_free);
     X509_free(certificate);
     // Errors of this thread are nobody's but ours.
     ERR_clear_error();
-    return isTrusted;
+    return path;
+}
+
+void copenssl_path_free(copenssl_path *path) {
+    if (path == NULL) return;
+    sk_X509_pop_free(path->chain, X509_free);
+    free(path);
+}
+
+size_t copenssl_path_count(const copenssl_path *path) { return (size_t)sk_X509_num(path->chain); }
+
+X509 *copenssl_certificate_at(const copenssl_path *path, size_t index) {
+    return index < copenssl_path_count(path) ? sk_X509_value(path->chain, (int)index) : NULL;
+}
+
+size_t copenssl_copy_made(unsigned char *made, int count, uint8_t *bytes, size_t room) {
+    if (count <= 0) return 0;
+    if ((size_t)count <= room) memcpy(bytes, made, (size_t)count);
+    OPENSSL_free(made);
+    return (size_t)count;
+}
+
+size_t copenssl_path_certificate(const copenssl_path *path, size_t index, uint8_t *bytes, size_t room) {
+    X509 *certificate = copenssl_certificate_at(path, index);
+    if (certificate == NULL) return 0;
+    unsigned char *made = NULL;
+    int count = i2d_X509(certificate, &made);
+    ERR_clear_error();
+    return copenssl_copy_made(made, count, bytes, room);
+}
+
+// Whether a text is an http or https address without a byte that is none of an address.
+static bool is_address(const unsigned char *text, int count) {
+    if (count < 8 || count > 2048 || (memcmp(text, "http://", 7) != 0 && memcmp(text, "https://", 8) != 0)) return false;
+    for (int place = 0; place < count; place++)
+        if (text[place] <= 0x20 || text[place] > 0x7E) return false;
+    return true;
+}
+
+// The address of that number among the names; `number` counts down over the ones that are passed.
+static const ASN1_IA5STRING *address_in(const GENERAL_NAMES *names, size_t *number) {
+    for (int index = 0; index < sk_GENERAL_NAME_num(names); index++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
+        if (name->type != GEN_URI) continue;
+        const ASN1_IA5STRING *text = name->d.uniformResourceIdentifier;
+        if (!is_address(ASN1_STRING_get0_data(text), ASN1_STRING_length(text))) continue;
+        if (*number == 0) return text;
+        --*number;
+    }
+    return NULL;
+}
+
+static size_t copy_address(const ASN1_IA5STRING *address, char *text, size_t room) {
+    size_t count = (size_t)ASN1_STRING_length(address);
+    if (count <= room) memcpy(text, ASN1_STRING_get0_data(address), count);
+    return count;
+}
+
+static size_t list_address(X509 *certificate, size_t number, char *text, size_t room) {
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(certificate, NID_crl_distribution_points, NULL, NULL);
+    size_t count = 0;
+    for (int index = 0; index < sk_DIST_POINT_num(points) && count == 0; index++) {
+        const DIST_POINT *point = sk_DIST_POINT_value(points, index);
+        if (point->CRLissuer != NULL || point->reasons != NULL || point->distpoint == NULL) continue;
+        if (point->distpoint->type != 0) continue;
+        const ASN1_IA5STRING *found = address_in(point->distpoint->name.fullname, &number);
+        if (found != NULL) count = copy_address(found, text, room);
+    }
+    CRL_DIST_POINTS_free(points);
+    return count;
+}
+
+static size_t responder_address(X509 *certificate, size_t number, char *text, size_t room) {
+    AUTHORITY_INFO_ACCESS *descriptions = X509_get_ext_d2i(certificate, NID_info_access, NULL, NULL);
+    size_t count = 0;
+    for (int index = 0; index < sk_ACCESS_DESCRIPTION_num(descriptions); index++) {
+        const ACCESS_DESCRIPTION *description = sk_ACCESS_DESCRIPTION_value(descriptions, index);
+        if (OBJ_obj2nid(description->method) != NID_ad_OCSP || description->location->type != GEN_URI) continue;
+        const ASN1_IA5STRING *address = description->location->d.uniformResourceIdentifier;
+        if (!is_address(ASN1_STRING_get0_data(address), ASN1_STRING_length(address))) continue;
+        if (number-- > 0) continue;
+        count = copy_address(address, text, room);
+        break;
+    }
+    AUTHORITY_INFO_ACCESS_free(descriptions);
+    return count;
+}
+
+size_t copenssl_path_address(
+    const copenssl_path *path, size_t index, copenssl_address_kind kind, size_t number, char *text, size_t room) {
+    X509 *certificate = copenssl_certificate_at(path, index);
+    if (certificate == NULL) return 0;
+    size_t count = kind == copenssl_address_list ? list_address(certificate, number, text, room)
+                                                 : responder_address(certificate, number, text, room);
+    ERR_clear_error();
+    return count;
 }

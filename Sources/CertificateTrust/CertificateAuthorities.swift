@@ -1,7 +1,7 @@
 internal import COpenSSL
 public import OAuthCore
 
-/// The authorities that vouch for clients' certificates (RFC 8705 §2.1), over libcrypto.
+/// The authorities that vouch for certificates (RFC 8705 §2.1), over libcrypto.
 ///
 /// A class because it owns what libcrypto made. `@unchecked`: nothing is changed after `init`, and libcrypto reads a
 /// store from several threads under a lock of its own.
@@ -17,26 +17,39 @@ public final class CertificateAuthorities: @unchecked Sendable {
 
     deinit { copenssl_authorities_free(authorities) }
 
-    /// Whether a path leads from the certificate to one of the authorities at a moment, for the use of a TLS client.
-    /// Whether it was withdrawn is not looked at.
-    public func vouch(for certificate: ClientCertificate, at now: Int64) -> Bool {
+    /// A path from a certificate to one of the authorities at a moment (Unix seconds), each link in its time; nil when
+    /// there is none. Whether a certificate of it was withdrawn is another question (`CertificatePath`).
+    public func path(
+        from certificate: [UInt8], over others: [[UInt8]], for use: CertificateUse, at now: Int64
+    ) -> CertificatePath? {
         // One buffer, so that every pointer holds as long as the call.
-        var bytes = certificate.der
-        var places = [(0, certificate.der.count)]
-        for other in certificate.intermediates {
+        var bytes = certificate
+        var places = [(0, certificate.count)]
+        for other in others {
             places.append((bytes.count, other.count))
             bytes += other
         }
-        return bytes.withUnsafeBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return false }
+        let path = bytes.withUnsafeBufferPointer { buffer -> OpaquePointer? in
+            guard let base = buffer.baseAddress else { return nil }
             let certificates = places.map { copenssl_certificate(bytes: base + $0.0, count: $0.1) }
             return certificates.withUnsafeBufferPointer { all in
-                guard let first = all.baseAddress else { return false }
-                return copenssl_is_trusted(authorities, first[0], first + 1, all.count - 1, now)
+                guard let first = all.baseAddress else { return nil }
+                return copenssl_path_find(authorities, first[0], first + 1, all.count - 1, now, use == .tlsClient)
             }
         }
+        return path.map(CertificatePath.init)
     }
 
-    /// The same as a capability.
-    public var validator: CertificateValidator { CertificateValidator { self.vouch(for: $0, at: $1) } }
+    /// A path from the certificate that a client showed.
+    public func path(from certificate: ClientCertificate, at now: Int64) -> CertificatePath? {
+        path(from: certificate.der, over: certificate.intermediates, for: .tlsClient, at: now)
+    }
+}
+
+/// What a certificate has to be good for.
+public enum CertificateUse: Hashable, Sendable {
+    /// For a client in TLS (RFC 5280 §4.2.1.12 `id-kp-clientAuth`, where uses are named at all).
+    case tlsClient
+    /// For signatures, as in the `x5c` of a JWT.
+    case signature
 }

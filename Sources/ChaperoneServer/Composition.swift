@@ -1,5 +1,6 @@
 internal import Audit
 internal import Authorization
+internal import CertificateTrust
 internal import Enforcement
 internal import FHIRCore
 internal import Hummingbird
@@ -80,6 +81,12 @@ public struct Composition: Sendable {
         ]
         services += try FeedServices.make(installation, logger: logger)
         services += installation.members.rosters.map { RosterService(roster: $0, logger: logger) }
+        if let judge = installation.certificates, judge.demand != .off {
+            services.append(
+                CertificateStatusService(
+                    judge: judge, seconds: configuration.clientCertificates.revocation.checkSeconds,
+                    clock: installation.clock, logger: logger))
+        }
         if hasSandbox {
             let server = try SandboxServer(
                 configuration: SandboxConfiguration(

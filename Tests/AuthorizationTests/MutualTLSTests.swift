@@ -1,4 +1,5 @@
 import AccessPolicy
+import Audit
 import Authorization
 import ChaperoneTesting
 import FHIRCore
@@ -28,11 +29,15 @@ import Testing
     }
 
     /// A server on which one authority counts: the one of `test-client`.
-    private func harness(isReading: Bool = true) async throws -> LaunchHarness {
+    private func harness(
+        isReading: Bool = true, verdict: CertificateValidator.Verdict = .trusted
+    ) async throws -> LaunchHarness {
         let good = try Self.certificate("test-client")
         let harness = try await LaunchHarness(
             clock: ManualClock(),
-            certificates: CertificateValidator { certificate, _ in certificate.der == good.der },
+            certificates: CertificateValidator(judge: { certificate, _ in
+                certificate.der == good.der ? verdict : .untrusted
+            }),
             readsCertificates: isReading)
         func client(
             _ id: String, _ method: ClientAuthenticationMethod, keys: ClientMetadata.Keys? = nil,
@@ -101,6 +106,40 @@ import Testing
         #expect(try await face(harness, "self", try Self.certificate("test-self-signed-other")) == "401 invalid_client")
         #expect(try await face(harness, "self", try Self.certificate("test-client")) == "401 invalid_client")
         #expect(try await face(harness, "self", nil) == "401 invalid_client")
+    }
+
+    @Test(
+        .verifies("house@certificates-withdrawn"),
+        arguments: [
+            (.withdrawn, "certificate withdrawn"), (.statusUnknown("no list"), "certificate status unknown: no list"),
+            (.untrusted, "no authority"),
+        ] as [(CertificateValidator.Verdict, String)])
+    func `a certificate that is withdrawn or whose status is not known is no proof, and the record says which`(
+        _ verdict: CertificateValidator.Verdict, _ reason: String
+    ) async throws {
+        let harness = try await harness(verdict: verdict)
+        let form = try LaunchHarness.form([("client_id", "pki"), ("token", "unknown")])
+        let source = RequestSource(address: "192.0.2.9", certificate: try Self.certificate("test-client"))
+
+        guard case .refused(let error) = await harness.server.revocation.answer(form, authorization: nil, from: source)
+        else {
+            Issue.record("it was let in")
+            return
+        }
+
+        #expect(error.code == .invalidClient && error.status == 401)
+        // The client is told the same for all of them.
+        let untrusted = RequestSource(address: "192.0.2.9", certificate: try Self.certificate("test-self-signed"))
+        guard
+            case .refused(let other) = await harness.server.revocation.answer(
+                form, authorization: nil, from: untrusted)
+        else {
+            Issue.record("it was let in")
+            return
+        }
+        #expect(error.summary == other.summary)
+        let details = harness.log.records.compactMap(\.detail)
+        #expect(details.contains { $0.contains(reason) }, "\(details)")
     }
 
     @Test func `a certificate counts in its time only`() async throws {

@@ -46,16 +46,16 @@ import Testing
     ) throws {
         let certificate = try Self.certificate(name, with: others)
 
-        #expect(try Self.authorities().vouch(for: certificate, at: Self.now) == isTrusted)
+        #expect((try Self.authorities().path(from: certificate, at: Self.now) != nil) == isTrusted)
     }
 
     @Test func `a path holds in its time only`() throws {
         let certificate = try Self.certificate("test-client")
         let authorities = try Self.authorities()
 
-        #expect(!authorities.vouch(for: certificate, at: certificate.validity.lowerBound - 1))
-        #expect(authorities.vouch(for: certificate, at: certificate.validity.lowerBound))
-        #expect(!authorities.vouch(for: certificate, at: certificate.validity.upperBound + 1))
+        #expect(authorities.path(from: certificate, at: certificate.validity.lowerBound - 1) == nil)
+        #expect(authorities.path(from: certificate, at: certificate.validity.lowerBound) != nil)
+        #expect(authorities.path(from: certificate, at: certificate.validity.upperBound + 1) == nil)
     }
 
     @Test(arguments: ["", "junk", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
@@ -71,7 +71,7 @@ import Testing
             var changed = der
             changed[place] ^= 0x21
             guard let certificate = ClientCertificate(der: changed) else { continue }
-            #expect(!authorities.vouch(for: certificate, at: Self.now))
+            #expect(authorities.path(from: certificate, at: Self.now) == nil)
         }
     }
 
@@ -149,6 +149,7 @@ import Testing
                 client-certificates:
                   proxies: ["\(isTrusted ? "127.0.0.1" : "192.0.2.1")"]
                   ca-file: "\(TLSPublisher.fixture("clients/test-client-ca.pem"))"
+                  revocation: {status: off}
                 \(try Self.clients(folder))
                 """
             try await RunningServer.with(settings: settings) { server in
@@ -255,6 +256,7 @@ import Testing
                 client-certificates:
                   on-tls-listener: true
                   ca-file: "\(TLSPublisher.fixture("clients/test-client-ca.pem"))"
+                  revocation: {status: off}
                 \(try Self.clients(folder))
                 """
             try await RunningServer.with(settings: settings, listeners: listener) { server in

@@ -200,6 +200,69 @@ import Testing
         #expect(seen.head.headers["host"] == ["localhost:\(publisher.port)"])
     }
 
+    // MARK: - what a certificate names
+
+    @Test(
+        .verifies("house@certificate-sources-guarded"),
+        arguments: [
+            ("http://crl.example/a.crl", true), ("https://crl.example/a.crl", true),
+            ("http://crl.example:8080/a.crl", false), ("https://crl.example:8443/a.crl", false),
+            ("http://crl.example:443/a.crl", false), ("https://crl.example:80/a.crl", false),
+            ("http://near.example:8080/a.crl", true), ("ldap://crl.example/cn=a", false),
+            ("file:///etc/passwd", false),
+        ])
+    func `a certificate names addresses in clear too, on the usual ports or where the operator lists the host`(
+        _ url: String, _ isAllowed: Bool
+    ) {
+        let policy = EgressPolicy(privateHosts: ["near.example"])
+        let route = FetchTarget(url).flatMap { try? policy.route(to: $0, trust: .certificate) }
+
+        #expect((route != nil) == isAllowed)
+        #expect((route == .anyAddress) == url.contains("near.example"))
+    }
+
+    @Test(
+        .verifies("house@certificate-sources-guarded"),
+        arguments: [
+            "http://127.0.0.1/a.crl", "http://169.254.169.254/latest", "http://localhost/a.crl",
+            "http://10.0.0.1/a.crl",
+            "http://[::1]/a.crl", "https://192.168.1.1/a.crl",
+        ])
+    func `a private address in a certificate is not connected to, not even this machine's own`(_ url: String) async {
+        let fetch = GuardedFetch(policy: EgressPolicy(privateHosts: ["near.example"]))
+
+        await #expect(throws: OutboundFailure.forbiddenAddress) {
+            try await fetch.send(OutboundRequest(url, trust: .certificate))
+        }
+    }
+
+    @Test(.verifies("house@certificate-sources-guarded"))
+    func `through a proxy a certificate names hosts that are listed`() throws {
+        let proxy = EgressPolicy.Proxy(host: "proxy", port: 3128, allowedHosts: ["crl.example"])
+        let policy = EgressPolicy(proxy: proxy)
+        func route(_ url: String) throws -> EgressPolicy.Route {
+            try policy.route(to: try #require(FetchTarget(url)), trust: .certificate)
+        }
+
+        #expect(try route("http://crl.example/a.crl") == .proxy(proxy))
+        #expect(throws: OutboundFailure.hostNotListed) { try route("http://other.example/a.crl") }
+    }
+
+    @Test func `a document of another type arrives as that, and what is wanted is asked for`() async throws {
+        let publisher = try await TLSPublisher.start { request in .init(status: .ok, body: request.body) }
+        defer { publisher.stop() }
+
+        let answer = try await Self.near.send(
+            OutboundRequest(
+                publisher.url, trust: .configured, method: .post(Array("x".utf8), type: "application/ocsp-request"),
+                headers: [.init("accept", "application/ocsp-response")]))
+
+        #expect(answer.body == Array("x".utf8))
+        let seen = try #require(publisher.seen.first)
+        #expect(seen.head.headers["content-type"] == ["application/ocsp-request"])
+        #expect(seen.head.headers["accept"] == ["application/ocsp-response"])
+    }
+
     @Test(.verifies("house@egress-proxy"))
     func `through a proxy only listed hosts are asked, and none that is private`() throws {
         let proxy = EgressPolicy.Proxy(host: "proxy", port: 3128, allowedHosts: ["keys.example", "near.example"])

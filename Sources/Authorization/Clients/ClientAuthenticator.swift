@@ -79,10 +79,12 @@ struct ClientAuthenticator: Sendable {
             guard let subject = client.metadata.certificateSubject, subject.isMet(by: certificate) else {
                 throw refused("the certificate bears another name")
             }
-            guard let certificates, certificates.isTrusted(certificate, now) else {
-                throw refused("no authority that counts vouches for the certificate")
+            switch await certificates?.judge(certificate, now) ?? .untrusted {
+            case .trusted: return
+            case .untrusted: throw refused("no authority that counts vouches for the certificate")
+            case .withdrawn: throw refused("certificate withdrawn: its authority says so, or it is on hold")
+            case .statusUnknown(let why): throw refused("certificate status unknown: \(why)")
             }
-            return
         }
         let isRegistered: @Sendable (JWKSet) -> Bool = { set in
             set.keys.contains { $0.certificate == certificate.der }

@@ -5,6 +5,9 @@ public enum AddressTrust: Hashable, Sendable {
     case configured
     /// A client named it: public addresses over `https` on the usual port, and nothing else, whatever is configured.
     case client
+    /// A certificate under an authority of the configuration names it, for a list or a statement that is signed itself:
+    /// public addresses over `http` or `https` on the usual ports, and hosts that the operator lists by their exact names.
+    case certificate
 }
 
 /// A request to another party: one address, no redirects, an answer of bounded size within a bounded time.
@@ -16,6 +19,8 @@ public struct OutboundRequest: Hashable, Sendable {
         case postForm(String)
         /// A JSON document.
         case postJSON([UInt8])
+        /// A document of another type.
+        case post([UInt8], type: String)
     }
 
     /// A header field.
@@ -33,7 +38,7 @@ public struct OutboundRequest: Hashable, Sendable {
     public var url: String
     public var trust: AddressTrust
     public var method: Method
-    /// Beside `Accept: application/json` and the type of the body, which are always sent.
+    /// Beside the type of the body, and `Accept: application/json` where it is not among these.
     public var headers: [Header]
     /// The longest body that is read, in bytes; a longer one fails while it streams.
     public var longestAnswer: Int

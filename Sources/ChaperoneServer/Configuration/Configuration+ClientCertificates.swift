@@ -15,6 +15,8 @@ extension Configuration {
         public var certificateAuthorityFile: String?
         /// The origin at which they are shown, when it is not the issuer's.
         public var origin: String?
+        /// How it is known whether they were withdrawn.
+        public var revocation = CertificateRevocation()
 
         public init() {}
 
@@ -39,6 +41,7 @@ extension Configuration {
         }
         settings.certificateAuthorityFile = map.text("ca-file")
         settings.origin = map.text("origin")
+        settings.revocation = certificateRevocation(&map, hasAuthorities: settings.certificateAuthorityFile != nil)
         if settings.areAskedFor, !hasTLSListener { map.fail("on-tls-listener", "needs `listeners.tls`") }
         if !settings.areRead, settings.certificateAuthorityFile != nil || settings.origin != nil {
             map.fail(
@@ -60,7 +63,9 @@ extension Configuration {
     }
 
     /// Who vouches for certificates; nil where nobody does.
-    func certificateValidator() throws -> CertificateValidator? {
+    ///
+    /// - Throws: when the authorities or the lists of withdrawn certificates cannot be read.
+    func certificateJudge(fetch: any OutboundFetching, clock: Clock) throws -> ClientCertificateJudge? {
         guard let file = clientCertificates.certificateAuthorityFile else { return nil }
         guard let authorities = CertificateAuthorities(pem: Array(try Self.content(of: file).utf8)) else {
             throw ConfigurationError([
@@ -69,7 +74,11 @@ extension Configuration {
                     message: "`\(file)` holds no certificates in PEM, or one that cannot be read")
             ])
         }
-        return authorities.validator
+        let settings = clientCertificates.revocation
+        return ClientCertificateJudge(
+            authorities: authorities, demand: settings.demand,
+            keeper: try settings.keeper(
+                fetch: fetch, clock: clock, path: "client-certificates.revocation.crl-files"))
     }
 
     /// What the authorization server says about certificates.

@@ -1,3 +1,5 @@
+internal import CertificateTrust
+
 extension Configuration {
     /// The settings that hold one value, by their keys, as they are in force. None of them is a secret.
     public var settingsInForce: [(key: String, value: String)] {
@@ -71,6 +73,21 @@ extension Configuration {
             ("client-certificates.proxies", clientCertificates.proxies.joined(separator: " ")),
             ("client-certificates.ca-file", clientCertificates.certificateAuthorityFile ?? ""),
             ("client-certificates.origin", clientCertificates.origin ?? ""),
+            ("client-certificates.revocation.status", clientCertificates.revocation.demand.rawValue),
+            (
+                "client-certificates.revocation.crl-files",
+                clientCertificates.revocation.listFiles.joined(separator: " ")
+            ),
+            (
+                "client-certificates.revocation.fetch-crls",
+                clientCertificates.revocation.fetchesLists ? "true" : "false"
+            ),
+            (
+                "client-certificates.revocation.ask-ocsp",
+                clientCertificates.revocation.asksResponders ? "true" : "false"
+            ),
+            ("client-certificates.revocation.check-seconds", String(clientCertificates.revocation.checkSeconds)),
+            ("client-certificates.revocation.renew-seconds", String(clientCertificates.revocation.renewSeconds)),
             ("egress.private-hosts", egress.privateHosts.joined(separator: " ")),
             ("egress.ca-file", egress.certificateAuthorityFile ?? ""),
             ("egress.proxy", egress.proxy?.description ?? ""),

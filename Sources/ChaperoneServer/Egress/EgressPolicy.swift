@@ -31,6 +31,10 @@ struct EgressPolicy: Hashable, Sendable {
         switch trust {
         case .client:
             guard target.isSecure, clientPorts.contains(target.port) else { throw .badAddress }
+        case .certificate:
+            if privateHosts.contains(target.host) { return .anyAddress }
+            // What is fetched there is signed: the way is nothing that it rests on.
+            guard target.isSecure ? clientPorts.contains(target.port) : target.port == 80 else { throw .badAddress }
         case .configured:
             let isNear = ListenAddress.isLoopback(target.host) || privateHosts.contains(target.host)
             if isNear { return .anyAddress }

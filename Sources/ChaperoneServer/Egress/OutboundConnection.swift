@@ -108,9 +108,11 @@ struct OutboundConnection: Sendable {
 
     private func head(of request: OutboundRequest) -> HTTPRequestHead {
         var headers = HTTPHeaders([
-            ("host", target.authority), ("accept", "application/json"), ("user-agent", "chaperone"),
-            ("connection", "close"),
+            ("host", target.authority), ("user-agent", "chaperone"), ("connection", "close"),
         ])
+        if !request.headers.contains(where: { $0.name == "accept" }) {
+            headers.add(name: "accept", value: "application/json")
+        }
         for header in request.headers { headers.add(name: header.name, value: header.value) }
         if let body = Self.body(of: request) {
             headers.add(name: "content-type", value: body.type)
@@ -125,6 +127,7 @@ struct OutboundConnection: Sendable {
         case .get: nil
         case .postForm(let text): ("application/x-www-form-urlencoded", Array(text.utf8))
         case .postJSON(let bytes): ("application/json", bytes)
+        case .post(let bytes, let type): (type, bytes)
         }
     }
 }

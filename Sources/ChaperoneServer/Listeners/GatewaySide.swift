@@ -78,6 +78,7 @@ struct GatewaySide {
             keys: { keys.signer.verificationKeys },
             references: { try references.claims(of: $0, audience: $1, at: $2) },
             nonces: installation.server.proofNonces,
+            isWithdrawn: { [judge = installation.certificates] in judge?.isWithdrawn($0, at: $1) ?? false },
             revocation: { revoked.refuses($0) ? .revoked : .active })
         // A token that an old key signed is looked at anew.
         keys.observe { verifier.forgetAll() }

@@ -34,9 +34,9 @@ struct TwoSidedChannel: ServerChildChannel, HTTPChannelHandler {
                 let shown = ShownChain()
                 chain = shown
                 try channel.pipeline.syncOperations.addHandler(
-                    NIOSSLServerHandler(context: tls.context, customVerificationCallback: shown.verify))
+                    NIOSSLServerHandler(context: try tls.context(), customVerificationCallback: shown.verify))
             } else if let tls {
-                try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
+                try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: try tls.context()))
             }
             try GatewayPipeline.install(on: channel, configuration: gateway)
             let pipeline = channel.pipeline.syncOperations

@@ -29,6 +29,8 @@ public struct Installation: Sendable {
     let directory: SiteMemberDirectory
     /// The questions of the member directory to the protected server; they work once the gateway is there.
     let identities: DeferredIdentities
+    /// What certificates of clients are worth; nil where no authority vouches for any.
+    let certificates: ClientCertificateJudge?
     private let lock: PrivateFile.Lock
 
     /// Another process holds the installation.
@@ -67,11 +69,12 @@ public struct Installation: Sendable {
         let directory = SiteMemberDirectory(
             links: database.stores.memberLinks, logins: database.stores.externalLogins, sources: members.sources,
             panels: configuration.practitionerPanels, clock: clock)
+        let certificates = try configuration.certificateJudge(fetch: egress, clock: clock)
         let server = try await AuthorizationServer.start(
             configuration: try configuration.publishedAuthorization(), stores: database.stores,
             directory: directory, sealer: sealer, clock: clock, random: random,
             publishedKeys: configuration.publishedKeys(by: egress, clock: clock),
-            certificates: try configuration.certificateValidator(), lookup: lookup.lookup,
+            certificates: certificates?.validator, lookup: lookup.lookup,
             federation: try configuration.federation(sources: members.sources, fetch: egress)
         ) { records in try await recorder.recordOnce(records) }
         let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
@@ -84,6 +87,7 @@ public struct Installation: Sendable {
         self.recorder = recorder
         self.auditSink = sink
         self.server = server
+        self.certificates = certificates
         auditSide = AuditSide(
             store: sink, configuration: configuration, keys: server.keys, recorder: recorder, clock: clock,
             random: random)

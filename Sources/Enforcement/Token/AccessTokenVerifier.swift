@@ -24,6 +24,7 @@ public struct AccessTokenVerifier: Sendable {
     private let issuer: Issuer
     private let revocation: @Sendable (GrantedAccess) -> RevocationStatus
     private let references: References
+    private let isWithdrawn: @Sendable (ClientCertificate, Int64) -> Bool
     private let cache: VerifiedTokenCache
     private let replays = ProofReplays()
     private let nonces: ProofNonces?
@@ -40,15 +41,18 @@ public struct AccessTokenVerifier: Sendable {
     ///   - references: asked for each token of two parts that is not remembered.
     ///   - remembered: how many tokens are remembered at most.
     ///   - nonces: what proofs have to carry; nil where nothing is demanded.
+    ///   - isWithdrawn: asked for each request with a token that is bound to a certificate; answers from memory.
     public init(
         expectation: AccessTokenClaims.Expectation, keys: @escaping @Sendable () -> JWKSet,
         references: @escaping References = { _, _, _ in nil }, remembered: Int = 20_000, nonces: ProofNonces? = nil,
+        isWithdrawn: @escaping @Sendable (ClientCertificate, Int64) -> Bool = { _, _ in false },
         revocation: @escaping @Sendable (GrantedAccess) -> RevocationStatus
     ) {
         issuer = .own(expectation, keys: keys)
         self.revocation = revocation
         self.references = references
         self.nonces = nonces
+        self.isWithdrawn = isWithdrawn
         cache = VerifiedTokenCache(limit: remembered)
     }
 
@@ -63,6 +67,7 @@ public struct AccessTokenVerifier: Sendable {
         self.revocation = revocation
         references = { _, _, _ in nil }
         nonces = nil
+        isWithdrawn = { _, _ in false }
         cache = VerifiedTokenCache(limit: remembered)
     }
 
@@ -133,7 +138,10 @@ public struct AccessTokenVerifier: Sendable {
             case nil: return .success(found.access)
             case .proofKey: return .failure(.senderConstrained)
             case .certificate(let thumbprint):
-                guard certificate()?.thumbprint == thumbprint else { return .failure(.senderConstrained) }
+                guard let shown = certificate(), shown.thumbprint == thumbprint else {
+                    return .failure(.senderConstrained)
+                }
+                if isWithdrawn(shown, now) { return .failure(.certificateWithdrawn) }
                 return .success(found.access)
             }
         }

@@ -13,6 +13,8 @@ public enum TokenRefusal: String, Error, Sendable, Hashable, CaseIterable {
     case badClaims
     /// The token is bound to a key and was sent as if it were not.
     case senderConstrained
+    /// The certificate to which the token is bound was withdrawn.
+    case certificateWithdrawn
     /// The proof of the token's key is missing, wrong, old or was seen before, or the token is bound to none.
     case badProof
     /// The proof does not carry the nonce that is demanded.
@@ -74,7 +76,7 @@ extension GatewayRefusal {
                     + DPoPProof.algorithms.map(\.rawValue).joined(separator: " ") + "\"",
                 outcome: outcome)
         case .malformed, .badSignature, .wrongIssuer, .wrongAudience, .expired, .badClaims, .senderConstrained,
-            .revoked, .revocationUnknown:
+            .certificateWithdrawn, .revoked, .revocationUnknown:
             self.init(
                 status: 401, issueCode: "login", diagnostics: Self.loginText,
                 challenge: BearerChallenge(realm: realm, error: OAuthError(.invalidToken)).headerValue,

@@ -73,11 +73,3 @@ public enum CertificateSubject: Hashable, Sendable {
     /// As a member of the registration.
     var json: (name: String, value: JSONValue?) { (member.name, .string(member.value)) }
 }
-
-/// Says whether an authority that counts here vouches for a certificate, for the use that clients make of it, at a
-/// moment in Unix seconds. Certificate paths are checked elsewhere (decision 26).
-public struct CertificateValidator: Sendable {
-    public let isTrusted: @Sendable (_ certificate: ClientCertificate, _ now: Int64) -> Bool
-
-    public init(isTrusted: @escaping @Sendable (ClientCertificate, Int64) -> Bool) { self.isTrusted = isTrusted }
-}

@@ -179,6 +179,36 @@ import Testing
         #expect(request.certificate == nil)
     }
 
+    @Test(.verifies("house@certificates-withdrawn"))
+    func `a token that is bound to a certificate ends with it`() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let text = try String(
+            contentsOf: root.appending(path: "fixtures/keys/clients/test-client.pem"), encoding: .utf8)
+        let der = try #require(
+            Base64.decode(text.split(separator: "\n").filter { !$0.hasPrefix("-----") }.joined()))
+        let own = try #require(ClientCertificate(der: der))
+        let bound = try token { $0["cnf"] = ["x5t#S256": .string(own.thumbprint)] }
+        let free = try token()
+        let isWithdrawn = Mutex(false)
+        let keys = JWKSet([key.publicKey])
+        let verifier = AccessTokenVerifier(
+            expectation: .init(issuer: Self.issuer, audience: Self.base), keys: { keys },
+            isWithdrawn: { certificate, now in
+                #expect(certificate == own && now == 1_500)
+                return isWithdrawn.withLock { $0 }
+            },
+            revocation: { _ in .active })
+
+        #expect(throws: Never.self) { try verifier.verify(bound, certificate: { own }, now: 1_500).get() }
+        isWithdrawn.withLock { $0 = true }
+        // It was found good before, and that is remembered.
+        #expect(verifier.verify(bound, certificate: { own }, now: 1_500) == .failure(.certificateWithdrawn))
+        #expect(throws: Never.self) { try verifier.verify(free, certificate: { own }, now: 1_500).get() }
+        isWithdrawn.withLock { $0 = false }
+        #expect(throws: Never.self) { try verifier.verify(bound, certificate: { own }, now: 1_500).get() }
+    }
+
     @Test(
         .verifies("oauth-attack@T-27"), arguments: ["iss", "aud", "exp", "iat", "client_id", "grant", "jti", "program"])
     func `a token without a claim is refused`(name: String) throws {

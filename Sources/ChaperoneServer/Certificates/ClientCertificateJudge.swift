@@ -1,0 +1,132 @@
+internal import Authorization
+internal import CertificateTrust
+internal import OAuthCore
+internal import Synchronization
+
+/// Says what the certificates of clients are worth, when they prove who they are and for as long as tokens are bound to
+/// them.
+///
+/// A class because requests of both sides share what was judged; the lock is `judged`.
+final class ClientCertificateJudge: Sendable {
+    private struct Judged {
+        /// The path that was found when one was; it is not lost when the certificate comes without the others later.
+        var path: CertificatePath?
+        var isWithdrawn: Bool
+        /// The state of the lists under which it was judged, and how long that counts.
+        var generation: Int
+        var until: Int64
+    }
+
+    private let authorities: CertificateAuthorities
+    let demand: CertificateStatusPolicy.Demand
+    let keeper: CertificateStatusKeeper
+    private let judged = Mutex<[String: Judged]>([:])
+
+    /// How many certificates are remembered.
+    static let remembered = 20_000
+    /// For how many seconds what is known of one counts without a change of any list: time alone makes nothing withdrawn.
+    static let memory: Int64 = 3600
+    /// And that nothing is known of it.
+    static let memoryOfNothing: Int64 = 60
+
+    init(authorities: CertificateAuthorities, demand: CertificateStatusPolicy.Demand, keeper: CertificateStatusKeeper) {
+        self.authorities = authorities
+        self.demand = demand
+        self.keeper = keeper
+    }
+
+    /// What a certificate is worth that is to prove who a client is.
+    func verdict(on certificate: ClientCertificate, at now: Int64) async -> CertificateValidator.Verdict {
+        guard let path = authorities.path(from: certificate, at: now) else { return .untrusted }
+        guard demand != .off else { return .trusted }
+        let generation = keeper.generation
+        var status = await keeper.status(of: path, at: now)
+        // What was withdrawn stays so until somebody says otherwise: the end of a list is nobody's word.
+        let wasWithdrawn = judged.withLock { $0[certificate.thumbprint]?.isWithdrawn ?? false }
+        if case .unknown = status, wasWithdrawn { status = .withdrawn }
+        remember(
+            certificate,
+            Judged(
+                path: path, isWithdrawn: status == .withdrawn, generation: generation,
+                until: now + Self.memory(of: status)),
+            at: now)
+        guard !CertificateStatusPolicy.accepts(status, demanding: demand) else { return .trusted }
+        switch status {
+        case .unknown(let gap): return .statusUnknown(gap.rawValue)
+        case .withdrawn, .good: return .withdrawn
+        }
+    }
+
+    /// Whether a certificate to which a token is bound is known to be withdrawn. Nothing is read or fetched for it: what is
+    /// not known is asked for with the next renewal, and until then the token's own short life is the bound.
+    func isWithdrawn(_ certificate: ClientCertificate, at now: Int64) -> Bool {
+        guard demand != .off else { return false }
+        let known = judged.withLock { $0[certificate.thumbprint] }
+        let generation = keeper.generation
+        // What was judged without its path is judged again when it comes with something that may lead there.
+        if let known, known.generation == generation, now < known.until,
+            known.path != nil || certificate.intermediates.isEmpty
+        {
+            return known.isWithdrawn
+        }
+        let path = known?.path ?? authorities.path(from: certificate, at: now)
+        let status: CertificateStatusPolicy.Status
+        if let path {
+            status = keeper.known(of: path, at: now)
+        } else {
+            // It came without what leads to its authority: then its number and its issuer's name decide against it.
+            let lists = keeper.files.lists + keeper.sources.lists(at: now)
+            status = lists.contains { $0.names(certificate) } ? .withdrawn : .good
+        }
+        var isWithdrawn = status == .withdrawn
+        if case .unknown = status, let path {
+            isWithdrawn = known?.isWithdrawn ?? false
+            keeper.want(path, at: now)
+        }
+        remember(
+            certificate,
+            Judged(
+                path: path, isWithdrawn: isWithdrawn, generation: generation, until: now + Self.memory(of: status)),
+            at: now)
+        return isWithdrawn
+    }
+
+    /// The certificates that are known to be withdrawn since they were judged, by their thumbprints.
+    func newlyWithdrawn(at now: Int64) -> [String] {
+        let generation = keeper.generation
+        let open = judged.withLock {
+            $0.filter { !$0.value.isWithdrawn && $0.value.path != nil && $0.value.generation != generation }
+        }
+        var found: [String] = []
+        for (thumbprint, known) in open {
+            let isWithdrawn = known.path.map { keeper.known(of: $0, at: now) } == .withdrawn
+            judged.withLock { judged in
+                judged[thumbprint]?.isWithdrawn = isWithdrawn
+                judged[thumbprint]?.generation = generation
+            }
+            if isWithdrawn { found.append(thumbprint) }
+        }
+        return found.sorted()
+    }
+
+    private static func memory(of status: CertificateStatusPolicy.Status) -> Int64 {
+        switch status {
+        case .good, .withdrawn: memory
+        case .unknown: memoryOfNothing
+        }
+    }
+
+    private func remember(_ certificate: ClientCertificate, _ entry: Judged, at now: Int64) {
+        judged.withLock { judged in
+            if judged[certificate.thumbprint] == nil, judged.count >= Self.remembered {
+                judged = judged.filter { now < $0.value.until }
+                // A flood of certificates that all count now: they are judged anew when they come again.
+                if judged.count >= Self.remembered { judged = [:] }
+            }
+            judged[certificate.thumbprint] = entry
+        }
+    }
+
+    /// The same as a capability of the authorization server.
+    var validator: CertificateValidator { CertificateValidator(judge: { await self.verdict(on: $0, at: $1) }) }
+}

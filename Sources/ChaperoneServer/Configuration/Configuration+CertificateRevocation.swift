@@ -1,0 +1,60 @@
+internal import Authorization
+public import CertificateTrust
+internal import OAuthCore
+
+extension Configuration {
+    /// How it is known whether certificates under a set of authorities were withdrawn.
+    public struct CertificateRevocation: Hashable, Sendable {
+        public var demand = CertificateStatusPolicy.Demand.required
+        /// Files with lists in PEM or DER, and folders of such files.
+        public var listFiles: [String] = []
+        /// Whether lists are fetched from where certificates say that they are.
+        public var fetchesLists = true
+        /// Whether the responders that certificates name are asked.
+        public var asksResponders = true
+        /// How often files are looked at and renewals begun, in seconds.
+        public var checkSeconds = 60
+        /// The age at which what was fetched is fetched again, in seconds.
+        public var renewSeconds = 3600
+
+        public init() {}
+
+        /// What keeps lists and answers, with the files read once.
+        ///
+        /// - Parameter path: the key of the files, for mistakes.
+        func keeper(fetch: any OutboundFetching, clock: Clock, path: String) throws -> CertificateStatusKeeper {
+            let files = CertificateListFiles(listFiles)
+            let problems = files.reload().sorted { $0.key < $1.key }
+            guard problems.isEmpty else {
+                throw ConfigurationError(
+                    problems.map { .init(origin: nil, path: path, message: "`\($0.key)`: \($0.value)") })
+            }
+            var bounds = CertificateStatusSources.Bounds()
+            bounds.renewal = Int64(renewSeconds)
+            bounds.attempt = min(bounds.attempt, bounds.renewal)
+            return CertificateStatusKeeper(
+                files: files,
+                sources: CertificateStatusSources(
+                    fetch: fetch, fetchesLists: fetchesLists, asksResponders: asksResponders, bounds: bounds,
+                    clock: clock))
+        }
+    }
+
+    static func certificateRevocation(_ parent: inout SettingReader, hasAuthorities: Bool) -> CertificateRevocation {
+        let isSet = parent.has("revocation")
+        var map = parent.map("revocation")
+        defer { map.finish() }
+        var settings = CertificateRevocation()
+        settings.demand = map.choice("status") ?? .required
+        settings.listFiles = map.texts("crl-files")
+        settings.fetchesLists = map.flag("fetch-crls", default: true)
+        settings.asksResponders = map.flag("ask-ocsp", default: true)
+        settings.checkSeconds = map.integer("check-seconds", default: 60, in: 1...86_400)
+        settings.renewSeconds = map.integer("renew-seconds", default: 3600, in: 1...604_800)
+        if isSet, !hasAuthorities { parent.fail("revocation", "has a meaning only with `ca-file`") }
+        if settings.demand == .off, !settings.listFiles.isEmpty {
+            map.fail("crl-files", "has no meaning with `status: off`")
+        }
+        return settings
+    }
+}
