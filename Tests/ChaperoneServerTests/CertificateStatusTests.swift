@@ -435,7 +435,7 @@ import Testing
             issuer: https://auth.example.org
             trusted-proxies: ["192.0.2.1"]
             fhir-server: {upstream: https://fhir.example.org}
-            client-certificates: {from-trusted-proxies: true, \(lines)}
+            client-certificates: {proxies: ["192.0.2.1"], \(lines)}
             """
         return try Configuration(settings: try Setting(yaml: yaml), isDemo: false).clientCertificates
     }

@@ -46,7 +46,7 @@ import Testing
     }
 
     /// A lower number hides the newest checkpoint, as taking it away would: the entry that names it tells the verifier.
-    @Test(arguments: [Int64.max, .max - 1, 4])
+    @Test(arguments: [Int64.max, Int64.max - 1, 4] as [Int64])
     func `a forged checkpoint row stops the next checkpoint with an error`(number: Int64) async throws {
         let log = try await AuditLogFixture.make(in: folder.path, rounds: 3)
         let path = try log.tampered("t.db") {
