@@ -14,6 +14,7 @@ struct AuthorizationEventRendering {
         members.add("recorded", FHIRTime.instant(entry.recordedAt))
         members.add("outcome", outcome)
         members.add("outcomeDesc", record.outcome.code + (record.outcome.reason.map { ": \($0)" } ?? ""))
+        members.add("purposeOfEvent", AuditCode.purposes(record.purposeOfUse))
         members.add("agent", .array(agents))
         members.add("source", AuditEventResource.source(system, node: entry.node))
         members.add("entity", .array(entities))
@@ -110,7 +111,9 @@ struct AuthorizationEventRendering {
         let details: [(String, String?)] =
             record.scopes.map { ("scope", $0) } + [
                 ("event", record.id.text), ("grant", record.grantID?.text), ("token", record.tokenID?.text),
-                ("program", record.program), ("detail", record.detail),
+                ("program", record.program), ("legal-basis", record.legalBasis),
+                ("reporting-entity", record.reportingEntity), ("organization", record.organization),
+                ("detail", record.detail),
             ]
         if isTokenIssue { return [issuedToken(details)] }
         let consent = AuditEventResource.entity(

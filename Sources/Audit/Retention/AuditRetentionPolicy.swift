@@ -67,8 +67,7 @@ public struct AuditRetentionPolicy: Hashable, Sendable {
     /// How many days an entry is kept.
     func days(_ statement: AuditStatement) -> Int {
         let recordClass = AuditRecordClass(statement)
-        var entity: String?
-        if case .access(let record) = statement.event { entity = record.reportingEntity }
+        let entity = statement.reportingEntity
         let rule = rules.first {
             ($0.recordClass == nil || $0.recordClass == recordClass)
                 && ($0.reportingEntity == nil || $0.reportingEntity == entity)
@@ -117,8 +116,7 @@ public struct LegalHold: Hashable, Sendable {
     /// Whether an entry must be kept.
     func keeps(_ statement: AuditStatement) -> Bool {
         let index = AuditIndex(statement)
-        var entity: String?
-        if case .access(let record) = statement.event { entity = record.reportingEntity }
+        let entity = statement.reportingEntity
         return (patient.map { index.patients.contains($0) } ?? true)
             && (client.map { $0 == index.clientID?.text } ?? true)
             && (reportingEntity.map { $0 == entity } ?? true)

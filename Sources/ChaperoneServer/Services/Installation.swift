@@ -70,7 +70,8 @@ public struct Installation: Sendable {
             directory: directory, sealer: sealer, clock: clock, random: random,
             publishedKeys: configuration.publishedKeys(by: egress, clock: clock),
             certificates: try configuration.certificateValidator(), lookup: lookup.lookup,
-            federation: try configuration.federation(sources: members.sources, fetch: egress)
+            federation: try configuration.federation(sources: members.sources, fetch: egress),
+            facts: configuration.recordFacts
         ) { records in try await recorder.recordOnce(records) }
         let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
         guard try await !leftovers.areThere() else { throw Composition.Unsafe(hazards: [.demoLeftovers]) }
