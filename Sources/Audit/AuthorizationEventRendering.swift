@@ -56,7 +56,7 @@ struct AuthorizationEventRendering {
     private static func type(_ kind: AuthorizationRecord.Kind) -> AuditCode {
         switch kind {
         case .login, .loginFailed, .logout, .launch, .patientChosen, .consent, .consentDenied, .authorizationRefused,
-            .code, .token, .tokenRefused, .refresh, .introspect, .revoke:
+            .code, .token, .tokenRefused, .refresh, .introspect, .userInfo, .revoke:
             .userAuthentication
         case .accountLocked, .codeReplayed, .refreshReplayed, .clientRegistered, .clientChanged, .userChanged,
             .keyChanged, .policyChanged, .configurationChanged, .refusalsSummed:
@@ -113,7 +113,7 @@ struct AuthorizationEventRendering {
                 ("event", record.id.text), ("grant", record.grantID?.text), ("token", record.tokenID?.text),
                 ("program", record.program), ("legal-basis", record.legalBasis),
                 ("reporting-entity", record.reportingEntity), ("organization", record.organization),
-                ("detail", record.detail),
+                ("hold", record.hold?.id), ("detail", record.detail),
             ]
         if isTokenIssue { return [issuedToken(details)] }
         let consent = AuditEventResource.entity(

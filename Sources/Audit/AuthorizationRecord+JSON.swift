@@ -26,6 +26,7 @@ extension AuthorizationRecord {
         members.add("purpose", purposeOfUse)
         members.add("basis", legalBasis)
         members.add("entity", reportingEntity)
+        members.add("hold", hold?.json)
         return members.object
     }
 
@@ -54,5 +55,6 @@ extension AuthorizationRecord {
             purposeOfUse: members.texts("purpose"),
             legalBasis: members.text("basis"),
             reportingEntity: members.text("entity"))
+        if let hold = value["hold"] { self.hold = try LegalHoldTerms(hold) }
     }
 }

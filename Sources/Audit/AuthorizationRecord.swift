@@ -23,6 +23,8 @@ public struct AuthorizationRecord: Hashable, Sendable {
         case refresh
         case refreshReplayed = "refresh-replayed"
         case introspect
+        /// A client was told who signed in (OpenID Connect Core §5.3).
+        case userInfo = "user-info"
         case revoke
         case clientRegistered = "client-registered"
         case clientChanged = "client-changed"
@@ -108,6 +110,8 @@ public struct AuthorizationRecord: Hashable, Sendable {
     public var legalBasis: String?
     /// Under whose obligation to report the step counts: a contract, a state, an issuer, a plan.
     public var reportingEntity: String?
+    /// The legal hold that the step placed or lifted.
+    public var hold: LegalHoldTerms?
     /// How the step ended.
     public var outcome: Outcome
     /// Anything else worth knowing, without secrets.

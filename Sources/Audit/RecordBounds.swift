@@ -108,6 +108,7 @@ extension AuthorizationRecord {
         record.purposeOfUse = purposeOfUse.bounded(RecordBounds.reasons, each: RecordBounds.identifier)
         record.legalBasis = legalBasis?.bounded(RecordBounds.identifier)
         record.reportingEntity = reportingEntity?.bounded(RecordBounds.identifier)
+        record.hold = hold?.bounded()
         return record
     }
 }
