@@ -71,7 +71,9 @@ public struct AuthorizationServer: Sendable {
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
             publishedKeys: publishedKeys, certificates: certificates, throttle: parts.stores.throttle,
             verifications: VerificationBudget(parts.configuration.budget.verifications),
-            clock: parts.clock)
+            clock: parts.clock
+        ) { verdict, client, source in try await parts.noteLockouts(verdict, client: client, parts.records(for: source))
+        }
         self.interaction = interaction
         federation = FederationEndpoint(parts: parts, interaction: interaction)
         secondFactors = interaction.secondFactors
