@@ -156,7 +156,7 @@ struct AuditChain {
                 guard case .access = doubt.statement.event, doubt.statement.phase != .interrupted else { continue }
                 arrears.append(
                     doubt.statement.interrupted(
-                        closing: doubt.entry.sequence, reason: "stored, but the answer was not given", at: now))
+                        closing: doubt.entry.sequence, reason: doubt.statement.lateReason, at: now))
             }
         } else {
             throw .chainBroken(detail: "node `\(node)` ends at \(head?.sequence ?? 0), expected \(sequence)")

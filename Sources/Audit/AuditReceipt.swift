@@ -23,9 +23,12 @@ public struct ClosingReceipt: ~Copyable, Sendable {
     public let decisionID: DecisionID
     /// The place of the record in its node's chain; those of its parts stand directly before it.
     let sequence: Int64
+    /// Whether the record was whole, or ended an opening one.
+    let phase: AuditPhase
 
-    init(decisionID: DecisionID, sequence: Int64) {
+    init(decisionID: DecisionID, sequence: Int64, phase: AuditPhase = .whole) {
         self.decisionID = decisionID
         self.sequence = sequence
+        self.phase = phase
     }
 }

@@ -91,7 +91,7 @@ public final class AuditRecorder: Sendable {
         let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
         let statement = AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)
         submit(statement, after: record.entries, on: delivery) { result in
-            completion(Self.closing(decisionID, result))
+            completion(Self.closing(decisionID, result, phase))
         }
     }
 
@@ -101,8 +101,13 @@ public final class AuditRecorder: Sendable {
     public func withdraw(_ receipt: consuming ClosingReceipt, _ record: AccessRecord) {
         guard record.decisionID == receipt.decisionID else { return }
         let first = receipt.sequence - Int64(record.entries.count)
-        for (offset, one) in (record.entries + [record]).enumerated() {
-            withdraw(one, at: first + Int64(offset), "stored, but the answer was not given")
+        let parts = record.entries.map { AuditStatement(event: .access($0), phase: .whole) }
+        let whole = AuditStatement(event: .access(record), phase: receipt.phase)
+        // What was closed as interrupted says so already.
+        let late = parts + (receipt.phase == .interrupted ? [] : [whole])
+        for (offset, one) in late.enumerated() {
+            guard case .access(let record) = one.event else { continue }
+            withdraw(record, at: first + Int64(offset), one.lateReason)
         }
     }
 
@@ -167,7 +172,7 @@ public final class AuditRecorder: Sendable {
         let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
         let statement = AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)
         let last = try await write(statement, after: record.entries).get()
-        return ClosingReceipt(decisionID: decisionID, sequence: last)
+        return ClosingReceipt(decisionID: decisionID, sequence: last, phase: phase)
     }
 
     /// Closes as interrupted what earlier processes of this node left open, and says how many there were.
@@ -239,11 +244,12 @@ public final class AuditRecorder: Sendable {
         }
     }
 
-    private static func closing(_ id: DecisionID, _ result: Result<Int64, AuditFailure>)
-        -> Result<ClosingReceipt, AuditFailure>
-    {
+    private static func closing(
+        _ id: DecisionID, _ result: Result<Int64, AuditFailure>, _ phase: AuditPhase = .whole
+    ) -> Result<ClosingReceipt, AuditFailure> {
         switch result {
-        case .success(let sequence): .success(ClosingReceipt(decisionID: id, sequence: sequence))
+        case .success(let sequence):
+            .success(ClosingReceipt(decisionID: id, sequence: sequence, phase: phase))
         case .failure(let failure): .failure(failure)
         }
     }

@@ -42,6 +42,24 @@ public struct AuditStatement: Hashable, Sendable {
         }
     }
 
+    /// Under whose obligation to report the event counts.
+    var reportingEntity: String? {
+        switch event {
+        case .access(let record): record.reportingEntity
+        case .authorization(let record): record.reportingEntity
+        }
+    }
+
+    /// What is true of an access whose record became durable when its answer could not be ended any more. What was
+    /// opened and changes nothing upstream is an answer that goes out piece by piece, and some of it has left; an
+    /// operation can be either.
+    var lateReason: String {
+        guard phase == .closing, case .access(let record) = event else { return "stored, but the answer was not given" }
+        if record.interaction == .operation { return "closed too late: the answer was not given, or not to its end" }
+        return record.interaction.changesUpstream
+            ? "stored, but the answer was not given" : "closed too late: the answer was cut off before its end"
+    }
+
     /// The same event marked as interrupted, ending the entry at `sequence`.
     func interrupted(closing sequence: Int64, reason: String, at time: Int64) -> AuditStatement {
         guard case .access(var record) = event else {

@@ -14,6 +14,7 @@ struct AuthorizationEventRendering {
         members.add("recorded", FHIRTime.instant(entry.recordedAt))
         members.add("outcome", outcome)
         members.add("outcomeDesc", record.outcome.code + (record.outcome.reason.map { ": \($0)" } ?? ""))
+        members.add("purposeOfEvent", AuditCode.purposes(record.purposeOfUse))
         members.add("agent", .array(agents))
         members.add("source", AuditEventResource.source(system, node: entry.node))
         members.add("entity", .array(entities))
@@ -55,7 +56,7 @@ struct AuthorizationEventRendering {
     private static func type(_ kind: AuthorizationRecord.Kind) -> AuditCode {
         switch kind {
         case .login, .loginFailed, .logout, .launch, .patientChosen, .consent, .consentDenied, .authorizationRefused,
-            .code, .token, .tokenRefused, .refresh, .introspect, .revoke:
+            .code, .token, .tokenRefused, .refresh, .introspect, .userInfo, .revoke:
             .userAuthentication
         case .accountLocked, .codeReplayed, .refreshReplayed, .clientRegistered, .clientChanged, .userChanged,
             .keyChanged, .policyChanged, .configurationChanged, .refusalsSummed:
@@ -110,7 +111,9 @@ struct AuthorizationEventRendering {
         let details: [(String, String?)] =
             record.scopes.map { ("scope", $0) } + [
                 ("event", record.id.text), ("grant", record.grantID?.text), ("token", record.tokenID?.text),
-                ("program", record.program), ("detail", record.detail),
+                ("program", record.program), ("legal-basis", record.legalBasis),
+                ("reporting-entity", record.reportingEntity), ("organization", record.organization),
+                ("hold", record.hold?.id), ("detail", record.detail),
             ]
         if isTokenIssue { return [issuedToken(details)] }
         let consent = AuditEventResource.entity(

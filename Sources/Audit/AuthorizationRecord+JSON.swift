@@ -22,6 +22,11 @@ extension AuthorizationRecord {
         members.add("address", sourceAddress)
         members.add("at", .int(at))
         members.add("trace", traceID)
+        members.add("organization", organization)
+        members.add("purpose", purposeOfUse)
+        members.add("basis", legalBasis)
+        members.add("entity", reportingEntity)
+        members.add("hold", hold?.json)
         return members.object
     }
 
@@ -45,6 +50,11 @@ extension AuthorizationRecord {
             detail: members.text("detail"),
             sourceAddress: members.text("address"),
             at: try members.requiredTime("at"),
-            traceID: members.text("trace"))
+            traceID: members.text("trace"),
+            organization: members.text("organization"),
+            purposeOfUse: members.texts("purpose"),
+            legalBasis: members.text("basis"),
+            reportingEntity: members.text("entity"))
+        if let hold = value["hold"] { self.hold = try LegalHoldTerms(hold) }
     }
 }

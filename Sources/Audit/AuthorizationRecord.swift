@@ -23,6 +23,8 @@ public struct AuthorizationRecord: Hashable, Sendable {
         case refresh
         case refreshReplayed = "refresh-replayed"
         case introspect
+        /// A client was told who signed in (OpenID Connect Core §5.3).
+        case userInfo = "user-info"
         case revoke
         case clientRegistered = "client-registered"
         case clientChanged = "client-changed"
@@ -100,6 +102,16 @@ public struct AuthorizationRecord: Hashable, Sendable {
     public var scopes: [String]
     /// The program of the client's approval.
     public var program: String?
+    /// The organisation for which the client acts.
+    public var organization: String?
+    /// Why: codes of HL7 v3 ActReason, as the client is registered with or as its program stands for.
+    public var purposeOfUse: [String]
+    /// The rule of law on which what the client may do rests.
+    public var legalBasis: String?
+    /// Under whose obligation to report the step counts: a contract, a state, an issuer, a plan.
+    public var reportingEntity: String?
+    /// The legal hold that the step placed or lifted.
+    public var hold: LegalHoldTerms?
     /// How the step ended.
     public var outcome: Outcome
     /// Anything else worth knowing, without secrets.
@@ -117,7 +129,8 @@ public struct AuthorizationRecord: Hashable, Sendable {
         fhirUser: String? = nil, patient: String? = nil, grantID: GrantID? = nil, tokenID: TokenID? = nil,
         scopes: [String] = [],
         program: String? = nil, outcome: Outcome, detail: String? = nil, sourceAddress: String? = nil, at: Int64,
-        traceID: String? = nil
+        traceID: String? = nil, organization: String? = nil, purposeOfUse: [String] = [], legalBasis: String? = nil,
+        reportingEntity: String? = nil
     ) {
         self.id = id
         self.kind = kind
@@ -135,5 +148,9 @@ public struct AuthorizationRecord: Hashable, Sendable {
         self.sourceAddress = sourceAddress
         self.at = at
         self.traceID = traceID
+        self.organization = organization
+        self.purposeOfUse = purposeOfUse
+        self.legalBasis = legalBasis
+        self.reportingEntity = reportingEntity
     }
 }

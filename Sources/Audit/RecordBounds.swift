@@ -104,6 +104,11 @@ extension AuthorizationRecord {
         record.detail = detail.map { SecretScrubber.scrub($0).bounded(RecordBounds.detail) }
         record.sourceAddress = sourceAddress?.bounded(RecordBounds.identifier)
         record.traceID = traceID?.bounded(RecordBounds.identifier)
+        record.organization = organization?.bounded(RecordBounds.identifier)
+        record.purposeOfUse = purposeOfUse.bounded(RecordBounds.reasons, each: RecordBounds.identifier)
+        record.legalBasis = legalBasis?.bounded(RecordBounds.identifier)
+        record.reportingEntity = reportingEntity?.bounded(RecordBounds.identifier)
+        record.hold = hold?.bounded()
         return record
     }
 }

@@ -12,12 +12,19 @@ public actor AuditTrail {
     public typealias Recording = @Sendable ([AuthorizationRecord]) async throws -> Void
 
     private let outbox: any AuditOutbox
+    private let clients: any ClientStore
+    private let facts: RecordFacts
     private let record: Recording
     private var started = 0
     private var running: (number: Int, task: Task<Void, any Error>)?
 
-    public init(outbox: any AuditOutbox, record: @escaping Recording) {
+    /// A trail that adds to every record what is known about its client and its program.
+    public init(
+        outbox: any AuditOutbox, clients: any ClientStore, facts: RecordFacts, record: @escaping Recording
+    ) {
         self.outbox = outbox
+        self.clients = clients
+        self.facts = facts
         self.record = record
     }
 
@@ -51,9 +58,17 @@ public actor AuditTrail {
         while true {
             let rows = try await outbox.pending(through: newest, limit: 64)
             guard !rows.isEmpty else { return }
-            try await record(rows)
+            var completed: [AuthorizationRecord] = []
+            for row in rows { completed.append(try await complete(row)) }
+            try await record(completed)
             try await outbox.acknowledge(rows.map(\.id))
         }
+    }
+
+    /// One place for every step there is or will be: none of them can forget to say on what it rests.
+    private func complete(_ record: AuthorizationRecord) async throws -> AuthorizationRecord {
+        guard let id = record.clientID, record.program == nil else { return facts.completing(record) }
+        return facts.completing(record, program: try await clients.client(id)?.program)
     }
 }
 

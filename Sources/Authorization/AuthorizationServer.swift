@@ -38,9 +38,9 @@ public struct AuthorizationServer: Sendable {
         sealer: Sealer, clock: Clock = .system, random: RandomSource = .system,
         passwordCost: Argon2Parameters = .standard, publishedKeys: PublishedClientKeys? = nil,
         certificates: CertificateValidator? = nil, lookup: ContextLookup? = nil, federation: Federation = .none,
-        record: @escaping AuditTrail.Recording
+        facts: RecordFacts = RecordFacts(), record: @escaping AuditTrail.Recording
     ) async throws -> AuthorizationServer {
-        let audit = AuditTrail(outbox: stores.outbox, record: record)
+        let audit = AuditTrail(outbox: stores.outbox, clients: stores.clients, facts: facts, record: record)
         let keys = try await ServerKeys.load(from: stores.keys, sealer: sealer, clock: clock, random: random)
         let state = RevocationState(foreignLife: configuration.foreignTokenLife)
         try await audit.flush()
@@ -71,7 +71,9 @@ public struct AuthorizationServer: Sendable {
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
             publishedKeys: publishedKeys, certificates: certificates, throttle: parts.stores.throttle,
             verifications: VerificationBudget(parts.configuration.budget.verifications),
-            clock: parts.clock)
+            clock: parts.clock
+        ) { verdict, client, source in try await parts.noteLockouts(verdict, client: client, parts.records(for: source))
+        }
         self.interaction = interaction
         federation = FederationEndpoint(parts: parts, interaction: interaction)
         secondFactors = interaction.secondFactors

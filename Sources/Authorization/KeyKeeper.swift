@@ -95,7 +95,7 @@ public struct KeyKeeper: Sendable {
     ) async throws -> [String] {
         let text = "\(what) the \(key.purpose.rawValue) key \(key.id), by \(actor)"
         let record = RecordMaker(clock: clock, random: random, source: RequestSource(address: "local"))
-            .record(.keyChanged, detail: text)
+            .record(.keyChanged, by: actor, detail: text)
         return try await write(record) ? [text] : []
     }
 

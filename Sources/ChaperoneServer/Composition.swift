@@ -80,7 +80,9 @@ public struct Composition: Sendable {
             installation.refusalSummaries(gateway, logger: logger),
         ]
         services += try FeedServices.make(installation, logger: logger)
-        services += installation.members.rosters.map { RosterService(roster: $0, logger: logger) }
+        services += installation.members.rosters.map {
+            RosterService(roster: $0, note: installation.note, logger: logger)
+        }
         if let judge = installation.certificates, judge.demand != .off {
             services.append(
                 CertificateStatusService(
@@ -119,7 +121,7 @@ public struct Composition: Sendable {
         let result: Result<Void, any Error>
         do {
             try await installation.note(.started)
-            try await installation.noteConfiguration()
+            try await installation.noteWhatIsInForce()
             try await group.run()
             result = .success(())
         } catch {

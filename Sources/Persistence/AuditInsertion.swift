@@ -43,6 +43,7 @@ struct AuditInsertion {
             opening.bind(entry.sequence, at: 2)
             try opening.run()
         }
+        if AuditHoldTable.isChanged(by: index.kind) { try AuditHoldTable.apply(entry, in: database) }
         if let closes = index.closes {
             closing.bind(entry.node, at: 1)
             closing.bind(closes, at: 2)

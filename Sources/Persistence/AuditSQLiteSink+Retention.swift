@@ -38,6 +38,9 @@ extension AuditSQLiteSink: AuditRetentionStore {
     ) throws -> Bool {
         try pool.write { database in
             guard try Set(Self.holds(in: database)) == Set(holds) else { return false }
+            if let doubt = try AuditHoldTable.findings(in: database).first {
+                throw AuditFailure.chainBroken(detail: "\(doubt)")
+            }
             let newest = try Int64.fetchOne(database, sql: "SELECT max(number) FROM audit_removal") ?? 0
             guard removal.removal.number == newest.following, newest != .max else {
                 throw AuditFailure.notWritten(detail: "removal \(removal.removal.number) does not follow \(newest)")
@@ -76,55 +79,37 @@ extension AuditSQLiteSink: AuditRetentionStore {
     public func holds() throws -> [LegalHold] { try pool.read { try Self.holds(in: $0) } }
 
     private static func holds(in database: Database) throws -> [LegalHold] {
-        try Row.fetchAll(
-            database, sql: "SELECT * FROM audit_hold WHERE lifted_at IS NULL ORDER BY placed_at, id"
-        ).map {
-            LegalHold(
-                id: $0["id"], patient: $0["patient"], client: $0["client"],
-                reportingEntity: $0["reporting_entity"], reason: $0["reason"], placedBy: $0["placed_by"],
-                placedAt: $0["placed_at"])
-        }
+        try AuditHoldTable.rows(in: database).map { row in
+            guard let row else { throw AuditFailure.chainBroken(detail: "a legal hold cannot be read") }
+            return row
+        }.filter { $0.liftedAt == nil }.map(\.hold)
     }
 
-    public func place(_ hold: LegalHold) throws {
-        try pool.write { database in
-            try database.execute(
-                sql: """
-                    INSERT INTO audit_hold (id, patient, client, reporting_entity, reason, placed_by, placed_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    hold.id, hold.patient, hold.client, hold.reportingEntity, hold.reason, hold.placedBy,
-                    hold.placedAt,
-                ])
-        }
-    }
-
-    public func lift(_ id: String, by actor: String, at milliseconds: Int64) throws -> Bool {
-        try pool.write { database in
-            try database.execute(
-                sql: "UPDATE audit_hold SET lifted_by = ?, lifted_at = ? WHERE id = ? AND lifted_at IS NULL",
-                arguments: [actor, milliseconds, id])
-            return database.changesCount == 1
-        }
-    }
+    public func holdFindings() throws -> [AuditFinding] { try pool.read { try AuditHoldTable.findings(in: $0) } }
 }
 
 extension AuditSQLiteSink: AuditFeedStore {
-    public func cursor(of feed: String) throws -> Int64 {
-        try pool.read {
-            try Int64.fetchOne($0, sql: "SELECT position FROM audit_feed WHERE name = ?", arguments: [feed]) ?? 0
+    public func cursor(of feed: String) throws -> StoredAuditFeedCursor? {
+        try pool.read { database in
+            try Row.fetchOne(
+                database, sql: "SELECT name, position, compact FROM audit_feed WHERE name = ?", arguments: [feed]
+            ).map { StoredAuditFeedCursor(feed: feed, position: $0.cell(1) ?? Int64.max, compact: $0.cell(2)) }
         }
     }
 
-    public func advance(_ feed: String, to position: Int64) throws {
+    public func advance(_ cursor: SignedAuditFeedCursor) throws {
         try pool.write { database in
             try database.execute(
                 sql: """
-                    INSERT INTO audit_feed (name, position) VALUES (?, ?)
-                    ON CONFLICT (name) DO UPDATE SET position = excluded.position WHERE excluded.position > position
-                    """, arguments: [feed, position])
+                    INSERT INTO audit_feed (name, position, compact) VALUES (?, ?, ?)
+                    ON CONFLICT (name) DO UPDATE SET position = excluded.position, compact = excluded.compact
+                    WHERE excluded.position > position
+                    """, arguments: [cursor.feed, cursor.position, cursor.compact])
         }
+    }
+
+    public func restart(_ feed: String) throws {
+        try pool.write { try $0.execute(sql: "DELETE FROM audit_feed WHERE name = ?", arguments: [feed]) }
     }
 
     public func newestPosition(of source: AuditFeedSource) throws -> Int64 {

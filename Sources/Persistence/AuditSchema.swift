@@ -10,6 +10,7 @@ enum AuditSchema {
         migrator.registerMigration("audit 2 proofs") { try $0.execute(sql: proofs) }
         migrator.registerMigration("audit 3 holds and feeds") { try $0.execute(sql: holds) }
         migrator.registerMigration("audit 4 rare kinds") { try $0.execute(sql: rareKinds) }
+        migrator.registerMigration("audit 5 proved cursors") { try $0.execute(sql: provedCursors) }
         return migrator
     }
 
@@ -65,7 +66,8 @@ enum AuditSchema {
         BEGIN SELECT RAISE(ABORT, 'audit entries are not changed'); END;
         """
 
-    /// Legal holds, which are lifted and never deleted, and how far each feed has come.
+    /// Legal holds, which are lifted and never deleted and follow the records of the chain (`AuditHoldTable`), and how far
+    /// each feed has come.
     private static let holds = """
         CREATE TABLE audit_hold (
             id               TEXT PRIMARY KEY,
@@ -90,6 +92,9 @@ enum AuditSchema {
             position INTEGER NOT NULL CHECK (position >= 0)
         ) STRICT, WITHOUT ROWID;
         """
+
+    /// A cursor moved on by hand would make its feed pass over records; this one has a signature.
+    private static let provedCursors = "ALTER TABLE audit_feed ADD COLUMN compact TEXT"
 
     /// Finds what is rare among millions.
     private static let rareKinds =

@@ -74,6 +74,47 @@ import Testing
         #expect(sink.entries.map(\.index.closes) == [nil, 1])
     }
 
+    @Test(
+        .verifies("audit@one-closed-record"),
+        arguments: [
+            (AccessInteraction.searchType, "closed too late: the answer was cut off before its end"),
+            (.operation, "closed too late: the answer was not given, or not to its end"),
+            (.update, "stored, but the answer was not given"),
+        ]) func `a closing that came late says what was given until then`(interaction: AccessInteraction, text: String)
+        async throws
+    {
+        let record = sampleRecord("d-1") { $0.interaction = interaction }
+        let recorder = try recorder()
+        let opening = try await recorder.open(record)
+        let late = try await recorder.close(opening, record)
+
+        recorder.withdraw(late, record)
+        recorder.shutdown()
+
+        #expect(sink.entries.map(\.index.phase) == [.opening, .closing, .interrupted])
+        #expect(try reason(sink.entries.last) == text)
+    }
+
+    @Test(.verifies("audit@one-closed-record"))
+    func `a whole record that came late says that nothing was given, and one that was cut says so once`() async throws {
+        let recorder = try recorder()
+        recorder.withdraw(try await recorder.record(sampleRecord("d-1")), sampleRecord("d-1"))
+        let opening = try await recorder.open(sampleRecord("d-2"))
+        let cut = sampleRecord("d-2") { $0.outcome = .interrupted(reason: "cut") }
+        recorder.withdraw(try await recorder.close(opening, cut), cut)
+        recorder.shutdown()
+
+        #expect(sink.entries.map(\.index.phase).filter { $0 == .interrupted }.count == 2)
+        #expect(sink.entries.filter { $0.index.eventID.text == "d-2" }.map(\.index.phase) == [.opening, .interrupted])
+        let mark = sink.entries.last { $0.index.eventID.text == "d-1" }
+        #expect(try reason(mark) == "stored, but the answer was not given")
+    }
+
+    private func reason(_ entry: AuditEntry?) throws -> String? {
+        guard case .access(let record) = try entry?.statement().event else { return nil }
+        return record.outcome.reason
+    }
+
     @Test func `an answer that was cut is closed as interrupted`() async throws {
         let recorder = try recorder()
         let opening = try await recorder.open(sampleRecord("d-1"))

@@ -238,20 +238,39 @@ import Testing
     @Test func `UserInfo tells who signed in, to whom may know it`() async throws {
         let harness = try await LaunchHarness()
         let response = try await granted(harness)
-        guard case .claims(let claims) = await harness.server.userInfo.answer(.bearer(response.accessToken)) else {
+        guard
+            case .claims(let claims) = await harness.server.userInfo.answer(
+                .bearer(response.accessToken), from: harness.source)
+        else {
             throw Unexpected(nil)
         }
         #expect(claims["sub"]?.string == (try harness.access(response)).access.subject?.text)
         #expect(claims["fhirUser"]?.string == "\(LaunchHarness.fhirBase)/Patient/patient-a")
         let narrow = try await granted(harness, scope: "launch/patient patient/Patient.rs")
-        guard case .forbidden = await harness.server.userInfo.answer(.bearer(narrow.accessToken)) else {
+        guard case .forbidden = await harness.server.userInfo.answer(.bearer(narrow.accessToken), from: harness.source)
+        else {
             throw Unexpected(nil)
         }
-        guard case .unauthorized(nil) = await harness.server.userInfo.answer(.none) else { throw Unexpected(nil) }
+        guard case .unauthorized(nil) = await harness.server.userInfo.answer(.none, from: harness.source) else {
+            throw Unexpected(nil)
+        }
         let idToken = try #require(response.idToken)
-        guard case .unauthorized(.some) = await harness.server.userInfo.answer(.bearer(idToken)) else {
+        guard case .unauthorized(.some) = await harness.server.userInfo.answer(.bearer(idToken), from: harness.source)
+        else {
             throw Unexpected(nil)
         }
+        let records = harness.log.records.filter { $0.kind == .userInfo }
+        #expect(
+            records.map(\.outcome) == [
+                .succeeded, .refused(reason: "insufficient_scope"), .refused(reason: "invalid_token"),
+            ])
+        #expect(records.first?.clientID == ClientID("app") && records.first?.patient == "patient-a")
+        #expect(records.first?.tokenID != nil && records.first?.scopes.contains("openid") == true)
+        harness.log.fill()
+        guard
+            case .refused = await harness.server.userInfo.answer(
+                .bearer(response.accessToken), from: harness.source)
+        else { throw Unexpected(nil) }
     }
 
     private struct Unexpected: Error {

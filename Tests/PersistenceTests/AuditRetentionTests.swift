@@ -62,6 +62,8 @@ import Testing
         try AuditSQLiteVerification.verify(path: "\(folder.path)/audit.db", keys: JWKSet([key.publicKey]))
     }
 
+    private struct Late: Error {}
+
     /// Ten accesses under two entities, a checkpoint, and time that passes.
     private func filled(_ days: Int64) async throws {
         try await with { recorder in
@@ -123,22 +125,36 @@ import Testing
 
     @Test func `a legal hold keeps what it names until it is lifted`() async throws {
         try await filled(3654)
-        let hold = LegalHold(id: "h", patient: "p-4", reason: "claim", placedBy: "admin", placedAt: 1)
-        try sink.place(hold)
+        try await with { try await $0.record(Self.placing) }
 
         let held = try await with { try await retention($0, []).run() }
-        let keptWhileHeld = try sink.search(AuditQuery(patient: "p-4")).entries.count
-        let isLifted = try sink.lift("h", by: "admin", at: 2)
+        let keptWhileHeld = try sink.search(AuditQuery(patient: "p-4", kinds: ["access"])).entries.count
+        try await with { try await $0.record(Self.lifting("l-1")) }
         let lifted = try await with { try await retention($0, []).run() }
 
         #expect(held.removed == 10)
         #expect(held.held == 1)
         #expect(keptWhileHeld == 1)
-        #expect(isLifted)
         #expect(lifted.removed == 1)
         #expect(try verify().findings == [])
-        #expect(throws: (any Error).self) { try sink.place(hold) }
-        #expect(try !sink.lift("h", by: "admin", at: 3))
+        // A name is placed once and lifted once.
+        try await with { recorder in
+            try await recorder.record(Self.lifting("l-2"))
+            var again = Self.placing
+            again.id = DecisionID("again")
+            try await recorder.record(again)
+        }
+        #expect(try sink.holds() == [])
+        #expect(try verify().findings == [])
+    }
+
+    private static let placing = AuthorizationRecord(
+        placing: LegalHold(id: "h", patient: "p-4", reason: "claim", placedBy: "admin", placedAt: 1),
+        id: DecisionID("placing"), sourceAddress: "local", traceID: nil)
+
+    private static func lifting(_ id: String) -> AuthorizationRecord {
+        AuthorizationRecord(
+            lifting: "h", by: "admin", id: DecisionID(id), sourceAddress: "local", at: 2, traceID: nil)
     }
 
     /// Between judging a page and removing it somebody places a hold: `delivered` is asked in between.
@@ -155,8 +171,12 @@ import Testing
                         return !placed
                     }
                     if isFirst {
-                        try sink.place(
-                            LegalHold(id: "h", patient: "p-4", reason: "claim", placedBy: "admin", placedAt: 1))
+                        let isStored = DispatchSemaphore(value: 0)
+                        Task.detached {
+                            try await recorder.record(Self.placing)
+                            isStored.signal()
+                        }
+                        guard isStored.wait(timeout: .now() + 20) == .success else { throw Late() }
                     }
                     return .max
                 }
@@ -164,18 +184,18 @@ import Testing
         }
 
         #expect(outcome.removed == 10 && outcome.held == 1)
-        #expect(try sink.search(AuditQuery(patient: "p-4")).entries.count == 1)
+        #expect(try sink.search(AuditQuery(patient: "p-4")).entries.map(\.index.kind) == ["hold-placed", "access"])
         #expect(try verify().findings == [])
     }
 
     @Test func `what a feed has not delivered stays, however old it is`() async throws {
         try await filled(3654)
-        try sink.advance("slow", to: 4)
-        let sink = sink
+        try sink.advance(SignedAuditFeedCursor(feed: "slow", position: 4, signedWith: key))
+        let (sink, keys) = (sink, JWKSet([key.publicKey]))
         let outcome = try await with { recorder in
             try await AuditRetention(
                 node: "n", store: sink, policy: AuditRetentionPolicy(rules: []), key: key, clock: time.clock,
-                delivered: { try sink.cursor(of: "slow") }
+                delivered: { try sink.delivered(by: "slow", keys: keys) }
             ) { try await recorder.recordOnce($0) }.run()
         }
 

@@ -1,3 +1,5 @@
+public import OAuthCore
+
 /// What a feed carries.
 public enum AuditFeedSource: String, CaseIterable, Hashable, Sendable {
     /// Every entry of the log.
@@ -22,15 +24,24 @@ public struct AuditFeedBatch: Hashable, Sendable {
 
 /// Where feeds read and remember how far they have come. Its calls block.
 public protocol AuditFeedStore: AuditRetentionStore {
-    /// The running number up to which a feed has delivered; 0 for a new one.
-    func cursor(of feed: String) throws -> Int64
+    /// How far a feed has delivered, as it is stored; nil for a new one.
+    func cursor(of feed: String) throws -> StoredAuditFeedCursor?
     /// Remembers durably how far a feed has delivered; never goes back.
-    func advance(_ feed: String, to position: Int64) throws
+    func advance(_ cursor: SignedAuditFeedCursor) throws
+    /// Forgets how far a feed has delivered: it begins anew.
+    func restart(_ feed: String) throws
     /// The running number of the newest entry or checkpoint.
     func newestPosition(of source: AuditFeedSource) throws -> Int64
 }
 
 extension AuditFeedStore {
+    /// The running number up to which a feed has provably delivered: 0 for a new one, and where the signature does not
+    /// hold. What is delivered twice does no harm; what is passed over is lost.
+    public func delivered(by feed: String, keys: JWKSet) throws -> Int64 {
+        guard let cursor = try cursor(of: feed), cursor.finding(keys: keys) == nil else { return 0 }
+        return cursor.position
+    }
+
     /// What comes behind a position; nil when there is nothing.
     public func batch(of source: AuditFeedSource, after position: Int64, limit: Int) throws -> AuditFeedBatch? {
         switch source {

@@ -57,8 +57,9 @@ public struct AuditContentFilter: Hashable, Sendable {
             return Self.any(scopes, record.scopes) && Self.any(tokens, [record.tokenID?.text])
                 && Self.any(programs, [record.program]) && Self.any(addresses, [record.sourceAddress])
                 && Self.any(users, [record.fhirUser]) && Self.any(actions, ["E"])
-                && purposes.isEmpty && reportingEntities.isEmpty && organizations.isEmpty && resources.isEmpty
-                && !onlyDisclosures
+                && Self.any(purposes, record.purposeOfUse)
+                && Self.any(reportingEntities, [record.reportingEntity])
+                && Self.any(organizations, [record.organization]) && resources.isEmpty && !onlyDisclosures
         }
     }
 

@@ -145,10 +145,12 @@ struct AuditExportRow {
             ]
         case .authorization(let record):
             cells += [
-                record.kind.rawValue, record.id.text, record.clientID?.text ?? "", "", record.subject?.text ?? "",
-                record.fhirUser ?? "", record.patient ?? "", "", "", record.detail ?? "", "", "",
+                record.kind.rawValue, record.id.text, record.clientID?.text ?? "", record.organization ?? "",
+                record.subject?.text ?? "", record.fhirUser ?? "", record.patient ?? "", "", "", record.detail ?? "",
+                "", "",
                 record.scopes.joined(separator: " "), record.outcome.code, record.outcome.reason ?? "", "", "", "",
-                record.program ?? "", "", "", "", record.grantID?.text ?? "", record.tokenID?.text ?? "",
+                record.program ?? "", record.purposeOfUse.joined(separator: " "), record.legalBasis ?? "",
+                record.reportingEntity ?? "", record.grantID?.text ?? "", record.tokenID?.text ?? "",
                 record.sourceAddress ?? "", record.traceID ?? "",
             ]
         }

@@ -4,8 +4,9 @@ public import OAuthCore
 /// Takes entries out of the log when their time is over, and leaves proof: a signed removal with the hashes at both
 /// ends of each run, and an entry in the chain that names it. What is left still verifies.
 ///
-/// It never touches what a legal hold keeps, what a feed has not delivered, what is not yet covered by a checkpoint, what is still open, or a closing
-/// record whose opening stays.
+/// It never touches what a legal hold keeps, the records of holds themselves, what a feed has not delivered, what is not
+/// yet covered by a checkpoint, what is still open, or a closing record whose opening stays. It removes nothing while the
+/// store's holds are not what the records say.
 public struct AuditRetention: Sendable {
     /// What one round did, or would do.
     public struct Outcome: Hashable, Sendable {
@@ -53,7 +54,10 @@ public struct AuditRetention: Sendable {
     }
 
     /// Removes everything whose time is over; with `isRehearsal` only counts it.
+    ///
+    /// Throws `AuditFailure.chainBroken` when a hold is not the one that was recorded.
     public func run(isRehearsal: Bool = false) async throws -> Outcome {
+        if let doubt = try store.holdFindings().first { throw AuditFailure.chainBroken(detail: "\(doubt)") }
         try await nameLatest()
         let now = clock.milliseconds()
         var fixed: [String: Int64] = [:]
@@ -106,6 +110,12 @@ public struct AuditRetention: Sendable {
             entry.sequence < fixed[entry.node] ?? 0, entry.hash == entry.expectedHash
         else { return .keep }
         let statement = try entry.statement()
+        // What a hold is compared with is few, and stays as long as the hold itself: for good.
+        if case .authorization(let record) = statement.event, record.outcome == .succeeded,
+            [.holdPlaced, .holdLifted].contains(record.kind)
+        {
+            return .keep
+        }
         guard entry.recordedAt < now - Int64(policy.days(statement)) * 86_400_000 else { return .keep }
         if holds.contains(where: { $0.keeps(statement) }) { return .held }
         return .remove

@@ -19,7 +19,7 @@ public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
             switch record.kind {
             case .login, .loginFailed, .logout, .accountLocked, .launch, .patientChosen, .consent, .consentDenied,
                 .authorizationRefused, .code, .codeReplayed, .token, .tokenRefused, .refresh, .refreshReplayed,
-                .introspect, .revoke:
+                .introspect, .userInfo, .revoke:
                 self = .authorization
             case .refusalsSummed: self = .anonymous
             case .clientRegistered, .clientChanged, .userChanged, .keyChanged, .policyChanged, .configurationChanged,
@@ -67,8 +67,7 @@ public struct AuditRetentionPolicy: Hashable, Sendable {
     /// How many days an entry is kept.
     func days(_ statement: AuditStatement) -> Int {
         let recordClass = AuditRecordClass(statement)
-        var entity: String?
-        if case .access(let record) = statement.event { entity = record.reportingEntity }
+        let entity = statement.reportingEntity
         let rule = rules.first {
             ($0.recordClass == nil || $0.recordClass == recordClass)
                 && ($0.reportingEntity == nil || $0.reportingEntity == entity)
@@ -81,46 +80,4 @@ public struct AuditRetentionPolicy: Hashable, Sendable {
 
     /// The policy in words.
     var text: String { (rules.map(\.text) + ["else \(Self.defaultDays) d"]).joined(separator: "; ") }
-}
-
-/// An order to keep records whatever their age: a claim, an investigation (45 CFR 164.530(j) keeps the rest).
-public struct LegalHold: Hashable, Sendable {
-    /// Its name.
-    public let id: String
-    /// Keeps what names this patient.
-    public let patient: String?
-    /// Keeps what names this client.
-    public let client: String?
-    /// Keeps what counts under this reporting entity.
-    public let reportingEntity: String?
-    /// Why.
-    public let reason: String
-    /// Who placed it.
-    public let placedBy: String
-    /// When, milliseconds since 1970 UTC.
-    public let placedAt: Int64
-
-    /// A hold; one that names nothing keeps everything.
-    public init(
-        id: String, patient: String? = nil, client: String? = nil, reportingEntity: String? = nil, reason: String,
-        placedBy: String, placedAt: Int64
-    ) {
-        self.id = id
-        self.patient = patient
-        self.client = client
-        self.reportingEntity = reportingEntity
-        self.reason = reason
-        self.placedBy = placedBy
-        self.placedAt = placedAt
-    }
-
-    /// Whether an entry must be kept.
-    func keeps(_ statement: AuditStatement) -> Bool {
-        let index = AuditIndex(statement)
-        var entity: String?
-        if case .access(let record) = statement.event { entity = record.reportingEntity }
-        return (patient.map { index.patients.contains($0) } ?? true)
-            && (client.map { $0 == index.clientID?.text } ?? true)
-            && (reportingEntity.map { $0 == entity } ?? true)
-    }
 }

@@ -6,14 +6,13 @@ public protocol AuditRetentionStore: AuditCheckpointStore {
     func latestRemoval() throws -> StoredAuditRemoval?
     /// Stores a removal and takes its entries out, all in one transaction; refuses a number that does not follow and runs
     /// whose entries are not there. False, and nothing done, when the holds in force are not those under which the
-    /// entries were judged.
+    /// entries were judged. Throws `AuditFailure.chainBroken` when the holds are not what the records say.
     func remove(_ removal: SignedAuditRemoval, runs: [AuditRemovedRun], judgedUnder holds: [LegalHold]) throws -> Bool
     /// Whether an entry is an opening that nothing has closed.
     func isOpen(_ sequence: Int64, of node: String) throws -> Bool
     /// The holds that are in force.
     func holds() throws -> [LegalHold]
-    /// Places a hold; refuses a name that was ever used.
-    func place(_ hold: LegalHold) throws
-    /// Lifts a hold; false when none of that name is in force.
-    func lift(_ id: String, by actor: String, at milliseconds: Int64) throws -> Bool
+    /// Where the holds are not those that the records of the log placed and lifted: storing such a record is what places
+    /// or lifts one, in one transaction.
+    func holdFindings() throws -> [AuditFinding]
 }

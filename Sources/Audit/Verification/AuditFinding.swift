@@ -8,6 +8,10 @@ public struct AuditFinding: Hashable, Sendable, CustomStringConvertible {
         case checkpoint(node: String, number: Int64)
         /// A removal of entries whose time was over, by its number.
         case removal(Int64)
+        /// A legal hold, by its name.
+        case hold(String)
+        /// How far a feed has come, by the feed's name.
+        case feed(String)
         /// An index, a table or a trigger of the store, by its name.
         case structure(String)
 
@@ -17,6 +21,8 @@ public struct AuditFinding: Hashable, Sendable, CustomStringConvertible {
             case .entry(let node, let sequence): "entry \(node)/\(sequence)"
             case .checkpoint(let node, let number): "checkpoint \(node)/\(number)"
             case .removal(let number): "removal \(number)"
+            case .hold(let name): "hold \(name)"
+            case .feed(let name): "feed \(name)"
             case .structure(let name): "structure \(name)"
             }
         }

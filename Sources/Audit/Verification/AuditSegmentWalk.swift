@@ -29,6 +29,8 @@ public struct AuditSegment: Sendable {
 
     var parts: [Part]
     var findings: [AuditFinding]
+    /// The records of legal holds with their places, in the order of storing.
+    var holds: [(place: String, record: AuthorizationRecord)]
 }
 
 /// Walks over entries in the order of storing, one part of the log at a time.
@@ -44,6 +46,7 @@ public struct AuditSegmentWalk {
     private var states: [State] = []
     private var current = 0
     private var findings: [AuditFinding] = []
+    private var holds: [(place: String, record: AuthorizationRecord)] = []
     private let ends: [String: [AuditChainEnd]]
 
     /// A walk that compares with places that are known from checkpoints: by node, in ascending order.
@@ -64,7 +67,7 @@ public struct AuditSegmentWalk {
     }
 
     /// What the walk has found.
-    public func finish() -> AuditSegment { AuditSegment(parts: states.map(\.part), findings: findings) }
+    public func finish() -> AuditSegment { AuditSegment(parts: states.map(\.part), findings: findings, holds: holds) }
 
     private mutating func select(_ node: UnsafeRawBufferPointer) {
         if current < states.count, states[current].name.elementsEqual(node) { return }
@@ -131,14 +134,24 @@ public struct AuditSegmentWalk {
             states[current].part.openings.append(view.sequence)
         }
         let isCheckpoint = view.kind.elementsEqual(AuthorizationRecord.Kind.checkpoint.rawValue.utf8)
-        guard isCheckpoint || view.kind.elementsEqual(AuthorizationRecord.Kind.recordsRemoved.rawValue.utf8),
+        let isHold = !isCheckpoint && Self.isOfHold(view.kind)
+        guard
+            isCheckpoint || isHold
+                || view.kind.elementsEqual(AuthorizationRecord.Kind.recordsRemoved.rawValue.utf8),
             let statement = try? AuditStatement(decoding: Array(view.body)),
-            case .authorization(let record) = statement.event, let detail = record.detail
+            case .authorization(let record) = statement.event
         else { return }
+        if isHold { return holds.append(("\(states[current].part.node)/\(view.sequence)", record)) }
+        guard let detail = record.detail else { return }
         if isCheckpoint, let mark = AuditCheckpointMark(detail) {
             states[current].part.checkpoints.append((view.sequence, mark))
         } else if !isCheckpoint, let mark = AuditRemovalMark(detail) {
             states[current].part.removals.append((view.sequence, mark))
         }
+    }
+
+    private static func isOfHold(_ kind: UnsafeRawBufferPointer) -> Bool {
+        kind.elementsEqual(AuthorizationRecord.Kind.holdPlaced.rawValue.utf8)
+            || kind.elementsEqual(AuthorizationRecord.Kind.holdLifted.rawValue.utf8)
     }
 }

@@ -3,11 +3,14 @@
 public struct AuditStitching {
     private var parts: [String: [AuditSegment.Part]] = [:]
     private var findings: [AuditFinding] = []
+    /// What the records say about legal holds.
+    public private(set) var holds = LegalHoldLedger()
 
     /// Parts in the order of the log.
     public init(_ segments: [AuditSegment]) {
         for segment in segments {
             findings += segment.findings
+            for said in segment.holds { holds.take(said.record, at: said.place) }
             for part in segment.parts { parts[part.node, default: []].append(part) }
         }
     }
@@ -64,7 +67,9 @@ extension AuditFinding.Place {
         case .entry(let node, let sequence): (0, node, sequence)
         case .checkpoint(let node, let number): (1, node, number)
         case .removal(let number): (2, "", number)
-        case .structure(let name): (3, name, 0)
+        case .hold(let name): (3, name, 0)
+        case .feed(let name): (4, name, 0)
+        case .structure(let name): (5, name, 0)
         }
     }
 }

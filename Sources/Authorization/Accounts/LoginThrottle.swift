@@ -8,6 +8,9 @@ public struct ThrottleKey: Hashable, Sendable {
     /// Restores a key from its stored text.
     public init(text: String) { self.text = text }
 
+    /// What is counted, such as `account-source`.
+    var kind: String { String(text.prefix { $0 != ":" }) }
+
     private init(_ kind: String, _ value: String) { text = "\(kind):\(SecretHash(of: Secret(value)).text)" }
 
     /// Attempts on one account name from one network address, whether or not there is such an account, so that its
@@ -79,14 +82,17 @@ public struct ThrottleCount: Hashable, Sendable {
     /// Whether an attempt is let through at `now`.
     public func isOpen(at now: Int64) -> Bool { now >= closedUntil }
 
-    /// Counts an attempt that was let through.
-    public mutating func count(by policy: ThrottlePolicy, at now: Int64) {
+    /// Counts an attempt that was let through, and says whether it was the last before one has to wait: if it fails, a
+    /// lockout has begun. Attempts after that make it longer and begin none.
+    @discardableResult
+    public mutating func count(by policy: ThrottlePolicy, at now: Int64) -> Bool {
         if now - lastAttemptAt >= policy.window { attempts = 0 }
         attempts += 1
         lastAttemptAt = now
-        guard attempts >= policy.free else { return }
+        guard attempts >= policy.free else { return false }
         let doublings = min(attempts - policy.free, 20)
         closedUntil = now + min(policy.firstWait << Int64(doublings), policy.longestWait)
+        return attempts == policy.free
     }
 
     /// Takes one attempt back, because it succeeded.
@@ -99,6 +105,8 @@ public struct ThrottleCount: Hashable, Sendable {
 /// Whether an attempt may be tried.
 public enum ThrottleVerdict: Hashable, Sendable {
     case admitted
+    /// It may, and is the last one under these keys for a while: if it fails, a lockout has begun.
+    case last(under: Set<ThrottleKey>)
     /// Not before this time.
     case closed(until: Int64)
 }

@@ -13,6 +13,8 @@ struct ClientAuthenticator: Sendable {
     let throttle: any LoginThrottleStore
     let verifications: VerificationBudget
     let clock: Clock
+    /// Told of a secret that was wrong, with the verdict under which it was tried.
+    let lockedOut: @Sendable (ThrottleVerdict, ClientID?, RequestSource) async throws -> Void
 
     /// The active client behind the request, proved by the one method that it is registered for. Every failure is
     /// `invalid_client` with the same public text, but for a secret that comes from where too many were wrong: that one
@@ -60,10 +62,12 @@ struct ClientAuthenticator: Sendable {
     ) async throws -> Bool {
         let key = ThrottleKey.secretSource(source.address)
         let now = clock.now()
-        if case .closed(let until) = try await throttle.admit([key: configuration.guessThrottle], at: now) {
+        let verdict = try await throttle.admit([key: configuration.guessThrottle], at: now)
+        if case .closed(let until) = verdict {
             throw TooManyGuesses(retryAfter: max(until - now, 1))
         }
         guard ClientSecret.accepts(client?.secrets ?? [], at: now, compare: { $0.matches(secret) }) else {
+            try await lockedOut(verdict, client?.id, source)
             return false
         }
         try await throttle.giveBack(all: [], one: [key])

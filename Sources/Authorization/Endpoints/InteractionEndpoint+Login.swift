@@ -177,7 +177,8 @@ extension InteractionEndpoint {
             attempts[pair] = parts.configuration.accountThrottle
             attempts[account] = parts.configuration.accountAnywhereThrottle
         }
-        if case .closed(let until) = try await parts.stores.throttle.admit(attempts, at: now) {
+        let verdict = try await parts.stores.throttle.admit(attempts, at: now)
+        if case .closed(let until) = verdict {
             // Counted and not recorded one by one, so that nobody can fill the disk; the attempts before it are.
             parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
             return .failure(.tooManyAttempts(retryAfter: max(until - now, 1)))
@@ -193,6 +194,7 @@ extension InteractionEndpoint {
             return .failure(.busy)
         }
         guard matches, let user, !user.isDisabled else {
+            try await parts.noteLockouts(verdict, of: user?.subject, maker)
             let reason = user == nil ? "unknown-user" : matches ? "disabled" : "wrong-password"
             return try await refuseLogin(reason, user?.subject, maker)
         }

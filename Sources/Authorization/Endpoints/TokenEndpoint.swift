@@ -128,6 +128,7 @@ public struct TokenEndpoint: Sendable {
                     parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
                     return .tooManyRequests(retryAfter: max(until - now, 1))
                 }
+                try await parts.noteLockouts(verdict, client: client, maker)
                 return try await refuse(OAuthError(.invalidGrant, detail: "unknown \(unknown.what)"), client, maker)
             case let guesses as TooManyGuesses:
                 parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())

@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import Audit
 public import FHIRCore
 public import OAuthCore
 
@@ -15,7 +16,10 @@ public enum UserInfoAnswer: Sendable {
 public struct UserInfoEndpoint: Sendable {
     let parts: ServerParts
 
-    public func answer(_ token: PresentedAccessToken) async -> UserInfoAnswer {
+    /// Answers when the record of what is told, or refused, is durable. Tokens that are none of ours are recorded as far as
+    /// the ledger of refusals lets them be.
+    public func answer(_ token: PresentedAccessToken, from source: RequestSource) async -> UserInfoAnswer {
+        let maker = parts.records(for: source)
         let secret: Secret
         switch token {
         case .none: return .unauthorized(nil)
@@ -25,12 +29,25 @@ public struct UserInfoEndpoint: Sendable {
         do {
             guard let issued = try await IssuedTokens(parts: parts).bearer(secret, at: parts.clock.now()),
                 let subject = issued.grant.subject
-            else { return .unauthorized(OAuthError(.invalidToken)) }
+            else {
+                let error = OAuthError(.invalidToken)
+                if let record = parts.refusal(.userInfo, error.code.rawValue, maker) {
+                    try await parts.audit.note(record)
+                }
+                return .unauthorized(error)
+            }
             guard issued.scopes.contains(.openid) else {
-                return .forbidden(OAuthError(.insufficientScope, "the scope openid is needed"))
+                let error = OAuthError(.insufficientScope, "the scope openid is needed")
+                try await parts.audit.note(
+                    maker.record(
+                        .userInfo, grant: issued.grant, token: issued.access.tokenID, scopes: issued.scopes,
+                        outcome: .refused(reason: error.code.rawValue)))
+                return .forbidden(error)
             }
             let tellsUser = issued.scopes.contains(.fhirUser) || issued.scopes.contains(.profile)
             let fhirUser = tellsUser ? issued.grant.launch.fhirUser : nil
+            try await parts.audit.note(
+                maker.record(.userInfo, grant: issued.grant, token: issued.access.tokenID, scopes: issued.scopes))
             return .claims(
                 .members([
                     ("sub", .string(subject.text)),

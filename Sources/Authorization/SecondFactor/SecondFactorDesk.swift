@@ -73,7 +73,8 @@ public struct SecondFactorDesk: Sendable {
             parts.budget.refusals.count("throttled", from: source.address, at: parts.clock.milliseconds())
             return .refused(.tooManyAttempts(retryAfter: max(until - parts.clock.now(), 1)))
         }
-        guard let context = try await use(code, of: subject) else {
+        guard let context = try await use(code, of: subject, from: source) else {
+            try await parts.noteLockouts(verdict, of: subject, parts.records(for: source))
             return .refused(try await refused(subject, "wrong-code", source))
         }
         try await parts.stores.throttle.giveBack(all: [keys.own], one: [keys.source])
@@ -81,10 +82,14 @@ public struct SecondFactorDesk: Sendable {
     }
 
     /// Uses a code up; nil when it is none.
-    private func use(_ code: Secret, of subject: SubjectID) async throws -> AuthenticationContext? {
+    private func use(
+        _ code: Secret, of subject: SubjectID, from source: RequestSource
+    ) async throws -> AuthenticationContext? {
         guard let factor = try await confirmed(of: subject) else { return nil }
         if let recovery = RecoveryCode.hash(typed: code) {
-            return try await store.use(recovery: recovery, of: subject) ? .recoveryCode : nil
+            let record = parts.records(for: source).record(
+                .userChanged, subject: subject, detail: "recovery code used up")
+            return try await store.use(recovery: recovery, of: subject, record: record) ? .recoveryCode : nil
         }
         guard let step = try open(factor).step(of: Self.digits(code), at: parts.clock.now()),
             try await store.use(step: step, of: subject, sealedKey: factor.sealedKey)
@@ -152,6 +157,7 @@ public struct SecondFactorDesk: Sendable {
         guard let factor = try await store.secondFactor(of: account.subject), isWaiting(factor, in: session, at: now)
         else { return .refused(.changedMeanwhile) }
         guard let step = try open(factor).step(of: Self.digits(code), at: now) else {
+            try await parts.noteLockouts(verdict, of: account.subject, parts.records(for: source))
             return .refused(try await refused(account.subject, "wrong-code", source))
         }
         let codes = newCodes()
@@ -246,7 +252,10 @@ public struct SecondFactorDesk: Sendable {
             try await parts.stores.throttle.giveBack(all: [], one: [keys.own, keys.source])
             return .busy
         }
-        guard isRight else { return try await refused(account.subject, "wrong-password", source) }
+        guard isRight else {
+            try await parts.noteLockouts(verdict, of: account.subject, parts.records(for: source))
+            return try await refused(account.subject, "wrong-password", source)
+        }
         try await parts.stores.throttle.giveBack(all: [keys.own], one: [keys.source])
         guard let code else { return nil }
         if case .refused(let problem) = try await check(code, of: account.subject, from: source) { return problem }

@@ -1,4 +1,5 @@
 public import AccessPolicy
+public import Audit
 
 /// Keeps the choices that people wanted to be remembered.
 ///
@@ -7,6 +8,6 @@ public import AccessPolicy
 public protocol ConsentStore: Sendable {
     func remembered(_ key: ConsentKey) async throws -> RememberedConsent?
     func remember(_ consent: RememberedConsent) async throws
-    /// Forgets every choice of a person for an app.
-    func forget(_ subject: SubjectID, client: ClientID) async throws
+    /// Forgets every choice of a person for an app; the audit row goes with it, if there was something to forget.
+    func forget(_ subject: SubjectID, client: ClientID, record: AuthorizationRecord) async throws
 }

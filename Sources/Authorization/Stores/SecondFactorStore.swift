@@ -22,7 +22,7 @@ public protocol SecondFactorStore: Sendable {
     /// Uses a time step of a confirmed key up; false when it, or a later one, was used before.
     func use(step: Int64, of subject: SubjectID, sealedKey: String) async throws -> Bool
     /// Uses a recovery code of a confirmed factor up; false when it is none of the account's, or was used before.
-    func use(recovery code: SecretHash, of subject: SubjectID) async throws -> Bool
+    func use(recovery code: SecretHash, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
     /// Puts new recovery codes in the place of all old ones; false when no factor is confirmed.
     func replace(recovery: Set<SecretHash>, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
     /// Removes the factor with its recovery codes; false when there is none.

@@ -74,7 +74,12 @@ struct AccountDesk: Sendable {
     /// or had ended.
     func end(_ id: GrantID, of subject: SubjectID, from source: RequestSource) async throws -> Bool {
         guard let grant = try await stores.grants.grant(id), grant.subject == subject else { return false }
-        try await stores.consents.forget(subject, client: grant.clientID)
+        let record = AuthorizationRecord(
+            id: DecisionID(random.identifier()), kind: .revoke, clientID: grant.clientID, subject: subject,
+            outcome: .succeeded, detail: "the choice that was remembered for the app is withdrawn",
+            sourceAddress: source.address, at: clock.milliseconds(), traceID: source.traceID)
+        try await stores.consents.forget(subject, client: grant.clientID, record: record)
+        try await trail.flush()
         return try await access.revoke(.grant(id), because: .person, by: subject.text, from: source) != nil
     }
 
@@ -88,7 +93,7 @@ struct AccountDesk: Sendable {
             AuthorizationRecord(
                 id: DecisionID(random.identifier()), kind: .auditRead, subject: subject, patient: patient?.text,
                 outcome: .succeeded, detail: "by the person, on the account pages", sourceAddress: source.address,
-                at: clock.milliseconds()))
+                at: clock.milliseconds(), traceID: source.traceID))
         var query = AuditQuery(kinds: ["access"], limit: Self.pageSize)
         query.after = cursor
         if let patient { query.patient = patient.text } else { query.subject = subject }
@@ -119,7 +124,8 @@ struct AccountDesk: Sendable {
         }
         let record = AuthorizationRecord(
             id: DecisionID(random.identifier()), kind: .logout, subject: subject, outcome: .succeeded,
-            detail: "from another browser", sourceAddress: source.address, at: clock.milliseconds())
+            detail: "from another browser", sourceAddress: source.address, at: clock.milliseconds(),
+            traceID: source.traceID)
         let ended = try await stores.sessions.end(id, record: record)
         try await trail.flush()
         return ended

@@ -23,7 +23,7 @@ extension AdminAPI {
         try allow([], request)
         let id = ClientID(request.path[1])
         guard try await stores.clients.client(id) != nil else { throw Problem.notFound }
-        guard try await clients.activate(id, by: request.actor.name, from: Self.source(request)) else {
+        guard try await clients.activate(id, by: request.actor.name, from: request.source) else {
             throw Problem(409, "the client is neither pending nor suspended")
         }
         guard let client = try await stores.clients.client(id) else { throw Problem.notFound }
@@ -36,13 +36,9 @@ extension AdminAPI {
         try allow([], request)
         let subject = try await subject(named: request.path[1])
         guard
-            try await secondFactors.remove(of: subject, by: request.actor.name, from: Self.source(request))
+            try await secondFactors.remove(of: subject, by: request.actor.name, from: request.source)
         else { throw Problem(409, "the account has no second factor") }
         return .object([.init("username", .string(request.path[1])), .init("secondFactor", .bool(false))])
-    }
-
-    private static func source(_ request: AdminRequest) -> RequestSource {
-        RequestSource(address: request.sourceAddress)
     }
 
     /// What all changes have in common: who may make them, on a local account, and what they answer.
@@ -75,13 +71,13 @@ extension AdminAPI {
             throw Problem(409, "the account belongs to a login of an identity provider, which has no password here")
         }
         try await accounts.setPassword(
-            Secret(password), of: account.subject, by: request.actor.name, from: Self.source(request))
+            Secret(password), of: account.subject, by: request.actor.name, from: request.source)
     }
 
     /// Lets a disabled account sign in again. What was ended stays ended.
     private func enable(_ account: UserAccount, _ request: AdminRequest) async throws {
         guard account.isDisabled else { throw Problem(409, "the account is not disabled") }
-        try await accounts.enable(account.subject, by: request.actor.name, from: Self.source(request))
+        try await accounts.enable(account.subject, by: request.actor.name, from: request.source)
     }
 
     /// Other roles; the account's sessions end.
@@ -90,7 +86,7 @@ extension AdminAPI {
             throw Problem(400, "a change of roles needs `roles`")
         }
         guard
-            try await accounts.setRoles(roles, of: account.subject, by: request.actor.name, from: Self.source(request))
+            try await accounts.setRoles(roles, of: account.subject, by: request.actor.name, from: request.source)
         else { throw Problem(409, "the account has exactly these roles") }
     }
 
@@ -105,7 +101,7 @@ extension AdminAPI {
             throw Problem(400, "a person needs `fhirUser`, or one patient")
         }
         let link = MemberLink(subject: account.subject, fhirUser: person, patients: patients)
-        guard try await accounts.link(link, by: request.actor.name, from: Self.source(request)) else {
+        guard try await accounts.link(link, by: request.actor.name, from: request.source) else {
             throw Problem(409, "the account is linked already", detail: "undo the link first")
         }
     }

@@ -18,7 +18,7 @@ extension AdminAPI {
         case (.get, "feeds"): return try await listFeeds(request)
         case (.post, "exports"): return try await beginExport(request)
         case (.get, "report"): return try await reportAccess(request)
-        case (.get, "keys"): return try listCheckpointKeys(request)
+        case (.get, "keys"): return try await listCheckpointKeys(request)
         case (.get, "checkpoints"): return try await listCheckpoints(request)
         case (.post, "checkpoints"): return try await makeCheckpoint(request)
         case (.get, _): return try await showAudit(request)
@@ -27,9 +27,11 @@ extension AdminAPI {
     }
 
     /// `GET /admin/v1/audit/keys`: the public keys that sign checkpoints, as a JWK set, to be kept elsewhere.
-    func listCheckpointKeys(_ request: AdminRequest) throws -> JSONValue {
+    func listCheckpointKeys(_ request: AdminRequest) async throws -> JSONValue {
         try require([.auditor, .admin, .security], request)
         try allow([], request)
+        // `chaperone audit verify` begins with this.
+        try await noteReading(request, about: "keys to verify with")
         return auditSide.keys.json
     }
 
@@ -40,6 +42,7 @@ extension AdminAPI {
         let limit = try number("limit", request, default: 100, in: 1...1000)
         let after = Int64(try number("after", request, default: 0, in: 0...Int.max))
         let store = auditSide.store
+        try await noteReading(request, about: "checkpoints")
         let page = try await NIOThreadPool.singleton.runIfActive {
             try store.checkpoints(after: after, limit: limit)
         }

@@ -32,7 +32,7 @@ extension AdminAPI {
         guard grant.revocation == nil else { throw Problem(409, "the grant has ended already") }
         let outcome = try await access.revoke(
             .grant(id), because: .administrator, by: request.actor.name,
-            from: RequestSource(address: request.sourceAddress))
+            from: request.source)
         guard outcome != nil else { throw Problem(409, "the grant has ended already") }
         guard let ended = try await stores.grants.grant(id), ended.revocation != nil else {
             throw Problem(500, "the grant could not be ended")

@@ -9,7 +9,7 @@ extension AdminAPI {
     /// name is disabled, too.
     func hold(_ kind: String, _ id: String, _ request: AdminRequest) async throws -> JSONValue {
         let target = try Self.held(kind, id)
-        let source = RequestSource(address: request.sourceAddress)
+        let source = request.source
         let reason: RevocationReason = kind == "client" ? .clientSuspended : .accountDisabled
         var isDone = try await access.hold(target, because: reason, by: request.actor.name, from: source)
         var local: RevocationTarget? = target
@@ -35,7 +35,7 @@ extension AdminAPI {
         let target = try Self.held(kind, id)
         guard
             try await access.release(
-                target, by: request.actor.name, from: RequestSource(address: request.sourceAddress))
+                target, by: request.actor.name, from: request.source)
         else { throw Problem(409, "they are not held") }
         return Self.row(kind, id)
     }

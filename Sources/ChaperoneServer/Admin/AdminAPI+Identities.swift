@@ -49,7 +49,7 @@ extension AdminAPI {
         try require([.admin], request)
         let wanted = try Self.newAccount(request.body)
         do {
-            let source = RequestSource(address: request.sourceAddress)
+            let source = request.source
             guard let account = try await accounts.add(wanted, by: request.actor.name, from: source) else {
                 throw Problem(409, "there is an account with that name")
             }

@@ -30,7 +30,8 @@ extension AdminAPI {
         func record(_ subject: SubjectID) -> AuthorizationRecord {
             AuthorizationRecord(
                 id: DecisionID(random.identifier()), kind: .userChanged, subject: subject, actor: request.actor.name,
-                outcome: .succeeded, detail: detail, sourceAddress: request.sourceAddress, at: clock.milliseconds())
+                outcome: .succeeded, detail: detail, sourceAddress: request.sourceAddress, at: clock.milliseconds(),
+                traceID: request.traceID)
         }
         let isDone: Bool
         if let known = try await stores.externalLogins.login(issuer: issuer, subject: wanted.identity.subject) {
@@ -54,7 +55,7 @@ extension AdminAPI {
     /// that rest on it.
     func undoLink(_ request: AdminRequest) async throws -> JSONValue {
         try require([.admin, .security], request)
-        let source = RequestSource(address: request.sourceAddress)
+        let source = request.source
         let subject: SubjectID
         if let named = try await stores.users.user(named: request.path[1]) {
             subject = named.subject

@@ -12,6 +12,7 @@ extension AdminAPI {
         try require([.auditor, .admin], request)
         try allow([], request)
         let store = auditSide.store
+        try await noteReading(request, about: "holds")
         let holds = try await NIOThreadPool.singleton.runIfActive { try store.holds() }
         return .object([.init("holds", .array(holds.map(Self.row)))])
     }
@@ -28,11 +29,11 @@ extension AdminAPI {
             id: random.identifier(), patient: patient, client: request.query["client"],
             reportingEntity: request.query["reporting-entity"], reason: reason, placedBy: request.actor.name,
             placedAt: clock.milliseconds())
-        // In force before it is recorded: a hold that nobody heard of does no harm, one that was promised must stand.
-        let store = auditSide.store
-        try await NIOThreadPool.singleton.runIfActive { try store.place(hold) }
-        try await note(
-            .holdPlaced, "hold \(hold.id) by \(request.actor.name): \(Self.what(hold)): \(reason)", request, patient)
+        // Storing the record is what puts it in force, in one transaction (ADR 76).
+        try await trail.note(
+            AuthorizationRecord(
+                placing: hold, id: DecisionID(random.identifier()), sourceAddress: request.sourceAddress,
+                traceID: request.traceID))
         return Self.row(hold)
     }
 
@@ -40,13 +41,14 @@ extension AdminAPI {
     func liftHold(_ request: AdminRequest) async throws -> JSONValue {
         try require([.admin], request)
         try allow([], request)
-        let (store, id, actor, now) = (auditSide.store, request.path[2], request.actor.name, clock.milliseconds())
+        let (store, id) = (auditSide.store, request.path[2])
         let isHeld = try await NIOThreadPool.singleton.runIfActive { try store.holds().contains { $0.id == id } }
+        try await trail.note(
+            AuthorizationRecord(
+                lifting: id, by: request.actor.name, id: DecisionID(random.identifier()),
+                outcome: isHeld ? .succeeded : .refused(reason: "no-such-hold"), sourceAddress: request.sourceAddress,
+                at: clock.milliseconds(), traceID: request.traceID))
         guard isHeld else { throw Problem.notFound }
-        // Recorded before it is done: no hold goes without a record of who lifted it.
-        try await note(.holdLifted, "hold \(id) lifted by \(actor)", request, nil)
-        let isLifted = try await NIOThreadPool.singleton.runIfActive { try store.lift(id, by: actor, at: now) }
-        guard isLifted else { throw Problem.notFound }
         return .object([.init("lifted", .string(id))])
     }
 
@@ -55,7 +57,18 @@ extension AdminAPI {
         try require([.admin], request)
         try allow(["rehearsal"], request)
         let isRehearsal = try flag("rehearsal", request)
-        let outcome = try await auditSide.retain(isRehearsal: isRehearsal)
+        let outcome: AuditRetention.Outcome
+        do { outcome = try await auditSide.retain(isRehearsal: isRehearsal) } catch AuditFailure.chainBroken(
+            let detail)
+        {
+            try await noteRetention(request, isRehearsal, .refused(reason: "not-as-written"), detail)
+            throw Problem(
+                409, "nothing is removed while the audit trail is not what was written",
+                detail: "\(detail); `chaperone audit verify` finds all of it")
+        }
+        try await noteRetention(
+            request, isRehearsal, .succeeded,
+            "removed \(outcome.removed), held \(outcome.held), undelivered \(outcome.undelivered)")
         var row = Row()
         row.set("removed", Int(outcome.removed))
         row.set("runs", outcome.runs)
@@ -83,21 +96,15 @@ extension AdminAPI {
         return .object([.init("feeds", .array(rows))])
     }
 
-    private func note(_ kind: AuthorizationRecord.Kind, _ detail: String, _ request: AdminRequest, _ patient: String?)
-        async throws
-    {
+    /// Records who ran the retention and what it came to; each removal has a record of its own before it.
+    private func noteRetention(
+        _ request: AdminRequest, _ isRehearsal: Bool, _ outcome: AuthorizationRecord.Outcome, _ text: String
+    ) async throws {
         try await trail.note(
             AuthorizationRecord(
-                id: DecisionID(random.identifier()), kind: kind, patient: patient, outcome: .succeeded, detail: detail,
+                id: DecisionID(random.identifier()), kind: .recordsRemoved, actor: request.actor.name,
+                outcome: outcome, detail: "\(isRehearsal ? "rehearsal" : "retention"): \(text)",
                 sourceAddress: request.sourceAddress, at: clock.milliseconds(), traceID: request.traceID))
-    }
-
-    private static func what(_ hold: LegalHold) -> String {
-        let parts = [
-            hold.patient.map { "patient \($0)" }, hold.client.map { "client \($0)" },
-            hold.reportingEntity.map { "reporting entity \($0)" },
-        ].compactMap { $0 }
-        return parts.isEmpty ? "everything" : parts.joined(separator: ", ")
     }
 
     private static func row(_ hold: LegalHold) -> JSONValue {

@@ -56,7 +56,7 @@ extension AdminAPI {
         default: throw Problem(400, "not a kind", detail: "`kind` is grant, client, user or token")
         }
         let outcome = try await access.revoke(
-            target, because: reason, by: request.actor.name, from: RequestSource(address: request.sourceAddress))
+            target, because: reason, by: request.actor.name, from: request.source)
         guard let outcome else { throw Problem(409, "there was nothing left to end") }
         var row = Row()
         row.set("kind", kind)

@@ -48,10 +48,22 @@ public struct AdminAPI: Sendable {
             default: throw Problem.notFound
             }
         } catch let problem as Problem {
+            guard problem == .forbidden else { throw problem }
+            do { try await noteForbidden(request) } catch { throw Problem.failed(error) }
             throw problem
         } catch {
             throw Problem.failed(error)
         }
+    }
+
+    /// Records that somebody was refused for want of a role, before they hear it.
+    private func noteForbidden(_ request: AdminRequest) async throws {
+        try await trail.note(
+            AuthorizationRecord(
+                id: DecisionID(random.identifier()), kind: .authorizationRefused, actor: request.actor.name,
+                outcome: .refused(reason: "role"),
+                detail: "\(request.method.rawValue) /admin/v1/\(request.path.joined(separator: "/"))",
+                sourceAddress: request.sourceAddress, at: clock.milliseconds(), traceID: request.traceID))
     }
 
     /// Refuses an actor that has none of the roles.

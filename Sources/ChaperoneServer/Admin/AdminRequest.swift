@@ -30,6 +30,9 @@ public struct AdminRequest: Sendable {
     /// The trace that the request belongs to.
     public let traceID: String?
 
+    /// Where it came from, for the records of what it brings about.
+    var source: RequestSource { RequestSource(address: sourceAddress, traceID: traceID) }
+
     public init(
         _ method: Method, _ path: [String], query: [String: String] = [:], body: JSONValue? = nil, actor: AdminActor,
         sourceAddress: String, traceID: String? = nil

@@ -1,3 +1,4 @@
+internal import AccessPolicy
 internal import Audit
 internal import Authorization
 internal import NIOPosix
@@ -18,6 +19,8 @@ struct AuditSide: Sendable {
     let watch = AuditWatch()
     let forecast: DiskForecast
     let feeds: [Configuration.FeedSettings]
+    private let key: PrivateJWK
+    private let noteDoubt: @Sendable (AuditFinding) async throws -> Void
 
     init(
         store: AuditSQLiteSink, configuration: Configuration, keys: ServerKeys, recorder: AuditRecorder, clock: Clock,
@@ -28,14 +31,23 @@ struct AuditSide: Sendable {
         let record: @Sendable (AuthorizationRecord) async throws -> Void = { try await recorder.recordOnce($0) }
         let node = configuration.audit.node
         self.store = store
+        self.key = key
+        noteDoubt = { fault in
+            try await record(
+                AuthorizationRecord(
+                    id: DecisionID(random.identifier()), kind: .configurationChanged,
+                    outcome: .failed(reason: "cursor-not-signed"), detail: "\(fault): it delivers from the beginning",
+                    sourceAddress: "local", at: clock.milliseconds()))
+        }
         self.system = system
         self.keys = keys.checkpointKeys
         checkpointer = AuditCheckpointer(
             node: node, store: store, key: key, known: keys.checkpointKeys, clock: auditClock, record: record)
         retention = AuditRetention(
             node: node, store: store, policy: configuration.audit.policy, key: key, clock: auditClock,
-            delivered: { [feeds = configuration.audit.feeds] in
-                try feeds.filter { $0.source == .records }.map { try store.cursor(of: $0.name) }.min() ?? .max
+            delivered: { [feeds = configuration.audit.feeds, keys = keys.checkpointKeys] in
+                try feeds.filter { $0.source == .records }.map { try store.delivered(by: $0.name, keys: keys) }.min()
+                    ?? .max
             },
             record: record)
         exports = AuditExports(key: key, system: system, clock: clock, random: random) { query, content in
@@ -74,6 +86,23 @@ struct AuditSide: Sendable {
         return Double(used) / Double(newest)
     }
 
+    /// Where a feed begins, and what is wrong with the cursor that it had. A cursor that nobody signed is recorded and then
+    /// forgotten: twice is no harm, and passed over is lost.
+    func beginning(of feed: String) async throws -> (position: Int64, fault: AuditFinding?) {
+        let (store, keys) = (store, keys)
+        let cursor = try await NIOThreadPool.singleton.runIfActive { try store.cursor(of: feed) }
+        guard let cursor else { return (0, nil) }
+        guard let fault = cursor.finding(keys: keys) else { return (cursor.position, nil) }
+        try await noteDoubt(fault)
+        try await NIOThreadPool.singleton.runIfActive { try store.restart(feed) }
+        return (0, fault)
+    }
+
+    /// Signs and remembers how far a feed has come; blocks.
+    func advance(_ feed: String, to position: Int64) throws {
+        try store.advance(SignedAuditFeedCursor(feed: feed, position: position, signedWith: key))
+    }
+
     /// How far a feed has come.
     struct Lag: Sendable {
         let name: String
@@ -86,7 +115,7 @@ struct AuditSide: Sendable {
     /// How far each feed has come; reads the log.
     func feedLags() throws -> [Lag] {
         try feeds.map { feed in
-            let delivered = try store.cursor(of: feed.name)
+            let delivered = try store.delivered(by: feed.name, keys: keys)
             let newest = try store.newestPosition(of: feed.source)
             return Lag(name: feed.name, source: feed.source, delivered: delivered, waiting: max(0, newest - delivered))
         }

@@ -8,12 +8,12 @@ internal import ServiceLifecycle
 /// Drives one feed until the server stops: reads, sends, remembers, waits.
 struct FeedService: Service {
     let settings: Configuration.FeedSettings
-    let store: AuditSQLiteSink
-    let watch: AuditWatch
+    let side: AuditSide
     let clock: Clock
     let logger: Logger
     let open: @Sendable () throws -> OpenFeed
 
+    private var watch: AuditWatch { side.watch }
     private var work: String { "feed \(settings.name)" }
 
     func run() async throws {
@@ -41,8 +41,13 @@ struct FeedService: Service {
 
     private func feed(_ transport: AuditFeedTransport) async throws {
         let name = settings.name
-        let delivered = try await blocking { try $0.cursor(of: name) }
-        var machine = AuditFeedMachine(delivered: delivered, settles: transport.settles)
+        let delivered = try await side.beginning(of: name)
+        if let fault = delivered.fault {
+            logger.error(
+                "how far a feed of the audit trail had come is not what was signed: it delivers again from the beginning",
+                metadata: ["feed": "\(name)", "fault": "\(fault)"])
+        }
+        var machine = AuditFeedMachine(delivered: delivered.position, settles: transport.settles)
         var action = machine.first
         while !Task.isCancelled {
             switch action {
@@ -64,7 +69,8 @@ struct FeedService: Service {
         do {
             switch action {
             case .send(let position):
-                guard let batch = try await blocking({ try $0.batch(of: source, after: position, limit: limit) }) else {
+                guard let batch = try await blocking({ try $0.store.batch(of: source, after: position, limit: limit) })
+                else {
                     return .nothing
                 }
                 try await transport.send(batch)
@@ -84,10 +90,10 @@ struct FeedService: Service {
         }
     }
 
-    private func blocking<Value: Sendable>(_ work: @escaping @Sendable (AuditSQLiteSink) throws -> Value) async throws
+    private func blocking<Value: Sendable>(_ work: @escaping @Sendable (AuditSide) throws -> Value) async throws
         -> Value
     {
-        let store = store
-        return try await NIOThreadPool.singleton.runIfActive { try work(store) }
+        let side = side
+        return try await NIOThreadPool.singleton.runIfActive { try work(side) }
     }
 }

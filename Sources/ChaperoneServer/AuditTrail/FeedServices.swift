@@ -21,8 +21,7 @@ enum FeedServices {
             let authorization = try feed.authorizationFile.map { try Configuration.firstLine(of: $0) }
             if let file = feed.certificateAuthorityFile { _ = try NIOSSLCertificate.fromPEMFile(file) }
             return FeedService(
-                settings: feed, store: installation.auditSide.store, watch: installation.auditSide.watch,
-                clock: installation.clock, logger: logger
+                settings: feed, side: installation.auditSide, clock: installation.clock, logger: logger
             ) { try open(feed, configuration, authorization: authorization) }
         }
     }

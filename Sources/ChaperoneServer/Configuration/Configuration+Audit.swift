@@ -1,3 +1,4 @@
+internal import AccessPolicy
 internal import Audit
 
 extension Configuration {
@@ -31,6 +32,14 @@ extension Configuration {
                         reportingEntity: $0.reportingEntity, days: $0.days)
                 })
         }
+    }
+
+    /// What records say about clients and the protected server, whoever writes them.
+    var recordFacts: RecordFacts {
+        RecordFacts(
+            reportingEntity: audit.reportingEntity,
+            organization: { [organizations = audit.organizations] in organizations[$0.text] },
+            purposes: { [purposes = audit.purposes] in purposes[$0.text] })
     }
 
     /// One rule of retention; what is nil fits everything.

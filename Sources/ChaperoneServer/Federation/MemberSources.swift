@@ -1,3 +1,4 @@
+internal import Audit
 internal import Authorization
 internal import Enforcement
 internal import FHIRCore
@@ -162,6 +163,8 @@ struct RosterFile: Sendable {
 /// Looks at a roster's file every while and takes in what has changed.
 struct RosterService: Service {
     let roster: RosterFile
+    /// Records that another roster is in force, or was refused.
+    let note: @Sendable (PolicyInForce, AuthorizationRecord.Outcome) async throws -> Void
     let logger: Logger
 
     func run() async throws {
@@ -178,6 +181,16 @@ struct RosterService: Service {
                 guard mark != seen || mark == nil else { continue }
                 seen = mark
                 let outcome = roster.load()
+                // What was taken is told apart by its contents, what was refused by why.
+                if outcome.isTaken || outcome != told {
+                    do { try await record(outcome) } catch {
+                        // Looked at again in a while, as if it had changed.
+                        seen = nil
+                        logger.error(
+                            "a roster could not be recorded in the audit trail",
+                            metadata: ["provider": "\(roster.provider)", "error": "\(error)"])
+                    }
+                }
                 guard outcome != told else { continue }
                 told = outcome
                 switch outcome {
@@ -193,4 +206,15 @@ struct RosterService: Service {
             }
         }
     }
+
+    private func record(_ outcome: MemberRosterFeed.Outcome) async throws {
+        switch outcome {
+        case .taken: try await note(try roster.policy(), .succeeded)
+        case .refused(let reason): try await note(roster.policy(refused: reason), .refused(reason: reason))
+        }
+    }
+}
+
+extension MemberRosterFeed.Outcome {
+    fileprivate var isTaken: Bool { if case .taken = self { true } else { false } }
 }

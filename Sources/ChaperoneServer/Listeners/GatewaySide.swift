@@ -54,10 +54,7 @@ struct GatewaySide {
                 sealer: { keys.pageLinkSealer }, publicBase: settings.fhirBase, server: upstream,
                 storage: try settings.fhirServer.storage(beside: upstream).map(\.server)),
             random: installation.random, limits: limits,
-            facts: RecordFacts(
-                reportingEntity: settings.audit.reportingEntity,
-                organization: { [organizations = settings.audit.organizations] in organizations[$0.text] },
-                purposes: { [purposes = settings.audit.purposes] in purposes[$0.text] }),
+            facts: settings.recordFacts,
             jobs: ExportJobs(store: installation.server.stores.exportJobs))
     }
 

@@ -107,7 +107,9 @@ struct TokenRoutes: Sendable {
             return Self.error(
                 OAuthError(.invalidRequest, "the access token is sent once, in the Authorization header"), .badRequest)
         }
-        switch await userInfo.answer(PresentedAccessToken(authorizationHeader: headers.first)) {
+        switch await userInfo.answer(
+            PresentedAccessToken(authorizationHeader: headers.first), from: context.origin(of: request))
+        {
         case .claims(let claims): return Self.finished(Answers.json(claims))
         case .unauthorized(let error):
             var response = Self.error(error ?? OAuthError(.invalidToken, "an access token is needed"), .unauthorized)

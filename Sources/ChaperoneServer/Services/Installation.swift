@@ -75,7 +75,8 @@ public struct Installation: Sendable {
             directory: directory, sealer: sealer, clock: clock, random: random,
             publishedKeys: configuration.publishedKeys(by: egress, clock: clock),
             certificates: certificates?.validator, lookup: lookup.lookup,
-            federation: try configuration.federation(sources: members.sources, fetch: egress)
+            federation: try configuration.federation(sources: members.sources, fetch: egress),
+            facts: configuration.recordFacts
         ) { records in try await recorder.recordOnce(records) }
         let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
         guard try await !leftovers.areThere() else { throw Composition.Unsafe(hazards: [.demoLeftovers]) }
@@ -136,39 +137,6 @@ public struct Installation: Sendable {
             AuthorizationRecord(
                 id: DecisionID(random.identifier()), kind: kind, outcome: .succeeded, detail: configuration.issuer.text,
                 sourceAddress: "local", at: clock.milliseconds()))
-    }
-
-    /// Records the configuration when it is not the one that was last recorded: what is in force, without secrets.
-    func noteConfiguration() async throws {
-        var lines = configuration.settingsInForce.map { "\($0.key)=\($0.value)" }
-        lines += configuration.clients.map {
-            "client \($0.id): \($0.program.rawValue) \($0.kind.rawValue) \($0.scopes)"
-        }
-        lines += configuration.signIn.providers.map { provider in
-            "identity provider \(provider.id): \(provider.issuer) as \(provider.clientID), members by \(provider.claim) "
-                + provider.source.word
-        }
-        lines += configuration.panels.sorted { $0.key < $1.key }.map { "panel \($0.key): \($0.value.sorted())" }
-        lines.append(configuration.secondFactor.description)
-        lines +=
-            configuration.audit.retention.map { "retention \($0)" } + configuration.audit.feeds.map { "feed \($0)" }
-        lines += configuration.audit.organizations.sorted { $0.key < $1.key }.map { "organization \($0)" }
-        lines += configuration.audit.purposes.sorted { $0.key < $1.key }.map { "purposes \($0)" }
-        let digest = ChainHash.digest(of: lines.joined(separator: "\n"))
-        let reader = auditReader
-        let last = try await NIOThreadPool.singleton.runIfActive {
-            try reader.search(
-                AuditQuery(kinds: [AuthorizationRecord.Kind.configurationChanged.rawValue], limit: 1)
-            ).entries.first?.statement()
-        }
-        if case .authorization(let record) = last?.event, record.detail?.hasPrefix("configuration \(digest)") == true {
-            return
-        }
-        try await server.audit.note(
-            AuthorizationRecord(
-                id: DecisionID(random.identifier()), kind: .configurationChanged, outcome: .succeeded,
-                detail: "configuration \(digest): \(lines.joined(separator: "; "))", sourceAddress: "local",
-                at: clock.milliseconds()))
     }
 
     /// Makes durable what waits, fixes it with a last checkpoint, and lets go.

@@ -37,7 +37,9 @@ extension StoreContract {
             #expect(
                 try await !stores.secondFactors.replace(
                     recovery: recoveryHashes, of: Sample.subject, record: Sample.record()))
-            #expect(try await !stores.secondFactors.use(recovery: Secret("one").hash, of: Sample.subject))
+            #expect(
+                try await !stores.secondFactors.use(
+                    recovery: Secret("one").hash, of: Sample.subject, record: Sample.record()))
             #expect(try await Sample.outboxCount(stores) == 2)
         },
         StoreContract("only the key that waits is confirmed, once, and then it is not replaced") {
@@ -142,24 +144,35 @@ extension StoreContract {
         StoreContract("a recovery code counts once, and only for its account") { stores async throws in
             try await confirmed(stores)
             let code = Secret("one").hash
-            #expect(try await !stores.secondFactors.use(recovery: code, of: SubjectID("stranger")))
-            #expect(try await !stores.secondFactors.use(recovery: Secret("three").hash, of: Sample.subject))
+            let rows = try await Sample.outboxCount(stores)
+            #expect(
+                try await !stores.secondFactors.use(recovery: code, of: SubjectID("stranger"), record: Sample.record()))
+            #expect(
+                try await !stores.secondFactors.use(
+                    recovery: Secret("three").hash, of: Sample.subject, record: Sample.record()))
             let wins = try await race(32) { _ in
-                try await stores.secondFactors.use(recovery: code, of: Sample.subject)
+                try await stores.secondFactors.use(recovery: code, of: Sample.subject, record: Sample.record())
             }
             #expect(wins.filter { $0 }.count == 1)
+            #expect(try await Sample.outboxCount(stores) == rows + 1, "the row of the code that counted")
             #expect(try await stores.secondFactors.secondFactor(of: Sample.subject)?.recoveryCodesLeft == 1)
             #expect(
                 try await stores.secondFactors.replace(
                     recovery: [Secret("new").hash], of: Sample.subject, record: Sample.record()))
-            #expect(try await !stores.secondFactors.use(recovery: Secret("two").hash, of: Sample.subject))
-            #expect(try await stores.secondFactors.use(recovery: Secret("new").hash, of: Sample.subject))
+            #expect(
+                try await !stores.secondFactors.use(
+                    recovery: Secret("two").hash, of: Sample.subject, record: Sample.record()))
+            #expect(
+                try await stores.secondFactors.use(
+                    recovery: Secret("new").hash, of: Sample.subject, record: Sample.record()))
         },
         StoreContract("a factor that is removed leaves nothing behind") { stores async throws in
             try await confirmed(stores)
             #expect(try await stores.secondFactors.remove(factorOf: Sample.subject, record: Sample.record()))
             #expect(try await !stores.secondFactors.remove(factorOf: Sample.subject, record: Sample.record()))
-            #expect(try await !stores.secondFactors.use(recovery: Secret("one").hash, of: Sample.subject))
+            #expect(
+                try await !stores.secondFactors.use(
+                    recovery: Secret("one").hash, of: Sample.subject, record: Sample.record()))
             #expect(try await stores.secondFactors.begin(factor))
             #expect(try await stores.secondFactors.secondFactor(of: Sample.subject) == factor)
         },

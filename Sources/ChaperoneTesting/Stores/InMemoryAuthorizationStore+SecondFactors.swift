@@ -72,10 +72,15 @@ extension InMemoryAuthorizationStore: SecondFactorStore {
         }
     }
 
-    public func use(recovery code: SecretHash, of subject: SubjectID) async throws -> Bool {
+    public func use(
+        recovery code: SecretHash, of subject: SubjectID, record: AuthorizationRecord
+    ) async throws -> Bool {
         state.withLock { state in
-            guard state.secondFactors[subject]?.confirmedAt != nil else { return false }
-            return state.secondFactors[subject]?.recovery.remove(code) != nil
+            guard state.secondFactors[subject]?.confirmedAt != nil,
+                state.secondFactors[subject]?.recovery.remove(code) != nil
+            else { return false }
+            state.outbox.append(record)
+            return true
         }
     }
 

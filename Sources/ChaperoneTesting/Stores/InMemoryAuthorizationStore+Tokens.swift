@@ -187,9 +187,11 @@ extension InMemoryAuthorizationStore: ConsentStore {
         state.withLock { $0.consents[consent.key] = consent }
     }
 
-    public func forget(_ subject: SubjectID, client: ClientID) async throws {
+    public func forget(_ subject: SubjectID, client: ClientID, record: AuthorizationRecord) async throws {
         state.withLock { state in
-            state.consents = state.consents.filter { $0.key.subject != subject || $0.key.clientID != client }
+            let kept = state.consents.filter { $0.key.subject != subject || $0.key.clientID != client }
+            if kept.count < state.consents.count { state.outbox.append(record) }
+            state.consents = kept
         }
     }
 }

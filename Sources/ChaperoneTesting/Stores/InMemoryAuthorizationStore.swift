@@ -181,8 +181,8 @@ extension InMemoryAuthorizationStore: LoginThrottleStore {
         state.withLock { state in
             let closed = attempts.keys.compactMap { state.throttle[$0] }.filter { !$0.isOpen(at: now) }
             if let until = closed.map(\.closedUntil).max() { return .closed(until: until) }
-            for (key, policy) in attempts { state.throttle[key, default: ThrottleCount()].count(by: policy, at: now) }
-            return .admitted
+            let last = attempts.filter { state.throttle[$0.key, default: ThrottleCount()].count(by: $0.value, at: now) }
+            return last.isEmpty ? .admitted : .last(under: Set(last.keys))
         }
     }
 

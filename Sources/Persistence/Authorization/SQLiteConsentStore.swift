@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import Audit
 internal import Authorization
 internal import FHIRCore
 internal import Foundation
@@ -42,11 +43,12 @@ struct SQLiteConsentStore: ConsentStore {
             ])
     }
 
-    func forget(_ subject: SubjectID, client: ClientID) async throws {
+    func forget(_ subject: SubjectID, client: ClientID, record: AuthorizationRecord) async throws {
         try await pool.write { database in
             try database.execute(
                 sql: "DELETE FROM remembered_consent WHERE subject = ? AND client_id = ?",
                 arguments: [subject.text, client.text])
+            if database.changesCount > 0 { try SQLiteAuditOutbox.insert(record, in: database) }
         }
     }
 

@@ -74,14 +74,16 @@ struct SQLiteSecondFactorStore: SecondFactorStore {
         }
     }
 
-    func use(recovery code: SecretHash, of subject: SubjectID) async throws -> Bool {
+    func use(recovery code: SecretHash, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
         try await pool.write { database in
             try database.execute(
                 sql: """
                     DELETE FROM recovery_code WHERE subject = ?1 AND hash = ?2 AND EXISTS
                         (SELECT 1 FROM second_factor WHERE subject = ?1 AND confirmed_at IS NOT NULL)
                     """, arguments: [subject.text, code.blob])
-            return database.changesCount == 1
+            guard database.changesCount == 1 else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
         }
     }
 

@@ -200,12 +200,13 @@ struct SQLiteLoginThrottleStore: LoginThrottleStore {
             if let until = counts.values.filter({ !$0.isOpen(at: now) }).map(\.closedUntil).max() {
                 return .closed(until: until)
             }
+            var last: Set<ThrottleKey> = []
             for (key, policy) in attempts {
                 var count = counts[key] ?? ThrottleCount()
-                count.count(by: policy, at: now)
+                if count.count(by: policy, at: now) { last.insert(key) }
                 try Self.save(count, of: key, in: database)
             }
-            return .admitted
+            return last.isEmpty ? .admitted : .last(under: last)
         }
     }
 

@@ -11,6 +11,10 @@ struct AuditSQLiteFacts: Sendable {
     let removals: [StoredAuditRemoval]
     /// Tables, indexes and triggers that are not as we make them.
     let findings: [AuditFinding]
+    /// The legal holds as the table has them.
+    let holds: [StoredLegalHold]
+    /// How far the feeds have come, as the table has it.
+    let cursors: [StoredAuditFeedCursor]
     private let open: [String: Set<Int64>]
 
     init(path: String) throws {
@@ -57,6 +61,16 @@ struct AuditSQLiteFacts: Sendable {
             }
             return StoredAuditRemoval(
                 number: number, compact: compact, runs: runs.filter { $0.removal == number }.map(\.run))
+        }
+        let holds = try AuditHoldTable.rows(in: database)
+        if holds.contains(nil) { unreadable.insert("audit_hold") }
+        self.holds = holds.compactMap { $0 }
+        cursors = try Self.rows(database, "SELECT name, position, compact FROM audit_feed ORDER BY name") { row in
+            guard let name: String = row.cell(0), let position: Int64 = row.cell(1) else {
+                unreadable.insert("audit_feed")
+                return nil
+            }
+            return StoredAuditFeedCursor(feed: name, position: position, compact: row.cell(2))
         }
         var open: [String: Set<Int64>] = [:]
         let listed: [(String, Int64)] = try Self.rows(database, "SELECT node, sequence FROM audit_open") { row in
@@ -129,12 +143,5 @@ struct AuditSQLiteFacts: Sendable {
                     actual.contains($0) ? "it is open and not on the list" : "it is on the list and not open")
             }
         }
-    }
-}
-
-extension Row {
-    /// A column's value, or nil when it is none of this type. The subscript would end the process.
-    fileprivate func cell<Value: DatabaseValueConvertible>(_ column: Int) -> Value? {
-        Value.fromDatabaseValue(self[column] as DatabaseValue)
     }
 }

@@ -80,6 +80,8 @@ public enum AuditSQLiteVerification {
         for outcome in walked { findings += outcome.findings(against: expected) }
         let stitching = AuditStitching(segments)
         findings += facts.openFindings(unclosed: stitching.unclosed, path: path)
+        findings += stitching.holds.findings(comparing: facts.holds)
+        findings += facts.cursors.compactMap { $0.finding(keys: keys) }
         let removals = AuditRemovalReview(facts.removals, keys: keys)
         let verification = stitching.verification(review, removals: removals)
         return AuditVerification(
