@@ -128,8 +128,7 @@ public struct AuthorizationEndpoint: Sendable {
                 challenge: request.codeChallenge, nonce: request.nonce, fhirBase: base,
                 launch: launch?.context ?? LaunchContext(), expectedSubject: launch?.subject,
                 loginNotBefore: loginNotBefore(request), asksConsent: request.prompts.contains(.consent),
-                needsSecondFactor: parts.configuration.secondFactor.demands(
-                    for: client.program, acrValues: request.acrValues), uiLocales: request.uiLocales)
+                needsSecondFactor: SecondFactorPolicy.isAsked(by: request.acrValues), uiLocales: request.uiLocales)
         } catch { throw request.failure(error) }
     }
 

@@ -141,10 +141,14 @@ public struct Installation: Sendable {
         }
         lines += configuration.signIn.providers.map { provider in
             "identity provider \(provider.id): \(provider.issuer) as \(provider.clientID), members by \(provider.claim) "
-                + provider.source.word
+                + provider.source.word + ", two factors by \(provider.secondFactor.words)"
+                + (provider.documentHosts.isEmpty ? "" : ", also at \(provider.documentHosts.sorted())")
         }
         lines += configuration.panels.sorted { $0.key < $1.key }.map { "panel \($0.key): \($0.value.sorted())" }
         lines.append(configuration.secondFactor.description)
+        let minimum = configuration.signIn.assurance
+        lines += (Array(minimum.programs) + Array(minimum.scopes)).map { "minimum acr of \($0.key): \($0.value)" }
+            .sorted()
         lines +=
             configuration.audit.retention.map { "retention \($0)" } + configuration.audit.feeds.map { "feed \($0)" }
         lines += configuration.audit.organizations.sorted { $0.key < $1.key }.map { "organization \($0)" }
