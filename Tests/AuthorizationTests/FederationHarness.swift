@@ -29,27 +29,36 @@ final class SiteDouble: Sendable {
     }
 }
 
-/// An authorization server in memory whose people sign in at a provider.
+/// An authorization server in memory whose people sign in at a provider. One that is made after another goes on with its
+/// stores, clock and provider, as a process that was started anew.
 struct FederationHarness {
     let harness: LaunchHarness
     let provider: ProviderDouble
     let site: SiteDouble
+    /// How many came before it.
+    private let generation: UInt64
 
     init(
         _ settings: IdentityProvider = ProviderDouble.provider(), more: [IdentityProvider] = [], links: Bool = false,
-        assurance: AssuranceRules = AssuranceRules(), takesPasswords: Bool = true
+        assurance: AssuranceRules = AssuranceRules(), takesPasswords: Bool = true,
+        after earlier: FederationHarness? = nil,
+        configure: (inout AuthorizationConfiguration) -> Void = { _ in }
     ) async throws {
-        let clock = ManualClock()
-        let provider = ProviderDouble(now: { clock.now })
-        let site = SiteDouble()
+        generation = earlier.map { $0.generation + 1 } ?? 0
+        let clock = earlier?.harness.clock ?? ManualClock()
+        let provider = earlier?.provider ?? ProviderDouble(now: { clock.now })
+        let site = earlier?.site ?? SiteDouble()
         let source = MemberSourceRules(source: links ? .links : site.source)
         let all = [settings] + more
         let federation = Federation(
             providers: all, sources: Dictionary(uniqueKeysWithValues: all.map { ($0.id, source) }),
             assurance: assurance, panels: try LaunchHarness.panels(), fetch: provider)
-        harness = try await LaunchHarness(clock: clock, federation: federation, takesPasswords: takesPasswords)
+        harness = try await LaunchHarness(
+            store: earlier?.store ?? InMemoryAuthorizationStore(), clock: clock, seed: 7 + generation,
+            isFresh: earlier == nil, federation: federation, takesPasswords: takesPasswords, configure: configure)
         self.provider = provider
         self.site = site
+        guard earlier == nil else { return }
         site.say(Self.patient("patient-a"))
     }
 

@@ -185,7 +185,8 @@ import Testing
             from: RequestSource(address: "192.0.2.9", certificate: certificate))
     }
 
-    @Test func `a client's tokens are bound to the certificate that it showed, and introspection says to which`()
+    @Test(.verifies("house@INTROSPECTION-CNF"))
+    func `a client's tokens are bound to the certificate that it showed, and introspection says to which`()
         async throws
     {
         let harness = try await harness()
@@ -195,6 +196,17 @@ import Testing
 
         #expect(try harness.access(response).confirmation == .certificate(thumbprint: certificate.thumbprint))
         #expect(response.tokenType == .bearer)
+        let bearer = "Bearer " + (try await EHR.token(harness, client: "resource-server", scope: "__introspect"))
+        let told = await harness.server.introspection.answer(
+            try LaunchHarness.form([("token", response.accessToken.reveal())]), authorization: bearer,
+            from: harness.source)
+        guard case .facts(let facts) = told else {
+            Issue.record("\(told)")
+            return
+        }
+        // RFC 8705 §3.2: the digest of the whole certificate.
+        #expect(facts["cnf"] == ["x5t#S256": .string(Base64URL.encode(SHA256Hash.of(certificate.der)))])
+        #expect(facts["token_type"] == "Bearer")
         let refused = try await serviceToken(harness, nil, jti: "b")
         #expect(refused.face == "400 invalid_request")
     }

@@ -37,8 +37,13 @@ final class ProviderDouble: OutboundFetching {
             state.requests.append(request)
             return state
         }
-        guard !state.isDown, request.trust == .configured else { throw .unreachable("down") }
+        // What the double's document may say is at its own origin; the rest it must be asked for as anybody's.
+        guard !state.isDown, request.trust == (request.url.hasPrefix(Self.issuer + "/") ? .configured : .client) else {
+            throw .unreachable("down")
+        }
         switch request.url {
+        case "https://keys.example/keys":
+            return OutboundAnswer(status: 200, body: JWKSet(state.keys.map(\.publicKey)).json.serialized)
         case Self.issuer + "/.well-known/openid-configuration":
             return OutboundAnswer(status: 200, body: Self.object(Self.metadata, state.metadata).serialized)
         case Self.issuer + "/keys":
@@ -77,10 +82,13 @@ final class ProviderDouble: OutboundFetching {
 
     static func provider(
         id: String = "plan", authentication: ProviderAuthentication = .secretBasic(Secret("idp-secret")),
-        claim: String = "member_id", contextOrder: [String] = [], contexts: [String] = [], maxAge: Int64? = nil
+        claim: String = "member_id", contextOrder: [String] = [], contexts: [String] = [],
+        secondFactor: SecondFactorEvidence = SecondFactorEvidence(), documentHosts: Set<String> = [],
+        maxAge: Int64? = nil, issuer: String = ProviderDouble.issuer
     ) -> IdentityProvider {
         IdentityProvider(
             id: id, name: "Example Plan", issuer: issuer, clientID: "chaperone", authentication: authentication,
-            claim: claim, contexts: contexts, contextOrder: contextOrder, maxAge: maxAge)
+            claim: claim, contexts: contexts, contextOrder: contextOrder, secondFactor: secondFactor,
+            documentHosts: documentHosts, maxAge: maxAge)
     }
 }

@@ -69,6 +69,14 @@ import Testing
         add(
             provider() + provider().split(separator: "\n").dropFirst().joined(separator: "\n"),
             "two of them have the same `id`")
+        add(provider("acr-order: [urn:x, urn:y, urn:x]"), "acr-order: names one of its contexts twice")
+        for method in ["otp", "pwd", "mca", "hwk", "user"] {
+            add(provider("second-factor-amr: [mfa, \(method)]"), "`\(method)` alone is not two factors")
+        }
+        add(provider("second-factor-acr: urn:x"), "second-factor-acr: must be a list")
+        add(provider("second-factor-kinds: maybe"), "second-factor-kinds: must be")
+        add(provider("document-hosts: ['https://keys.example']"), "document-hosts: must hold host names")
+        add(provider("document-hosts: ['keys.example:8443']"), "document-hosts: must hold host names")
         add(provider() + "minimum-acr: {programs: {patient-access: urn:x}}", "stands in no provider's `acr-order`")
         add(provider("acr-order: [urn:x]") + "minimum-acr: {programs: {patients: urn:x}}", "is no program")
         add(provider("acr-order: [urn:x]") + "minimum-acr: {scopes: {patient/Nothing.x: urn:x}}", "is no scope")
@@ -101,12 +109,28 @@ import Testing
         #expect(provider.maxAge == 3600 && provider.claim == "member_id" && provider.rules.several == .plan)
         #expect(provider.source == .search(MemberSearch(type: .patient, system: "https://plan.example/id")))
         #expect(signIn.assurance.programs == ["provider-access": "urn:high"])
+        #expect(provider.secondFactor == SecondFactorEvidence() && provider.documentHosts.isEmpty)
         #expect(!signIn.takesPasswords)
+    }
+
+    @Test func `what says two factors is read as it is written`() throws {
+        let yaml = Self.provider(
+            "second-factor-acr: [urn:mfa]", "second-factor-amr: [ngcmfa]", "second-factor-kinds: true",
+            "document-hosts: [Keys.example, '10.0.0.7', '[fd00::1]']")
+        let provider = try #require(try read(yaml).signIn.providers.first)
+        #expect(
+            provider.secondFactor
+                == SecondFactorEvidence(contexts: ["urn:mfa"], methods: ["ngcmfa"], countsKinds: true))
+        #expect(provider.documentHosts == ["keys.example", "10.0.0.7", "fd00::1"])
+        let none = try #require(try read(Self.provider("second-factor-amr: []")).signIn.providers.first)
+        #expect(none.secondFactor == SecondFactorEvidence(methods: []))
     }
 
     @Test(arguments: [
         "issuer", "client-id", "client-authentication", "client-secret-file", "client-key-file", "signing-algorithms",
-        "scope", "acr-values", "acr-order", "max-age", "members",
+        "scope", "acr-values", "acr-order", "second-factor-acr", "second-factor-amr", "second-factor-kinds",
+        "document-hosts",
+        "max-age", "members",
     ])
     func `each key of a provider stands in the document`(_ key: String) throws {
         #expect(try ConfigurationDocumentTests.document().contains("| `\(key)` | "))

@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import OAuthCore
 import RequirementTraits
 import Synchronization
 import Testing
@@ -303,6 +304,79 @@ import Testing
 
         #expect(proxy.asked == ["CONNECT keys.example:443 HTTP/1.1"])
         #expect(publisher.seen.isEmpty)
+    }
+
+    @Test(.verifies("house@egress-proxy"))
+    func `what is asked through a proxy arrives, and its answer comes back`() async throws {
+        let publisher = try await TLSPublisher.start(as: "egress/test-egress-server") { request in
+            .init(status: .ok, headers: [("cache-control", "max-age=7")], body: "through: \(request.body)")
+        }
+        defer { publisher.stop() }
+        let proxy = try await TunnelProxy.start(to: publisher.port)
+        defer { proxy.stop() }
+        let policy = EgressPolicy(
+            proxy: .init(host: "127.0.0.1", port: proxy.port, allowedHosts: ["keys.example"]))
+        let fetch = GuardedFetch(
+            policy: policy, certificateAuthorityFile: TLSPublisher.fixture("egress/test-egress-ca.pem"),
+            // The name is the proxy's to look up, and only the proxy is asked for here.
+            lookUp: { host, port in
+                guard host == "127.0.0.1" else { throw Unexpected(host: host) }
+                return try SocketAddress(ipAddress: host, port: port)
+            })
+
+        let answer = try await fetch.send(
+            OutboundRequest(
+                "https://keys.example/token?a=b", trust: .configured, method: .postForm("grant_type=x"),
+                headers: [.init("authorization", "Basic abc")]))
+
+        #expect(answer.status == 200)
+        #expect(answer.body == Array("through: grant_type=x".utf8))
+        #expect(answer.cacheControl == "max-age=7")
+        #expect(proxy.asked == ["CONNECT keys.example:443 HTTP/1.1"])
+        let seen = try #require(publisher.seen.first)
+        #expect(seen.head.uri == "/token?a=b")
+        #expect(seen.head.headers["host"] == ["keys.example"])
+        #expect(seen.head.headers["authorization"] == ["Basic abc"])
+    }
+
+    @Test(
+        .verifies("house@PROVIDER-DOCUMENT"),
+        arguments: [
+            "https://10.0.0.1/keys", "https://169.254.169.254/latest", "https://localhost/keys",
+            "https://127.0.0.1:8081/admin/v1/keys",
+        ])
+    func `a discovery document reaches nothing private, even what is listed for the operator`(_ url: String) async {
+        let provider = IdentityProvider(
+            id: "plan", name: "Plan", issuer: "https://idp.example", clientID: "chaperone",
+            authentication: .secretBasic(Secret("s")))
+        let fetch = GuardedFetch(policy: EgressPolicy(privateHosts: ["10.0.0.1", "169.254.169.254", "localhost"]))
+
+        await #expect(throws: OutboundFailure.self) {
+            try await fetch.send(OutboundRequest(url, trust: provider.trust(in: url)))
+        }
+    }
+
+    @Test(.verifies("house@PROVIDER-DOCUMENT"))
+    func `a discovery document reaches the private origin of its issuer, and a host that is listed for it`()
+        async throws
+    {
+        let publisher = try await TLSPublisher.start { _ in .init(status: .ok, body: "{}") }
+        defer { publisher.stop() }
+        let other = try await TLSPublisher.start { _ in .init(status: .ok, body: "{}") }
+        defer { other.stop() }
+        func provider(_ hosts: Set<String>) -> IdentityProvider {
+            IdentityProvider(
+                id: "plan", name: "Plan", issuer: "https://localhost:\(publisher.port)/realm", clientID: "chaperone",
+                authentication: .secretBasic(Secret("s")), documentHosts: hosts)
+        }
+        func fetch(_ url: String, _ hosts: Set<String> = []) async throws -> Int {
+            try await Self.near.send(OutboundRequest(url, trust: provider(hosts).trust(in: url))).status
+        }
+
+        #expect(try await fetch(publisher.url) == 200)
+        await #expect(throws: OutboundFailure.self) { _ = try await fetch(other.url) }
+        #expect(other.seen.isEmpty)
+        #expect(try await fetch(other.url, ["localhost"]) == 200)
     }
 
     @Test(arguments: [

@@ -34,15 +34,17 @@ final class TLSPublisher: Sendable {
     var port: Int { channel.withLock { $0?.localAddress?.port ?? 0 } }
     var url: String { "https://localhost:\(port)/jwks" }
 
-    /// Starts one; an answer of nil is none at all.
-    static func start(_ answer: @escaping @Sendable (Request) -> Answer?) async throws -> TLSPublisher {
+    /// Starts one, as `localhost` unless another certificate of `fixtures/keys` is named; an answer of nil is none at all.
+    static func start(
+        as certificate: String = "upstream/test-upstream-server", _ answer: @escaping @Sendable (Request) -> Answer?
+    ) async throws -> TLSPublisher {
         let publisher = TLSPublisher()
         let context = try NIOSSLContext(
             configuration: .makeServerConfiguration(
-                certificateChain: try NIOSSLCertificate.fromPEMFile(fixture("upstream/test-upstream-server.pem"))
+                certificateChain: try NIOSSLCertificate.fromPEMFile(fixture("\(certificate).pem"))
                     .map { .certificate($0) },
                 privateKey: .privateKey(
-                    try NIOSSLPrivateKey(file: fixture("upstream/test-upstream-server-key.pem"), format: .pem))))
+                    try NIOSSLPrivateKey(file: fixture("\(certificate)-key.pem"), format: .pem))))
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

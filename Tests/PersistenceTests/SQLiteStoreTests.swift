@@ -65,6 +65,40 @@ import Testing
         try second.close()
     }
 
+    /// Rows of releases that did not note who saw a sign-in must not be taken for sign-ins here.
+    @Test(
+        .verifies("house@ASSURANCE-TODAY"),
+        arguments: [
+            (#"{"acr":"urn:chaperone:acr:second-factor","amr":["pwd","otp","mfa"]}"#, .unknown),
+            (#"{"amr":["mfa"],"local":false}"#, .unknown), (#"{"amr":["mfa"],"local":true}"#, .local),
+            (#"{"amr":["mfa"],"issuer":"https://idp.example"}"#, .provider(issuer: "https://idp.example")),
+            // A provider's word never becomes ours.
+            (#"{"amr":["mfa"],"issuer":"https://idp.example","local":true}"#, .provider(issuer: "https://idp.example")),
+        ] as [(String, AuthenticationContext.Witness)])
+    func `who saw a sign-in is known only where it was noted`(
+        _ stored: String, _ witness: AuthenticationContext.Witness
+    ) async throws {
+        let folder = try TemporaryFolder()
+        try SQLiteAuthorizationDatabase(path: folder.path("a.db")).close()
+        let queue = try DatabaseQueue(path: folder.path("a.db"))
+        try queue.write { database in
+            try database.execute(sql: Self.revokedGrant)
+            try database.execute(
+                sql: """
+                    INSERT INTO access_grant VALUES
+                        ('old', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, NULL, NULL, ?)
+                    """, arguments: [stored])
+        }
+        try queue.close()
+
+        let database = try SQLiteAuthorizationDatabase(path: folder.path("a.db"))
+        let grant = try #require(try await database.stores.grants.grant(GrantID("old")))
+        try database.close()
+
+        #expect(grant.authentication?.witness == witness)
+        #expect(grant.authentication?.hasLocalSecondFactor == (witness == .local))
+    }
+
     /// What no use-case does, and what the schema would not let one do.
     @Test(arguments: [
         "UPDATE access_grant SET revoked_at = NULL, revocation_reason = NULL",

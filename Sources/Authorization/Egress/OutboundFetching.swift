@@ -3,7 +3,7 @@ public enum AddressTrust: Hashable, Sendable {
     /// The operator wrote the address into the configuration: hosts named there by their exact names may be on a
     /// private network.
     case configured
-    /// A client named it: public addresses over `https` on the usual port, and nothing else, whatever is configured.
+    /// A client, or a document that somebody else wrote, named it: public addresses over `https` on the usual port, and nothing else, whatever is configured.
     case client
     /// A certificate under an authority of the configuration names it, for a list or a statement that is signed itself:
     /// public addresses over `http` or `https` on the usual ports, and hosts that the operator lists by their exact names.

@@ -124,8 +124,7 @@ public struct AuthorizationEndpoint: Sendable {
                 launch: launch?.context ?? LaunchContext(),
                 expectedSubject: try expected(request.idTokenHint, from: client.id, launch: launch),
                 loginNotBefore: loginNotBefore(request), asksConsent: request.prompts.contains(.consent),
-                needsSecondFactor: parts.configuration.secondFactor.demands(
-                    for: client.program, acrValues: request.acrValues), uiLocales: request.uiLocales)
+                needsSecondFactor: SecondFactorPolicy.isAsked(by: request.acrValues), uiLocales: request.uiLocales)
         } catch { throw request.failure(error) }
     }
 

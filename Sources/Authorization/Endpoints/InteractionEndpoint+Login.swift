@@ -26,8 +26,9 @@ extension InteractionEndpoint {
             let step = try await self.loaded(handle, begun, maker)
             guard self.parts.configuration.takesPasswords else { throw Self.noPasswords }
             guard case .awaitingLogin = begun.state else {
-                let due = begun.current(for: LaunchVisitor(visitor), at: self.parts.clock.now())
-                return InteractionAnswer(try await self.show(due, step, from: LaunchVisitor(visitor)))
+                let comer = try await self.visitor(of: visitor, to: step)
+                let due = begun.current(for: comer, at: self.parts.clock.now())
+                return InteractionAnswer(try await self.show(due, step, from: comer))
             }
             switch try await self.authenticate(username, password, replacing: visitor.id, maker) {
             case .failure(let problem):
@@ -65,9 +66,6 @@ extension InteractionEndpoint {
         }
     }
 
-    static let tooWeak = OAuthError(
-        .accessDenied,
-        "this app needs a sign-in with a second factor; the place where you signed in did not ask for one")
     static let noPasswords = OAuthError(.accessDenied, "nobody signs in with a password here")
 
     /// Ends the session.
@@ -84,13 +82,14 @@ extension InteractionEndpoint {
         }
     }
 
-    /// Who is signed in in this browser; nil for nobody, an expired session or a disabled account. Throws when the
-    /// stores cannot say.
+    /// Who is signed in in this browser; nil for nobody, an expired session, a disabled account or a sign-in that is not
+    /// enough for the account's roles any more. Throws when the stores cannot say.
     public func signedIn(session cookie: Secret?) async throws -> UserAccount? {
         guard let signIn = try await liveSession(cookie)?.signIn,
             let account = try await parts.stores.users.user(signIn.subject), !account.isDisabled
         else { return nil }
-        return account
+        let demands = parts.assurance.demands(roles: try await parts.roles(of: account))
+        return parts.assurance.finding(signIn.authentication, against: demands) == .enough ? account : nil
     }
 
     // MARK: - sessions
@@ -126,19 +125,15 @@ extension InteractionEndpoint {
 
     /// Goes on with a launch for whoever is signed in in the session, if somebody is.
     func enter(_ step: Step, _ session: BrowserSession) async throws -> InteractionOutcome {
-        let visitor = LaunchVisitor(session)
+        let visitor = try await visitor(of: session, to: step)
+        // A second factor of this server belongs to a password of this server: who signs in elsewhere shows it there.
         guard let signIn = session.signIn,
             let account = try await parts.stores.users.user(signIn.subject), !account.isDisabled,
-            try await parts.meetsDemands(of: step, in: session)
+            visitor.finding == .enough
         else {
             let due = step.transaction.current(for: visitor, at: parts.clock.now())
             return try await show(due, step, from: visitor)
         }
-        // A second factor of this server belongs to a password of this server: who signs in elsewhere shows it there.
-        guard
-            !step.transaction.request.needsSecondFactor || signIn.authentication.isMultiFactor
-                || account.passwordHash != FederationEndpoint.noPassword
-        else { throw Self.tooWeak }
         let member = try await parts.directory.member(for: account.subject)
         let signedIn = SignedInMember(
             subject: account.subject, authenticatedAt: signIn.authenticatedAt, authentication: signIn.authentication,

@@ -50,9 +50,10 @@ extension InteractionEndpoint {
             guard let begun = try await self.parts.stores.transactions.transaction(id), begun.session == session.id
             else { throw Self.notYours }
             let step = try await self.loaded(handle, begun, maker)
-            let due = begun.current(for: LaunchVisitor(session), at: self.parts.clock.now())
+            let comer = try await self.visitor(of: session, to: step)
+            let due = begun.current(for: comer, at: self.parts.clock.now())
             guard case .secondFactor(let base) = due else {
-                return InteractionAnswer(try await self.show(due, step, from: LaunchVisitor(session)))
+                return InteractionAnswer(try await self.show(due, step, from: comer))
             }
             switch try await self.prove(code, base, in: session, maker) {
             case .refused(let problem):
@@ -84,8 +85,9 @@ extension InteractionEndpoint {
             else { throw Self.notYours }
             let step = try await self.loaded(handle, begun, maker)
             guard case .awaitingLogin = begun.state else {
-                let due = begun.current(for: LaunchVisitor(session), at: self.parts.clock.now())
-                return InteractionAnswer(try await self.show(due, step, from: LaunchVisitor(session)))
+                let comer = try await self.visitor(of: session, to: step)
+                let due = begun.current(for: comer, at: self.parts.clock.now())
+                return InteractionAnswer(try await self.show(due, step, from: comer))
             }
             return InteractionAnswer(try await self.enter(step, session))
         }
@@ -159,9 +161,10 @@ extension InteractionEndpoint {
     private func prove(
         _ code: Secret, _ base: BrowserSession.SignIn, in session: BrowserSession, _ maker: RecordMaker
     ) async throws -> Proving {
-        guard let account = try await parts.stores.users.user(base.subject), !account.isDisabled else {
-            throw Self.notYours
-        }
+        // Who signs in elsewhere has no second factor here, and sets none up.
+        guard let account = try await parts.stores.users.user(base.subject), !account.isDisabled,
+            secondFactors.canSetUp(account)
+        else { throw Self.notYours }
         let context: AuthenticationContext
         var codes: [RecoveryCode] = []
         if try await secondFactors.confirmed(of: account.subject) == nil {

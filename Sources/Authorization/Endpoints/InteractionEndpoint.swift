@@ -112,7 +112,7 @@ public struct InteractionEndpoint: Sendable {
             transaction.session == visitor.id
         else { throw Self.notYours }
         let step = try await loaded(handle, transaction, maker)
-        return InteractionAnswer(try await work(step, LaunchVisitor(visitor)))
+        return InteractionAnswer(try await work(step, try await self.visitor(of: visitor, to: step)))
     }
 
     func loaded(
@@ -170,6 +170,11 @@ public struct InteractionEndpoint: Sendable {
             guard try await parts.persons.finding(for: approval.member.subject, in: approval.launch) == .good else {
                 return try await advance(step, by: .memberLost, from: visitor)
             }
+            // And more may be demanded, in a process that was started meanwhile.
+            let member = approval.member
+            guard try await parts.finding(member.authentication, of: member.subject, for: step) == .enough else {
+                return try await advance(step, by: .loginTooWeak, from: visitor)
+            }
             // The code's own transaction closes the launch.
             return try await issueCode(approval, moved)
         }
@@ -184,7 +189,7 @@ public struct InteractionEndpoint: Sendable {
         switch event {
         case .signedIn: kind = .launch
         case .patientChosen: kind = .patientChosen
-        case .encounterChosen, .allowed, .declined, .memberLost: return nil
+        case .encounterChosen, .allowed, .declined, .memberLost, .loginTooWeak: return nil
         }
         let request = moved.transaction.request
         switch moved.transaction.state {

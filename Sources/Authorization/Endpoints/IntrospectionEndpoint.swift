@@ -134,7 +134,8 @@ public struct IntrospectionEndpoint: Sendable {
         if let subject = grant.subject {
             guard let account = try await parts.stores.users.user(subject), !account.isDisabled else { return nil }
         }
-        // As at the token endpoint: what was allowed while the person is there ends with the session.
+        // As at the token endpoint: a sign-in that proved too little gives nothing, and what was allowed while the person is there ends with the session.
+        guard try await parts.isEnough(grant, for: client) else { return nil }
         if let id = family.session {
             guard let session = try await parts.stores.sessions.session(id),
                 session.isLive(at: now, idleLimit: parts.configuration.sessionIdleLimit),

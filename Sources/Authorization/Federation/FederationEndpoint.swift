@@ -99,13 +99,8 @@ public struct FederationEndpoint: Sendable {
             let age = limit >= step.transaction.createdAt ? 0 : max(parts.clock.now() - limit, 0)
             request.maxAge = min(request.maxAge ?? .max, age)
         }
-        let demands = parts.demands(of: step)
-        if !demands.isEmpty {
-            // The strongest that is demanded, and all that are stronger, in the order of preference.
-            let needed = provider.contextOrder.lastIndex { demands.contains($0) }
-            let good = needed.map { Array(provider.contextOrder[$0...]) } ?? []
-            request.contexts = good + request.contexts.filter { !provider.contextOrder.contains($0) }
-        }
+        // Whose roles may demand more is not known before somebody has signed in.
+        request.contexts = provider.contexts(meeting: parts.demands(of: step, by: []))
         return request
     }
 
@@ -144,7 +139,9 @@ public struct FederationEndpoint: Sendable {
             // The browser learns its new session whatever becomes of the launch: the old one is gone.
             let answer = await interaction.guarded(source) { maker in
                 let step = try await launch(handle, of: entry.session, maker)
-                guard try await parts.meetsDemands(of: step, in: entry.session) else { throw Self.tooWeak }
+                guard try await interaction.visitor(of: entry.session, to: step).finding == .enough else {
+                    throw Self.tooWeak
+                }
                 return InteractionAnswer(try await interaction.enter(step, entry.session))
             }
             return .interaction(InteractionAnswer(answer.outcome, session: entry.instruction))
@@ -153,7 +150,7 @@ public struct FederationEndpoint: Sendable {
 
     static let tooWeak = OAuthError(
         .accessDenied, "this app needs a stronger sign-in than the one that was made",
-        detail: "the acr of the sign-in does not meet what is demanded")
+        detail: "acr and amr of the sign-in do not meet what is demanded")
 
     private struct Proven {
         let token: ProviderIDToken
@@ -191,12 +188,10 @@ public struct FederationEndpoint: Sendable {
         let now = parts.clock.now()
         let value = parts.random.secret()
         let authentication = AuthenticationContext(
-            classReference: proven.token.context, methods: proven.token.methods)
-        // What the site demands of an account it demands wherever its person signs in, and of who they are by now: the
-        // link may have moved on since the account got its role.
-        let person = try await parts.stores.memberLinks.link(for: account.subject)?.fhirUser
-        let roles = account.roles.union(person.map { [ExternalAccount.role(of: $0)] } ?? [])
-        guard authentication.isMultiFactor || !parts.configuration.secondFactor.demands(of: roles) else {
+            classReference: proven.token.context, methods: proven.token.methods,
+            witness: .provider(issuer: provider.issuer))
+        let demands = parts.assurance.demands(roles: try await parts.roles(of: account))
+        guard parts.assurance.finding(authentication, against: demands) == .enough else {
             throw try await refusal("second-factor", account.subject, maker)
         }
         let session = BrowserSession(
@@ -268,23 +263,5 @@ extension ProviderSecrets {
     func open(_ sealed: String) -> Secret? {
         Sealer(keys: [sealKey])?.open(sealed, context: Self.context)
             .flatMap { String(validating: $0, as: UTF8.self) }.map { Secret($0) }
-    }
-}
-
-extension ServerParts {
-    /// What is demanded of the sign-in of a launch.
-    func demands(of step: Step) -> Set<String> {
-        federation.assurance.demands(
-            program: step.client.program.rawValue, scopes: step.transaction.request.scopes.scopes)
-    }
-
-    /// Whether a session's sign-in is as strong as the launch needs.
-    func meetsDemands(of step: Step, in session: BrowserSession) async throws -> Bool {
-        let demands = demands(of: step)
-        guard !demands.isEmpty else { return true }
-        let assurance = try await stores.pendingLogins.assurance(of: session.id)
-        return AssuranceRules.isMet(
-            demands, by: assurance?.context,
-            order: assurance.flatMap { federation.provider($0.provider) }?.contextOrder ?? [])
     }
 }

@@ -19,6 +19,10 @@ public struct IdentityProvider: Sendable {
     public let contexts: [String]
     /// Its authentication contexts from the weakest to the strongest; what is not among them satisfies no demand.
     public let contextOrder: [String]
+    /// By what it says that two factors were shown.
+    public let secondFactor: SecondFactorEvidence
+    /// The hosts beside the issuer's own origin of which the operator says that they are the provider's, in lower case.
+    public let documentHosts: Set<String>
     /// How old a sign-in there may be, in seconds; nil for any age.
     public let maxAge: Int64?
     /// Whether its addresses may be plain http on loopback: demonstrations and tests.
@@ -27,7 +31,9 @@ public struct IdentityProvider: Sendable {
     public init(
         id: String, name: String, issuer: String, clientID: String, authentication: ProviderAuthentication,
         algorithms: Set<SignatureAlgorithm> = [.rs256], scope: String = "openid", claim: String = "sub",
-        contexts: [String] = [], contextOrder: [String] = [], maxAge: Int64? = nil, allowsPlain: Bool = false
+        contexts: [String] = [], contextOrder: [String] = [],
+        secondFactor: SecondFactorEvidence = SecondFactorEvidence(), documentHosts: Set<String> = [],
+        maxAge: Int64? = nil, allowsPlain: Bool = false
     ) {
         self.id = id
         self.name = name
@@ -39,8 +45,43 @@ public struct IdentityProvider: Sendable {
         self.claim = claim
         self.contexts = contexts
         self.contextOrder = contextOrder
+        self.secondFactor = secondFactor
+        self.documentHosts = documentHosts
         self.maxAge = maxAge
         self.allowsPlain = allowsPlain
+    }
+
+    /// How far a request to an address of the provider may reach. What a discovery document says is the word of who wrote
+    /// it, unless it stays at the issuer's own scheme, host and port, or at a host that the operator names (decision 25).
+    public func trust(in url: String) -> AddressTrust {
+        guard let origin = AddressOrigin(of: url) else { return .client }
+        return origin == AddressOrigin(of: issuer) || documentHosts.contains(origin.host) ? .configured : .client
+    }
+
+    /// What its word is worth.
+    public var assurance: ProviderAssurance {
+        ProviderAssurance(contextOrder: contextOrder, secondFactor: secondFactor)
+    }
+
+    /// The contexts to ask for, the preferred one first and each once. Where something is demanded, nothing is asked for
+    /// that would not do, as far as the operator has said what does.
+    func contexts(meeting demands: SignInDemands) -> [String] {
+        var asked = contexts
+        if !demands.contexts.isEmpty {
+            // The strongest that is demanded, and all that are stronger, in the order of preference.
+            let needed = contextOrder.lastIndex { demands.contexts.contains($0) }
+            let good = needed.map { Array(contextOrder[$0...]) } ?? []
+            asked = good + contexts.filter { !contextOrder.contains($0) }
+        }
+        if demands.secondFactor, !secondFactor.contexts.isEmpty {
+            let good = asked.filter { secondFactor.contexts.contains($0) }
+            // None of what is strong enough says it: `amr` will have to.
+            if !good.isEmpty || demands.contexts.isEmpty {
+                asked = good.isEmpty ? secondFactor.contexts.sorted() : good
+            }
+        }
+        var seen: Set<String> = []
+        return asked.filter { seen.insert($0).inserted }
     }
 
     /// Claims by which nobody is ever found: they are shared, reused, changed by the person or guessed (decision 23), and

@@ -33,7 +33,7 @@ final class ProviderDocuments: Sendable {
         if let known = kept.withLock({ $0[provider.id] }), now < known.metadataUntil, let metadata = known.metadata {
             return metadata
         }
-        let bytes = try await document(at: ProviderMetadata.address(of: provider.issuer))
+        let bytes = try await document(at: ProviderMetadata.address(of: provider.issuer), of: provider)
         let metadata = try ProviderMetadata(
             parsing: bytes, issuer: provider.issuer, algorithms: provider.algorithms, allowsPlain: provider.allowsPlain)
         kept.withLock { kept in
@@ -59,8 +59,9 @@ final class ProviderDocuments: Sendable {
         }
     }
 
-    private func document(at url: String) async throws -> [UInt8] {
-        try await demanded().document(at: url, trust: .configured, longestAnswer: JWKSet.maxBytes).body
+    private func document(at url: String, of provider: IdentityProvider) async throws -> [UInt8] {
+        let trust = provider.trust(in: url)
+        return try await demanded().document(at: url, trust: trust, longestAnswer: JWKSet.maxBytes).body
     }
 
     private func demanded() throws(OutboundFailure) -> any OutboundFetching {
@@ -82,7 +83,8 @@ final class ProviderDocuments: Sendable {
             ] + proof.parameters
         let form = parameters.map { "\(FormParameters.encode($0.0))=\(FormParameters.encode($0.1))" }
         let request = OutboundRequest(
-            metadata.tokenEndpoint, trust: .configured, method: .postForm(form.joined(separator: "&")),
+            metadata.tokenEndpoint, trust: provider.trust(in: metadata.tokenEndpoint),
+            method: .postForm(form.joined(separator: "&")),
             headers: proof.header.map { [.init("authorization", $0)] } ?? [], milliseconds: 10_000)
         let answer = try await demanded().send(request)
         guard answer.status == 200 else {
@@ -107,7 +109,7 @@ final class ProviderDocuments: Sendable {
     }
 
     private func fetchKeys(of provider: IdentityProvider, _ metadata: ProviderMetadata) async throws -> JWKSet {
-        let keys = try JWKSet(parsing: try await document(at: metadata.keySetURL), from: .fetched)
+        let keys = try JWKSet(parsing: try await document(at: metadata.keySetURL, of: provider), from: .fetched)
         let now = clock.now()
         kept.withLock { kept in
             kept[provider.id, default: Kept()].keys = keys

@@ -29,6 +29,7 @@ struct AuthorizationCodeGrant: GrantHandler {
             throw invalid("the grant has ended")
         }
         try await parts.demandPerson(of: grant, call)
+        try await parts.demandAssurance(of: grant, call)
         // 12. The scopes, and the FHIR server that they are for.
         let scopes = try ScopePolicy.forRefresh(asked: nil, granted: grant.scopes, client: call.client)
         try call.demandTarget(of: grant)

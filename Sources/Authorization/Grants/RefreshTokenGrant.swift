@@ -43,6 +43,7 @@ struct RefreshTokenGrant: GrantHandler {
         }
         try await demandPresence(family, of: grant, call)
         try await parts.demandPerson(of: grant, call)
+        try await parts.demandAssurance(of: grant, call)
         // 12. The scopes, and the FHIR server that they are for.
         let scopes = try ScopePolicy.forRefresh(asked: asked, granted: grant.scopes, client: call.client)
         try call.demandTarget(of: grant)

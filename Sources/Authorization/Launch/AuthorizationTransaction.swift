@@ -29,7 +29,7 @@ public struct AcceptedRequest: Hashable, Sendable {
     public let loginNotBefore: Int64?
     /// Whether the consent page is to be shown whatever was remembered (`prompt=consent`).
     public let asksConsent: Bool
-    /// Whether a login with one factor does not count.
+    /// Whether the app asked that a login with one factor does not count. What the site demands is looked up when needed.
     public let needsSecondFactor: Bool
     /// The languages in which the app wants its pages, the best first (`ui_locales`).
     public let uiLocales: [String]
@@ -90,11 +90,14 @@ public struct LaunchVisitor: Hashable, Sendable {
     public let signIn: BrowserSession.SignIn?
     /// Who must still prove a second factor.
     public let pending: BrowserSession.SignIn?
+    /// Whether the sign-in is enough for the launch by what is demanded now; means nothing while nobody is signed in.
+    public let finding: SignInFinding
 
-    public init(_ session: BrowserSession) {
+    public init(_ session: BrowserSession, finding: SignInFinding) {
         self.session = session.id
         signIn = session.signIn
         pending = session.pending
+        self.finding = finding
     }
 
     /// Nil while nobody is signed in.
@@ -143,6 +146,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         case declined
         /// The account or its link has changed since the login, so that it may no longer hold what it would be given.
         case memberLost
+        /// More is demanded of the login by now than it proved.
+        case loginTooWeak
     }
 
     /// What the driver does next.
@@ -196,10 +201,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
 
     /// The password comes first, also when an old login does not count; then the second factor, of whoever must show one.
     private func loginDue(for visitor: LaunchVisitor) -> Due {
-        let factor = [visitor.pending, visitor.signIn].compactMap { $0 }.first { signIn in
-            signIn.authenticatedAt >= request.loginNotBefore ?? .min
-                && (visitor.pending != nil || request.needsSecondFactor && !signIn.authentication.isMultiFactor)
-        }
+        let half = visitor.pending ?? (visitor.finding == .secondFactorMissing ? visitor.signIn : nil)
+        let factor = half.flatMap { $0.authenticatedAt >= request.loginNotBefore ?? .min ? $0 : nil }
         return factor.map { .secondFactor($0) } ?? .login
     }
 
@@ -222,7 +225,7 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         case (.awaitingLogin, .signedIn(let member)):
             // INVARIANT: nobody enters a launch but the person of the visitor's session.
             guard visitor.subject == member.subject else { return .show(.notYours) }
-            return signIn(member)
+            return signIn(member, visitor.finding)
         case (.awaitingContext(let member), .patientChosen(let patient)): return choose(patient, by: member)
         case (.awaitingEncounter(let member, var launch), .encounterChosen(let encounter)):
             launch.encounter = encounter
@@ -235,6 +238,10 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         case (.awaitingContext, .memberLost), (.awaitingEncounter, .memberLost), (.awaitingConsent, .memberLost):
             return close(
                 .failed, OAuthError(.accessDenied, detail: "the person may no longer act for the patient"))
+        case (.awaitingContext, .loginTooWeak), (.awaitingEncounter, .loginTooWeak),
+            (.awaitingConsent, .loginTooWeak):
+            return close(
+                .failed, OAuthError(.accessDenied, detail: "the sign-in proved less than is demanded by now"))
         case (.closed, _): return .show(.over)
         case (.awaitingLogin, _), (.awaitingContext, _), (.awaitingEncounter, _), (.awaitingConsent, _):
             return .show(current(for: visitor, at: now))
@@ -251,15 +258,18 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         revision += 1
     }
 
-    private mutating func signIn(_ member: SignedInMember) -> Action {
+    private mutating func signIn(_ member: SignedInMember, _ finding: SignInFinding) -> Action {
         if let limit = request.loginNotBefore, member.authenticatedAt < limit { return .show(.login) }
         // U-21: no step of the launch is reached around it.
-        if request.needsSecondFactor, !member.authentication.isMultiFactor {
+        switch finding {
+        case .enough: break
+        case .secondFactorMissing:
             return .show(
                 .secondFactor(
                     .init(
                         subject: member.subject, authenticatedAt: member.authenticatedAt,
                         authentication: member.authentication)))
+        case .tooWeak: return .show(.login)
         }
         if let expected = request.expectedSubject, expected != member.subject {
             // L-10: a launch that was made for somebody else.

@@ -49,11 +49,11 @@ public struct SecondFactorPolicy: Hashable, Sendable {
     /// Whether an account with these roles signs in with two factors only.
     func demands(of roles: Set<UserRole>) -> Bool { !self.roles.isDisjoint(with: roles) }
 
-    /// Whether a launch does: its program demands it, or its app asked for a class that only two factors reach
-    /// (`acr_values`; OpenID Connect Core §3.1.2.1). Classes that we do not know are not looked at.
-    func demands(for program: APIProgram, acrValues: [String]) -> Bool {
-        let known = acrValues.filter { AuthenticationContext.classes.contains($0) }
-        return programs.contains(program) || Set(known) == [AuthenticationContext.secondFactorClass]
+    /// Whether an app asked for a class that only two factors reach (`acr_values`; OpenID Connect Core §3.1.2.1). Classes
+    /// that we do not know are not looked at, and one that is named twice is named.
+    static func isAsked(by acrValues: [String]) -> Bool {
+        Set(acrValues.filter { AuthenticationContext.classes.contains($0) })
+            == [AuthenticationContext.secondFactorClass]
     }
 }
 

@@ -38,7 +38,7 @@ extension Configuration {
     }
 
     /// Exact host names or address literals, in lower case.
-    private static func hosts(_ map: inout SettingReader, _ key: String) -> [String] {
+    static func hosts(_ map: inout SettingReader, _ key: String) -> [String] {
         map.texts(key).map { text in
             guard let (host, port) = ListenAddress.split(text), port == nil else {
                 map.fail(key, "must hold host names such as `keys.example.org`, not `\(text)`")

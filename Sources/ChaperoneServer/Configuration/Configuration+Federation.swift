@@ -25,6 +25,10 @@ extension Configuration {
         public var scope: String
         public var contexts: [String]
         public var contextOrder: [String]
+        /// By what of its ID token two factors are known to have been shown.
+        public var secondFactor: SecondFactorEvidence
+        /// The hosts that its discovery document may name as we may.
+        public var documentHosts: [String]
         public var maxAge: Int?
         /// The claim that names the member.
         public var claim: String
@@ -116,11 +120,30 @@ extension Configuration {
         let provider = ConfiguredProvider(
             id: id, name: map.text("name", default: id), issuer: issuer, clientID: map.requiredText("client-id"),
             authentication: authentication, secretFile: secretFile, keyFile: keyFile, algorithms: Set(known),
-            scope: scope, contexts: map.texts("acr-values"), contextOrder: map.texts("acr-order"),
+            scope: scope, contexts: map.texts("acr-values"), contextOrder: order(&map),
+            secondFactor: secondFactorEvidence(&map), documentHosts: hosts(&map, "document-hosts"),
             maxAge: map.has("max-age") ? map.integer("max-age", default: 0, in: 0...31_536_000) : nil, claim: claim,
             source: source, rules: rules)
         map.finish()
         return provider
+    }
+
+    private static func order(_ map: inout SettingReader) -> [String] {
+        let order = map.texts("acr-order")
+        if Set(order).count != order.count { map.fail("acr-order", "names one of its contexts twice") }
+        return order
+    }
+
+    /// `second-factor-acr`, `second-factor-amr`, `second-factor-kinds`.
+    private static func secondFactorEvidence(_ map: inout SettingReader) -> SecondFactorEvidence {
+        var evidence = SecondFactorEvidence()
+        evidence.contexts = Set(map.texts("second-factor-acr"))
+        if map.has("second-factor-amr") { evidence.methods = Set(map.texts("second-factor-amr")) }
+        for method in evidence.methods.sorted() where SecondFactorEvidence.singleMethods.contains(method) {
+            map.fail("second-factor-amr", "`\(method)` alone is not two factors (RFC 8176)")
+        }
+        evidence.countsKinds = map.flag("second-factor-kinds", default: false)
+        return evidence
     }
 
     private static func source(_ map: inout SettingReader, allowsPlain: Bool) -> ConfiguredSource {
@@ -213,5 +236,12 @@ extension Configuration.ConfiguredSource {
         case .service(let url, _): "service \(url)"
         case .roster(let file, _, _): "roster \(file)"
         }
+    }
+}
+
+extension SecondFactorEvidence {
+    /// What counts as two factors, for the record of the configuration.
+    var words: String {
+        "acr \(contexts.sorted()), amr \(methods.sorted())" + (countsKinds ? ", two kinds" : "")
     }
 }

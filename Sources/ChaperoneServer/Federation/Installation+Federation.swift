@@ -16,6 +16,7 @@ extension Configuration {
             id: settings.id, name: settings.name, issuer: settings.issuer, clientID: settings.clientID,
             authentication: try authentication(settings), algorithms: settings.algorithms, scope: settings.scope,
             claim: settings.claim, contexts: settings.contexts, contextOrder: settings.contextOrder,
+            secondFactor: settings.secondFactor, documentHosts: Set(settings.documentHosts),
             maxAge: settings.maxAge.map { Int64($0) }, allowsPlain: issuer.isLoopback)
     }
 

@@ -65,7 +65,12 @@ extension Configuration {
                     CanonicalText.of(tokenIssuer), CanonicalText.of(signIn.providers),
                     CanonicalText.of(clientCertificates),
                 ], files: authorities ?? []),
-            PolicyInForce("sign-in", settings: [CanonicalText.of(signIn.takesPasswords), secondFactor.description]),
+            PolicyInForce(
+                "sign-in",
+                settings: [
+                    CanonicalText.of(signIn.takesPasswords), CanonicalText.of(signIn.assurance),
+                    secondFactor.description,
+                ]),
             PolicyInForce(
                 "audit",
                 settings: [
@@ -82,7 +87,7 @@ extension Configuration {
 
     private static let policySettings: Set<String> = [
         "audit.reporting-entity", "authorization-server", "client-certificates.ca-file",
-        "client-certificates.from-trusted-proxies", "client-certificates.on-tls-listener", "client-certificates.origin",
+        "client-certificates.on-tls-listener", "client-certificates.origin",
         "fhir-server.operations-file", "fhir-server.panel-cache", "fhir-server.panel-service.url", "fhir-server.path",
         "fhir-server.practitioner-patients", "fhir-server.regulated", "fhir-server.related-persons",
         "fhir-server.reverse-chaining", "identity-providers", "local-accounts",

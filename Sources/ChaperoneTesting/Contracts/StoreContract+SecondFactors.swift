@@ -236,13 +236,23 @@ extension StoreContract {
         StoreContract("a grant keeps how the person proved who they are") { stores async throws in
             try await Sample.populate(stores)
             let plain = try Sample.grant()
-            let grant = Grant(
-                id: plain.id, clientID: plain.clientID, subject: plain.subject, scopes: plain.scopes,
-                launch: plain.launch, program: plain.program, fhirBase: plain.fhirBase, nonce: plain.nonce,
-                authenticatedAt: plain.authenticatedAt, authentication: .recoveryCode, createdAt: plain.createdAt,
-                expiresAt: plain.expiresAt)
-            #expect(try await stores.grants.insert(grant, record: Sample.record()))
-            #expect(try await stores.grants.grant(grant.id) == grant)
+            let proofs = [
+                AuthenticationContext.recoveryCode,
+                AuthenticationContext(
+                    classReference: "urn:high", methods: ["pwd", "sms"],
+                    witness: .provider(issuer: "https://idp.example")),
+                AuthenticationContext(classReference: nil, methods: [], witness: .unknown),
+            ]
+            for (number, proved) in proofs.enumerated() {
+                let grant = Grant(
+                    id: GrantID("grant-\(number)"), clientID: plain.clientID, subject: plain.subject,
+                    scopes: plain.scopes, launch: plain.launch, program: plain.program, fhirBase: plain.fhirBase,
+                    nonce: plain.nonce, authenticatedAt: plain.authenticatedAt, authentication: proved,
+                    createdAt: plain.createdAt,
+                    expiresAt: plain.expiresAt)
+                #expect(try await stores.grants.insert(grant, record: Sample.record()))
+                #expect(try await stores.grants.grant(grant.id) == grant)
+            }
         },
     ]
 }

@@ -91,7 +91,7 @@ extension StoreContract {
                     .signedIn(try Sample.member(selection)), .patientChosen(linked[0].id), .declined,
                 ]
                 for event in events {
-                    _ = launch.handle(event, from: LaunchVisitor(session), at: Sample.now)
+                    _ = launch.handle(event, from: LaunchVisitor(session, finding: .enough), at: Sample.now)
                     #expect(try await stores.transactions.update(launch))
                     #expect(try await stores.transactions.transaction(launch.id) == launch)
                 }

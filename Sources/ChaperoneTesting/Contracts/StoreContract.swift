@@ -145,7 +145,7 @@ enum Sample {
         _ begun: AuthorizationTransaction, in signedIn: BrowserSession
     ) throws -> AuthorizationTransaction {
         var next = begun
-        _ = next.handle(.signedIn(try member(.anyPatient)), from: LaunchVisitor(signedIn), at: now)
+        _ = next.handle(.signedIn(try member(.anyPatient)), from: LaunchVisitor(signedIn, finding: .enough), at: now)
         return next
     }
 

@@ -218,7 +218,7 @@ extension InMemoryAuthorizationStore: SessionStore {
             guard let signIn = new.signIn ?? new.pending, let account = state.users[signIn.subject],
                 !account.isDisabled, account.passwordHash == verified
             else { return .accountChanged }
-            if let signIn = new.signIn, !signIn.authentication.isMultiFactor,
+            if let signIn = new.signIn, !signIn.authentication.hasLocalSecondFactor,
                 state.secondFactors[signIn.subject]?.factor.isConfirmed == true
             {
                 return .accountChanged

@@ -55,7 +55,7 @@ struct SQLiteSessionStore: SessionStore {
                     database, sql: "SELECT EXISTS (SELECT 1 FROM session WHERE id = ?)", arguments: [old.hash.blob])
                 guard exists == true else { return .sessionGone }
             }
-            let isEnough = new.signIn.map(\.authentication.isMultiFactor) ?? true
+            let isEnough = new.signIn.map(\.authentication.hasLocalSecondFactor) ?? true
             let isGood = try Bool.fetchOne(
                 database,
                 sql: """

@@ -86,8 +86,11 @@ extension LinkedPatient {
 
 extension AuthenticationContext {
     var stored: JSONValue {
-        .record([
+        let issuer: String?
+        if case .provider(let named) = witness { issuer = named } else { issuer = nil }
+        return .record([
             ("acr", classReference.map { .string($0) }), ("amr", .array(methods.map { .string($0) })),
+            ("issuer", issuer.map { .string($0) }), ("local", witness == .local ? true : nil),
         ])
     }
 
@@ -102,6 +105,10 @@ extension AuthenticationContext {
         for value in try (json["amr"]?.array).orCorrupt("authentication") {
             methods.append(try value.string.orCorrupt("authentication"))
         }
-        self.init(classReference: json["acr"]?.string, methods: methods)
+        let issuer = json["issuer"]?.string
+        self.init(
+            classReference: json["acr"]?.string, methods: methods,
+            // Older releases did not note whose word it is.
+            witness: issuer.map { .provider(issuer: $0) } ?? (json["local"]?.bool == true ? .local : .unknown))
     }
 }
