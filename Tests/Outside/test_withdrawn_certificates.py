@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from requirements_log import verifies
-from server_under_test import ChaperoneUnderTest, free_ports
+from server_under_test import ChaperoneUnderTest, basic, free_ports, request
 from test_tls import certificate_for_localhost
 
 HOUR = datetime.timedelta(hours=1)
@@ -197,7 +197,11 @@ class WithdrawnCertificates(unittest.TestCase):
             time.sleep(0.2)
 
     def trail(self):
-        return self.server.command("audit", "find", "--output", "json")
+        """What was written about refusals, as text."""
+        answer = request(
+            self.server.admin, "GET", "/admin/v1/audit?outcome=refused&limit=200", headers=basic("auditor-a"))
+        self.assertEqual(answer.status, 200, answer.text)
+        return answer.text
 
     @verifies("house@certificates-withdrawn")
     def test_a_client_is_refused_when_its_certificate_is_on_the_list(self):
@@ -208,6 +212,7 @@ class WithdrawnCertificates(unittest.TestCase):
 
         self.within(10, lambda: self.authenticate("app.example"), 401)
         self.assertEqual(self.authenticate("kept.example"), 200)
+        self.assertIn("certificate withdrawn", self.trail())
         # It comes back refused after a restart, too, and the others with what they had.
         self.server.process.terminate()
         self.assertEqual(self.server.process.wait(timeout=30), 0)
@@ -241,6 +246,7 @@ class WithdrawnCertificates(unittest.TestCase):
             self.assertEqual((status, json.loads(body)["error"]), (401, "invalid_client"))
             self.assertNotIn("status", json.loads(body).get("error_description", ""))
             self.assertLess(time.monotonic() - started, 5)
+        self.assertIn("certificate status unknown", self.trail())
 
     @verifies("house@whole-handshakes")
     def test_no_session_is_resumed_so_that_the_whole_chain_is_seen(self):
