@@ -68,6 +68,21 @@ class OwnTLS(unittest.TestCase):
             self.assertEqual(self.get("/fhir/.well-known/smart-configuration", context)[0], 200)
             self.assertEqual(self.get("/fhir/Patient/patient-a", context)[0], 401)
 
+    def test_a_session_is_resumed_where_no_certificate_is_asked_for(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = self.context(minimum_version=version, maximum_version=version)
+            session, resumed = None, []
+            for _ in range(2):
+                with socket.create_connection(("localhost", self.port), timeout=20) as plain, context.wrap_socket(
+                        plain, server_hostname="localhost", session=session) as connection:
+                    connection.sendall(
+                        f"GET /health/live HTTP/1.1\r\nHost: localhost:{self.port}\r\nConnection: close\r\n\r\n".encode())
+                    while connection.recv(65536):
+                        pass
+                    session = connection.session
+                    resumed.append(connection.session_reused)
+            self.assertEqual(resumed, [False, True])
+
     @verifies("oauth-attack@S-17")
     def test_older_versions_and_plain_http_get_nothing(self):
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):

@@ -16,10 +16,11 @@ from authlib.jose import JsonWebKey, jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from requirements_log import verifies
-from server_under_test import ChaperoneUnderTest, free_ports
+from server_under_test import ChaperoneUnderTest, basic, free_ports, request
 from test_tls import certificate_for_localhost
 
 HOUR = datetime.timedelta(hours=1)
@@ -32,7 +33,7 @@ def now():
 class Party:
     """A certificate with its key, and what it has withdrawn."""
 
-    def __init__(self, common_name, issuer=None, serial=1, ca=False, crl=None):
+    def __init__(self, common_name, issuer=None, serial=1, ca=False, crl=None, responder=None):
         self.key, self.issuer = ec.generate_private_key(ec.SECP256R1()), issuer or self
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         self.withdrawn = []
@@ -46,6 +47,12 @@ class Party:
             builder = builder.add_extension(
                 x509.CRLDistributionPoints([x509.DistributionPoint(
                     [x509.UniformResourceIdentifier(crl)], None, None, None)]), critical=False)
+        if responder:
+            builder = builder.add_extension(
+                x509.AuthorityInformationAccess([x509.AccessDescription(
+                    AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(responder))]), critical=False)
+        self.issued = {}
+        self.issuer.issued[serial] = self
         self.certificate = builder.sign(self.issuer.key, hashes.SHA256())
 
     @property
@@ -61,22 +68,41 @@ class Party:
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
+    def answer(self, question):
+        """What the authority says about one certificate that it has issued (RFC 6960)."""
+        serial = ocsp.load_der_ocsp_request(question).serial_number
+        is_withdrawn = serial in self.withdrawn
+        return ocsp.OCSPResponseBuilder().add_response(
+            cert=self.issued[serial].certificate, issuer=self.certificate, algorithm=hashes.SHA1(),
+            cert_status=ocsp.OCSPCertStatus.REVOKED if is_withdrawn else ocsp.OCSPCertStatus.GOOD,
+            this_update=now(), next_update=now() + HOUR, revocation_time=now() if is_withdrawn else None,
+            revocation_reason=None).responder_id(ocsp.OCSPResponderEncoding.HASH, self.certificate).sign(
+                self.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
 class Publisher:
-    """Publishes the lists of some authorities over plain HTTP on loopback, each at a path."""
+    """Publishes the lists of some authorities over plain HTTP on loopback, each at a path, and answers for them."""
 
     def __init__(self):
-        self.authorities = {}
+        self.authorities, self.responders = {}, {}
         publisher = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 authority = publisher.authorities.get(self.path)
-                body = authority.crl() if authority else b""
-                self.send_response(200 if authority else 404)
-                self.send_header("Content-Type", "application/pkix-crl")
-                self.send_header("Content-Length", str(len(body)))
+                self.send(authority.crl() if authority else None, "application/pkix-crl")
+
+            def do_POST(self):
+                authority = publisher.responders.get(self.path)
+                question = self.rfile.read(int(self.headers["Content-Length"]))
+                self.send(authority.answer(question) if authority else None, "application/ocsp-response")
+
+            def send(self, body, kind):
+                self.send_response(404 if body is None else 200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body or b"")))
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(body or b"")
 
             def log_message(self, *arguments):
                 pass
@@ -102,17 +128,25 @@ class WithdrawnCertificates(unittest.TestCase):
         cls.root = Party("Root", ca=True)
         cls.issuing = Party("Issuing", cls.root, 2, ca=True, crl=cls.publisher.url + "/root.crl")
         cls.second = Party("Second", cls.root, 3, ca=True, crl=cls.publisher.url + "/root.crl")
-        cls.publisher.authorities = {"/root.crl": cls.root, "/issuing.crl": cls.issuing, "/second.crl": cls.second}
+        cls.third = Party("Third", cls.root, 5, ca=True, crl=cls.publisher.url + "/root.crl")
+        cls.filed = Party("Filed", cls.root, 4, ca=True, crl=cls.publisher.url + "/root.crl")
+        (cls.files / "lists").mkdir()
+        cls.write_list()
+        cls.publisher.responders = {"/ocsp": cls.second}
+        cls.publisher.authorities = {"/root.crl": cls.root, "/issuing.crl": cls.issuing, "/third.crl": cls.third}
         issued = cls.publisher.url + "/issuing.crl"
         cls.parties = {
             "app.example": (cls.issuing, 10, issued), "service.example": (cls.issuing, 11, issued),
             "kept.example": (cls.issuing, 12, issued),
-            "below.example": (cls.second, 13, cls.publisher.url + "/second.crl"),
+            "below.example": (cls.third, 13, cls.publisher.url + "/third.crl"),
             "silent.example": (cls.issuing, 14, cls.publisher.url + "/nothing.crl"),
             "unreachable.example": (cls.issuing, 15, f"http://127.0.0.1:{free_ports(1)[0]}/a.crl"),
             "private.example": (cls.issuing, 16, f"http://localhost:{cls.publisher.server.server_port}/issuing.crl")}
+        cls.parties |= {
+            "filed.example": (cls.filed, 17, None), "asked.example": (cls.second, 18, None)}
         for name, (issuer, serial, crl) in cls.parties.items():
-            party = Party(name, issuer, serial, crl=crl)
+            party = Party(name, issuer, serial, crl=crl, responder=(
+                cls.publisher.url + "/ocsp" if name == "asked.example" else None))
             (cls.files / f"{name}.pem").write_bytes(party.pem + issuer.pem)
             (cls.files / f"{name}.key").write_bytes(party.key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
@@ -128,7 +162,7 @@ class WithdrawnCertificates(unittest.TestCase):
             "egress": {"private-hosts": ["127.0.0.1"]},
             "client-certificates": {
                 "on-tls-listener": True, "ca-file": str(cls.files / "root.pem"), "origin": cls.base,
-                "revocation": {"check-seconds": 1, "renew-seconds": 1}},
+                "revocation": {"crl-files": [str(cls.files / "lists")], "check-seconds": 1, "renew-seconds": 1}},
             "clients": [
                 {"id": name.split(".")[0], "kind": "certificate", "program": "patient-access",
                  "grant-types": ["authorization_code"], "scopes": "patient/Patient.rs",
@@ -138,6 +172,12 @@ class WithdrawnCertificates(unittest.TestCase):
                  "grant-types": ["client_credentials"], "scopes": "system/Patient.rs", "system-patients": ["patient-a"],
                  "keys-file": str(cls.files / "service.jwks.json"), "certificate-bound-tokens": True}]}))
         cls.server.start()
+
+    @classmethod
+    def write_list(cls):
+        """Writes the list of the authority that publishes none, as an operator would."""
+        (cls.files / "new.crl").write_bytes(cls.filed.crl())
+        (cls.files / "new.crl").rename(cls.files / "lists/filed.crl")
 
     @classmethod
     def tearDownClass(cls):
@@ -197,7 +237,11 @@ class WithdrawnCertificates(unittest.TestCase):
             time.sleep(0.2)
 
     def trail(self):
-        return self.server.command("audit", "find", "--output", "json")
+        """What was written about refusals, as text."""
+        answer = request(
+            self.server.admin, "GET", "/admin/v1/audit?outcome=refused&limit=200", headers=basic("auditor-a"))
+        self.assertEqual(answer.status, 200, answer.text)
+        return answer.text
 
     @verifies("house@certificates-withdrawn")
     def test_a_client_is_refused_when_its_certificate_is_on_the_list(self):
@@ -208,6 +252,7 @@ class WithdrawnCertificates(unittest.TestCase):
 
         self.within(10, lambda: self.authenticate("app.example"), 401)
         self.assertEqual(self.authenticate("kept.example"), 200)
+        self.assertIn("certificate withdrawn", self.trail())
         # It comes back refused after a restart, too, and the others with what they had.
         self.server.process.terminate()
         self.assertEqual(self.server.process.wait(timeout=30), 0)
@@ -226,9 +271,22 @@ class WithdrawnCertificates(unittest.TestCase):
         self.within(10, lambda: self.read(token), 401)
 
     @verifies("house@certificates-withdrawn")
+    def test_a_list_in_a_file_counts_when_it_changes(self):
+        self.assertEqual(self.authenticate("filed.example"), 200)
+        self.filed.withdrawn.append(17)
+        self.write_list()
+        self.within(10, lambda: self.authenticate("filed.example"), 401)
+
+    @verifies("house@certificates-withdrawn")
+    def test_a_responder_is_asked_where_there_is_no_list(self):
+        self.assertEqual(self.authenticate("asked.example"), 200)
+        self.second.withdrawn.append(18)
+        self.within(10, lambda: self.authenticate("asked.example"), 401)
+
+    @verifies("house@certificates-withdrawn")
     def test_an_authority_in_between_takes_its_clients_with_it(self):
         self.assertEqual(self.authenticate("below.example"), 200)
-        self.root.withdrawn.append(3)
+        self.root.withdrawn.append(5)
         self.within(10, lambda: self.authenticate("below.example"), 401)
         self.assertEqual(self.authenticate("kept.example"), 200)
 
@@ -241,6 +299,7 @@ class WithdrawnCertificates(unittest.TestCase):
             self.assertEqual((status, json.loads(body)["error"]), (401, "invalid_client"))
             self.assertNotIn("status", json.loads(body).get("error_description", ""))
             self.assertLess(time.monotonic() - started, 5)
+        self.assertIn("certificate status unknown", self.trail())
 
     @verifies("house@whole-handshakes")
     def test_no_session_is_resumed_so_that_the_whole_chain_is_seen(self):

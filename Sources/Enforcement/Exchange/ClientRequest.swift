@@ -55,11 +55,12 @@ public struct ClientRequest: Sendable {
             form: isForm ? body : nil)
     }
 
-    /// The certificate of the client's connection, where that is known.
+    /// The certificate of the client's connection with those that came with it, where that is known.
     var certificate: ClientCertificate? {
         let said = saysCertificate ? values(of: "client-cert") : []
-        guard said.count == 1 else { return nil }
-        return ClientCertificate(header: said[0])
+        let chains = saysCertificate ? values(of: "client-cert-chain") : []
+        guard said.count == 1, chains.count <= 1 else { return nil }
+        return ClientCertificate(header: said[0], chain: chains.first)
     }
 
     /// The request as FHIR sees it; headers without a meaning in FHIR end here (enforcer.md b.2.9).

@@ -5,6 +5,8 @@ enum EnforcementMutation: String, Hashable, Sendable, CaseIterable {
     case expiryIgnored
     /// b.2.4: a revoked token counts.
     case revocationIgnored
+    /// A token counts that is bound to a withdrawn certificate.
+    case withdrawalIgnored
 
     // MARK: Users' panels
     /// b.10.4: a row counts for a panel that does not name the user.

@@ -141,7 +141,7 @@ public struct AccessTokenVerifier: Sendable {
                 guard let shown = certificate(), shown.thumbprint == thumbprint else {
                     return .failure(.senderConstrained)
                 }
-                if isWithdrawn(shown, now) { return .failure(.certificateWithdrawn) }
+                if isWithdrawn(shown, now), !mutated(.withdrawalIgnored) { return .failure(.certificateWithdrawn) }
                 return .success(found.access)
             }
         }

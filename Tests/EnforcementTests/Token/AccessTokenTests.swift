@@ -175,6 +175,12 @@ import Testing
         #expect(request.certificate == nil)
         request.saysCertificate = true
         #expect(request.certificate == own)
+        // With what leads to its authority, which decides whether it was withdrawn.
+        request.headers.append(("client-cert-chain", ClientCertificate.headerValue(of: other.der)))
+        #expect(request.certificate == ClientCertificate(der: own.der, intermediates: [other.der]))
+        request.headers.append(("client-cert-chain", ClientCertificate.headerValue(of: other.der)))
+        #expect(request.certificate == nil)
+        request.headers.removeAll { $0.name == "client-cert-chain" }
         request.headers.append(("client-cert", said))
         #expect(request.certificate == nil)
     }
