@@ -212,7 +212,9 @@ public struct GatewayHarness: Sendable {
         case .send(let part):
             run.take(part)
             // As in the gateway's own driver, which looks at the token while an answer streams.
-            return .perform(exchange.handle(.standing(standing(of: incoming))))
+            let looked = exchange.handle(.standing(standing(of: incoming)))
+            return .perform(looked.isWait ? exchange.handle(.sent) : looked)
+        case .withdraw: return .finish
         case .end(let part):
             run.take(part)
             return .finish

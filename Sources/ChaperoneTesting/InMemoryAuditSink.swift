@@ -37,6 +37,13 @@ public final class InMemoryAuditSink: AuditSink {
         var taken: Set<Place> = []
         var behaviour = Behaviour.works
         var batches: [Int] = []
+        /// How many appends are left before they behave in another way.
+        var later: [(left: Int, behaviour: Behaviour)] = []
+
+        mutating func count() {
+            for change in later where change.left == 0 { behaviour = change.behaviour }
+            later = later.compactMap { $0.left > 0 ? ($0.left - 1, $0.behaviour) : nil }
+        }
     }
 
     private let state: Mutex<State>
@@ -50,6 +57,11 @@ public final class InMemoryAuditSink: AuditSink {
 
     /// What appends do from now on.
     public func behave(_ behaviour: Behaviour) { state.withLock { $0.behaviour = behaviour } }
+
+    /// What appends do after so many more of them.
+    public func behave(_ behaviour: Behaviour, after appends: Int) {
+        state.withLock { $0.later.append((appends, behaviour)) }
+    }
 
     /// Everything that is stored, in the order of storing.
     public var entries: [AuditEntry] { state.withLock { $0.entries } }
@@ -68,6 +80,7 @@ public final class InMemoryAuditSink: AuditSink {
     public func append(_ batch: [AuditEntry]) throws {
         gate?()
         try state.withLock { state in
+            state.count()
             guard state.behaviour != .fails else { throw Broken() }
             var taken = state.taken
             for entry in batch {

@@ -1,6 +1,7 @@
 """Answers of 200 MB through the whole server: a bulk file and a searchset, whole, with a foreign row at their end, and
 cut in the middle. The protected server makes them up while it sends them; the server's memory is read from /proc.
 """
+import hashlib
 import http.client
 import http.server
 import json
@@ -11,6 +12,7 @@ import threading
 import time
 import unittest
 import urllib.parse
+import zlib
 
 from authlib.jose import JsonWebKey, jwt
 
@@ -31,13 +33,15 @@ def observation(number, patient="patient-a", note=PADDING):
 class Shape:
     """One way of answering with about so many bytes."""
 
-    def __init__(self, megabytes, foreign_end=False, cut=False):
+    def __init__(self, megabytes, foreign_end=False, cut=False, packed=False):
         self.rows = megabytes * (1 << 20) // (len(observation(1000000)) + 60)
-        self.foreign_end, self.cut = foreign_end, cut
+        self.foreign_end, self.cut, self.packed = foreign_end, cut, packed
 
     def observations(self):
         for number in range(self.rows // 2 if self.cut else self.rows):
-            yield observation(number)
+            # What is packed has to be of a kind that does not shrink beyond measure.
+            note = hashlib.shake_256(b"%d" % number).hexdigest(1000) if self.packed else PADDING
+            yield observation(number, note=note)
         if self.foreign_end:
             yield observation("-foreign", "patient-b", "SECRET")
 
@@ -50,6 +54,14 @@ class Shape:
             yield separator + b'{"resource":' + each + b',"search":{"mode":"match"}}'
             separator = b","
         yield b']}'
+
+
+def packed(pieces):
+    """The pieces as gzip, though nobody asked for it."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()
 
 
 class Upstream(http.server.ThreadingHTTPServer):
@@ -102,6 +114,9 @@ class Conduct(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Transfer-Encoding", "chunked")
+        if self.server.shape.packed:
+            self.send_header("Content-Encoding", "gzip")
+            pieces = packed(pieces)
         self.end_headers()
         waiting = []
         size = 0
@@ -268,6 +283,16 @@ class Streaming(unittest.TestCase):
         received = self.measured(shape, "/fhir/Observation")
         self.assertTrue(received.is_whole)
         self.assertEqual(received.rows, shape.rows)
+
+    @verifies("house@STREAMING-MEMORY", "house@CONTENT-CODING")
+    def test_a_packed_file_and_a_packed_searchset(self):
+        shape = Shape(MEGABYTES // 4, packed=True)
+        for path in [self.file(self.token()), "/fhir/Observation"]:
+            received = self.measured(shape, path)
+            self.assertTrue(received.is_whole)
+            self.assertEqual(received.rows, shape.rows)
+            self.assertIsNone(received.headers["Content-Encoding"])
+            self.assertEqual(self.record(received), [("closed", "permitted", shape.rows)])
 
     @verifies("house@STREAMING")
     def test_a_searchset_that_is_cut_in_the_middle(self):

@@ -80,6 +80,9 @@ struct BundleEnvelope: Sendable {
         bytes.append(UInt8(ascii: "}"))
     }
 
+    /// How much has been written since the last time.
+    var size: Int { bytes.count }
+
     /// What has been written since the last time.
     mutating func drain() -> [UInt8] {
         var drained: [UInt8] = []

@@ -25,6 +25,9 @@ extension JSONNode {
         return edits
     }
 
+    /// The bytes of the value with edits made, of which those elsewhere in its document do not matter.
+    func bytes(with edits: [ByteEdit]) -> [UInt8] { applying(edits, to: document.bytes, in: range) }
+
     /// The edit that puts a member first into an object.
     func insertion(firstMember text: String) -> ByteEdit {
         let place = range.lowerBound + 1

@@ -110,6 +110,8 @@ public struct BulkLines: Sendable {
 
     var patientCount: Int { builder.patients.count }
 
+    var releasedBytes: Int { bytes.count }
+
     /// The lines that have passed since the last time.
     mutating func drain() -> Released {
         var drained: [UInt8] = []

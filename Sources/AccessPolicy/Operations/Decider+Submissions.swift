@@ -33,6 +33,15 @@ extension Decider {
         }
     }
 
+    /// What is taken out of a body before it goes on, when it may be stored; nothing of a grant's that reaches everybody.
+    func unprovenIdentities(_ input: OperationInput, _ found: [EffectiveGrant]) -> [ByteEdit] {
+        guard input.descriptor.changesState, input.descriptor.binding != .population,
+            !found.contains(where: { $0.boundary == .everyone })
+        else { return [] }
+        return SubmittedRecords(policy: policy, boundary: .none, isStored: true)
+            .unprovenIdentities(in: input.resources)
+    }
+
     /// The permit of a read that a call hangs on, by the grants that may carry the call.
     func proof(of key: InstanceKey, _ inContext: [EffectiveGrant]) -> Permit? {
         guard let read = try? CanonicalRequest(FHIRRequest(method: .get, path: "/\(key)")),

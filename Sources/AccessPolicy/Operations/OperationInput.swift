@@ -153,15 +153,15 @@ struct OperationInput {
             arguments.compactMap { argument in argument.text.map { SearchTerm(name: argument.name, rawValue: $0) } })
     }
 
-    /// The body of a call by POST: printed anew, resources byte for byte.
-    var body: [UInt8] {
-        if let wholeBody { return Array(wholeBody.node.bytes) }
+    /// The body of a call by POST: printed anew, resources byte for byte but for the edits.
+    func body(with edits: [ByteEdit]) -> [UInt8] {
+        if let wholeBody { return wholeBody.node.bytes(with: edits) }
         var bytes = Array(#"{"resourceType":"Parameters","parameter":["#.utf8)
         for (place, argument) in arguments.enumerated() {
             if place > 0 { bytes.append(UInt8(ascii: ",")) }
             bytes += Array(#"{"name":"#.utf8) + JSONValue.string(argument.name).serialized
             if let resource = argument.resource {
-                bytes += Array(#","resource":"#.utf8) + Array(resource.node.bytes)
+                bytes += Array(#","resource":"#.utf8) + resource.node.bytes(with: edits)
             } else {
                 bytes += Array(",".utf8) + JSONValue.string(argument.member ?? "valueString").serialized
                 bytes += Array(":".utf8) + value(argument).serialized

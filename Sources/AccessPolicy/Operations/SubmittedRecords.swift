@@ -81,8 +81,12 @@ struct SubmittedRecords {
         let forms = ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase)
         guard !contained.contains(where: foreign.isForeign), resource.pointedBinaries(forms).isEmpty else { return nil }
         var found: Set<InstanceKey> = []
-        // Under the server's own address stands a record of its own: what is to take its place must be within reach.
-        if isStored, rule.typeClass == .compartment, let own = storedKey(of: part) { found.insert(own) }
+        // Under the server's own address stands a record of its own: what is to take its place must be within reach, and
+        // what is everybody's is not replaced from inside a boundary.
+        if isStored, let own = storedKey(of: part) {
+            guard rule.typeClass == .compartment else { return nil }
+            found.insert(own)
+        }
         for value in ([resource] + contained).flatMap({ $0.allReferences() }) {
             guard let key = key(value, entries) else {
                 guard isHarmless(value) else { return nil }
@@ -99,6 +103,19 @@ struct SubmittedRecords {
             }
         }
         return found
+    }
+
+    /// The edits that take the ids out of what is handed in which the server could store by, and which nobody has proven:
+    /// an entry under an address of somebody else's, or under none, is no record of the server yet, and with an id it
+    /// could take the place of one. A patient's own id is one of the boundary; what stands under the server's own address
+    /// is looked up first.
+    func unprovenIdentities(in resources: [ResourceView]) -> [ByteEdit] {
+        resources.flatMap { resource -> [ByteEdit] in
+            let parts = document(resource)?.parts ?? []
+            var unproven = parts.filter { $0.resource.type != .patient && storedKey(of: $0) == nil }.map(\.resource)
+            if resource.type == .bundle { unproven.append(resource) }
+            return unproven.flatMap { $0.node.cut(members: { $0.isNamed("id") || $0.isNamed("_id") }) }
+        }
     }
 
     /// The record of the protected server that an entry stands for by its address, in either spelling of the base.

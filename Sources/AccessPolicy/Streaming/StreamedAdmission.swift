@@ -14,6 +14,9 @@ public protocol StreamedAdmission: Sendable {
     /// How many distinct patients were met since they were last taken.
     var patientCount: Int { get }
 
+    /// How many bytes have been released since the last time that they were drained.
+    var releasedBytes: Int { get }
+
     /// Takes the next bytes and judges what they complete. After a fault nothing more may be released.
     mutating func take(_ bytes: ArraySlice<UInt8>) throws(StreamFault)
 

@@ -28,6 +28,9 @@ public struct StreamedLines: StreamedAdmission {
     /// See ``StreamedAdmission/patientCount``.
     public var patientCount: Int { lines.patientCount }
 
+    /// See ``StreamedAdmission/releasedBytes``.
+    public var releasedBytes: Int { lines.releasedBytes }
+
     /// See ``StreamedAdmission/take(_:)``.
     public mutating func take(_ bytes: ArraySlice<UInt8>) throws(StreamFault) {
         var rest = bytes

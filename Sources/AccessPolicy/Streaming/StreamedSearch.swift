@@ -42,6 +42,9 @@ public struct StreamedSearch: StreamedAdmission {
     /// See ``StreamedAdmission/patientCount``.
     public var patientCount: Int { answer.patientCount }
 
+    /// See ``StreamedAdmission/releasedBytes``.
+    public var releasedBytes: Int { envelope.size }
+
     /// See ``StreamedAdmission/take(_:)``.
     public mutating func take(_ bytes: ArraySlice<UInt8>) throws(StreamFault) {
         let found: [[UInt8]]

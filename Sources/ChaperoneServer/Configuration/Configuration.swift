@@ -103,6 +103,11 @@ public struct Configuration: Hashable, Sendable {
         public var waitingPerLoop: Int
         /// The largest answer that is judged whole, in megabytes.
         public var answerMegabytes: Int
+        /// How many larger ones may be on their way at one time: to one client, and in all.
+        public var streamsOfClient: Int
+        public var streams: Int
+        /// What a client takes at least of an answer in a second, in bytes, while it is waited for.
+        public var leastBytesPerSecond: Int
         /// Whether it is bound by the CMS rules; the program `general` exists only where it is not (decision 28).
         public var isRegulated: Bool
         /// The file of the site's own operation descriptors.

@@ -30,8 +30,12 @@ struct GatewaySide {
         self.enforcer = enforcer
         self.pools = pools
         self.capabilities = capabilities
+        var limits = GatewayLimits()
+        limits.streamsOfClient = settings.fhirServer.streamsOfClient
+        limits.streams = settings.fhirServer.streams
+        limits.leastBytesPerSecond = settings.fhirServer.leastBytesPerSecond
         var configuration = GatewayConfiguration(
-            sites: [site], hosts: Self.hosts(settings), proxies: settings.proxies,
+            sites: [site], hosts: Self.hosts(settings), limits: limits, proxies: settings.proxies,
             clock: installation.clock.milliseconds)
         configuration.saysCertificates = settings.clientCertificates.areRead
         self.configuration = configuration

@@ -1,9 +1,16 @@
-/// The answer of the protected server as far as it has come, bounded (decision 11).
-struct AnswerBuffer: Sendable {
+/// The answer of the protected server as far as it has come, unpacked and bounded (decision 11).
+struct AnswerBuffer: ~Copyable {
+    /// What became of bytes that have come.
+    enum Taken: Sendable {
+        case held
+        /// These, unpacked, are more than there is room for beside what is held.
+        case overflow([UInt8])
+        case failed(UpstreamFailure)
+    }
+
     private(set) var head: UpstreamHead?
-    /// As it came; see `reply` for what it says.
     private var body: [UInt8] = []
-    private var coding = ContentCoding.identity
+    private var unpacking = Unpacking()
     private let limit: Int
 
     /// No more room than this is made on the server's word alone.
@@ -11,18 +18,14 @@ struct AnswerBuffer: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    /// The answer, once it is whole, unpacked; nil when not even a head has come.
+    /// The answer, once it is whole; nil when not even a head has come.
     var reply: UpstreamReply? {
         guard let head else { return nil }
-        do throws(UpstreamFailure) {
-            return .answer(head, body: try coding.unpacked(body, limit: limit))
-        } catch {
-            return .failed(error)
-        }
+        return isWhole ? .answer(head, body: body) : .failed(.malformed)
     }
 
-    /// Whether what came is what the server says, and not packed.
-    var isPlain: Bool { coding == .identity }
+    /// Whether nothing is missing of what was packed.
+    var isWhole: Bool { unpacking.isWhole }
 
     /// What has come of the body, by giving it up.
     mutating func takeBody() -> [UInt8] {
@@ -33,27 +36,42 @@ struct AnswerBuffer: Sendable {
 
     /// Takes the head; what is packed in a way that we cannot undo cannot be judged.
     mutating func begin(_ head: UpstreamHead) -> UpstreamFailure? {
-        guard self.head == nil, let coding = ContentCoding(head.contentEncoding) else { return .malformed }
+        guard self.head == nil else { return .malformed }
+        guard let coding = ContentCoding(head.contentEncoding) else { return .packed }
         // After 101 the bytes are no longer HTTP.
         guard head.status != 101 else { return .malformed }
-        self.coding = coding
+        unpacking = Unpacking(coding)
         self.head = head
         return nil
     }
 
-    /// Takes more of the body.
+    /// Takes more of the body, which has to fit.
     mutating func append(_ bytes: [UInt8]) -> UpstreamFailure? {
-        guard head != nil else { return .malformed }
-        guard body.count + bytes.count <= limit else { return .tooLarge }
+        switch take(bytes) {
+        case .held: nil
+        case .overflow: .tooLarge
+        case .failed(let failure): failure
+        }
+    }
+
+    /// Takes more of the body.
+    mutating func take(_ bytes: [UInt8]) -> Taken {
+        guard head != nil else { return .failed(.malformed) }
+        let plain: [UInt8]
+        do throws(UpstreamFailure) { plain = try unpack(bytes) } catch { return .failed(error) }
+        guard body.count + plain.count <= limit else { return .overflow(plain) }
         if body.isEmpty {
             let expected = min(head?.contentLength ?? 0, limit, AnswerBuffer.mostReserved)
-            guard expected > bytes.count else {
-                body = bytes
-                return nil
+            guard expected > plain.count else {
+                body = plain
+                return .held
             }
             body.reserveCapacity(expected)
         }
-        body.append(contentsOf: bytes)
-        return nil
+        body.append(contentsOf: plain)
+        return .held
     }
+
+    /// What has come, unpacked and not held: for an answer that goes on piece by piece.
+    mutating func unpack(_ bytes: [UInt8]) throws(UpstreamFailure) -> [UInt8] { try unpacking.unpack(bytes) }
 }

@@ -18,6 +18,9 @@ public final class Enforcer: Sendable {
         public var streamedPieceBytes = 8 << 20
         /// Largest answer that is judged piece by piece; a longer one is cut.
         public var streamedBytes = 4 << 30
+        /// How much of such an answer is held back until the patients in it who are new have been recorded. A larger
+        /// amount makes fewer records, of which each is waited for.
+        public var gatheredBytes = 1 << 20
         /// Most entries of a Bundle that is judged piece by piece: their names are remembered, so that none comes twice.
         public var streamedEntries = 250_000
         /// Which refusals without a valid token are recorded one by one; the others are summed up.

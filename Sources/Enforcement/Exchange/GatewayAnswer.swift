@@ -66,6 +66,18 @@ enum Conclusion: Sendable {
         }
     }
 
+    /// What it comes to when there is nobody any more to give it to. What was done at the protected server stays done, and
+    /// the record says so; nothing of the answer counts as released.
+    var notGiven: Conclusion {
+        switch self {
+        case .refusal: self
+        case .released, .bundle:
+            .refusal(
+                GatewayRefusal(.abandoned, changesUpstream: false)
+                    .recorded(as: .interrupted(reason: "done-not-answered: status-\(status), the client had gone")))
+        }
+    }
+
     /// The types on which the protected server was seen to pass over what a narrowed search said.
     var disobeyed: Set<ResourceType> {
         switch self {

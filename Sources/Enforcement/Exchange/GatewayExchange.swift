@@ -25,6 +25,14 @@ public struct GatewayExchange: ~Copyable {
         case kept(ExportJobChange.Outcome)
         /// A part of the patient index of a streamed answer is durable.
         case indexed(ClosingReceipt)
+        /// The answer that was to stream cannot: others are under way.
+        case noRoom(StreamRefusal)
+        /// A part of the patient index is durable, but what it names is not sent; see `isGivingUp`.
+        case indexDropped
+        /// The part of a streamed answer has been handed to the connection.
+        case sent
+        /// What of a streamed answer is held back has been so for long enough; see `holdsBack`.
+        case heldLongEnough
         case auditFailed(AuditFailure)
         case clientGone
         /// What has become of the token while an answer streams.
@@ -49,9 +57,12 @@ public struct GatewayExchange: ~Copyable {
         case wait
         /// Send this; the exchange is over.
         case answer(GatewayAnswer)
+        /// The client went away while the record of its answer was being written: have that record say that it was not
+        /// given. The exchange is over.
+        case withdraw(ClosingReceipt)
         /// Write the opening record of an answer that streams; then `opened` or `auditFailed`. The upstream call goes on.
         case openStream(AccessRecord)
-        /// Send this part and go on. The upstream call goes on.
+        /// Send this part, then `sent`. The upstream call goes on.
         case send(StreamedPart)
         /// Write a part of the patient index; then `indexed` or `auditFailed`. The upstream call goes on.
         case index(AccessRecord)
@@ -70,6 +81,7 @@ public struct GatewayExchange: ~Copyable {
             case .forward: false
             case .keep: false
             case .answer: false
+            case .withdraw: false
             case .openStream: false
             case .send: false
             case .index: false
@@ -84,7 +96,7 @@ public struct GatewayExchange: ~Copyable {
         /// An upstream call of the errand is under way.
         case asking
         /// The opening record is being written, before the errand's first change.
-        case opening(UpstreamRequest)
+        case opening(Change)
         /// The store of export jobs is being changed.
         case keeping
         case closing(WrittenAnswer, DecisionID)
@@ -93,14 +105,22 @@ public struct GatewayExchange: ~Copyable {
         case over
     }
 
+    /// What may be done once there is an opening record.
+    enum Change {
+        case upstream(UpstreamRequest)
+        case jobs(ExportJobChange)
+    }
+
     let rules: ExchangeRules
     var state = State.new
+    /// Whether the client has closed its connection: nothing can be given to it any more.
+    var isClientGone = false
     var errand: (any Errand)?
     /// Of the opening record, from the moment that it is durable until it is closed.
     var receipt: OpeningReceipt?
     /// What has come of the upstream call under way.
     var buffer: AnswerBuffer
-    private var decisionID: DecisionID?
+    var decisionID: DecisionID?
     /// In which the client wants its answer.
     var format = AnswerFormat.json
     /// Whether the client would notice the sudden end of an answer that comes in pieces.
@@ -136,6 +156,10 @@ public struct GatewayExchange: ~Copyable {
         case .auditFailed: auditFailed()
         case .clientGone: clientGone()
         case .standing(let standing): looked(standing)
+        case .indexDropped: indexDropped()
+        case .noRoom(let refusal): noRoom(refusal)
+        case .sent: flowMore(false)
+        case .heldLongEnough: flowMore(true)
         }
     }
 }
@@ -160,18 +184,22 @@ extension GatewayExchange {
         case .begin(var errand):
             let step = errand.start()
             self.errand = errand
+            // It went away while something was fetched before its request could be looked at.
+            if isClientGone { return stop(GatewayRefusal(.abandoned, changesUpstream: false), after: nil) }
             return perform(step)
         }
     }
 
     private mutating func opened(_ receipt: consuming OpeningReceipt, _ standing: AccessStanding) -> Action {
         if case .streaming = state { return streamOpened(receipt, standing) }
-        guard case .opening(let request) = state, let errand, receipt.decisionID == errand.record.decisionID else {
+        guard case .opening(let change) = state, let errand, receipt.decisionID == errand.record.decisionID else {
             return unexpected()
         }
         self.receipt = consume receipt
         if let end = standing.end { return stop(end, after: nil) }
-        return ask(request)
+        // Nothing has been changed yet, and nobody is there any more who wants it.
+        if isClientGone { return stop(GatewayRefusal(.abandoned, changesUpstream: false), after: nil) }
+        return make(change)
     }
 
     private mutating func received(_ change: (inout AnswerBuffer) -> UpstreamFailure?) -> Action {
@@ -187,15 +215,18 @@ extension GatewayExchange {
 
     private mutating func bodyReceived(_ bytes: [UInt8]) -> Action {
         if case .streaming = state { return flowed(bytes) }
-        var isTooMuch = false
+        var overflow: [UInt8]?
         let action = received { buffer in
-            guard let failure = buffer.append(bytes) else { return nil }
-            guard failure == .tooLarge else { return failure }
-            isTooMuch = true
-            return nil
+            switch buffer.take(bytes) {
+            case .held: return nil
+            case .failed(let failure): return failure
+            case .overflow(let plain):
+                overflow = plain
+                return nil
+            }
         }
-        guard isTooMuch else { return action }
-        return beginStream(bytes) ?? heard(.failed(.tooLarge))
+        guard let overflow else { return action }
+        return beginStream(overflow) ?? heard(.failed(.tooLarge))
     }
 
     private mutating func upstreamEnded(_ standing: AccessStanding) -> Action {
@@ -205,7 +236,9 @@ extension GatewayExchange {
             // What would be released now is not any more, and the record must not say so.
             if let end = standing.end { return stop(end, after: reply) }
             return heard(reply)
-        case .streaming: return flowEnded(standing.end.map { .stopped($0) } ?? .whole)
+        case .streaming:
+            let end: AnswerFlow.End = buffer.isWhole ? .whole : .failed(.malformed)
+            return flowEnded(standing.end.map { .stopped($0) } ?? end)
         case .closing, .keeping, .over: return .wait
         case .new, .opening: return unexpected()
         }
@@ -222,6 +255,9 @@ extension GatewayExchange {
 
     private mutating func closed(_ receipt: consuming ClosingReceipt) -> Action {
         if case .streaming = state { return streamClosed(receipt) }
+        if isClientGone, case .closing(let written, _) = state, case .permitted = written.conclusion.outcome {
+            return withdraw(receipt)
+        }
         guard case .closing(let written, let decisionID) = state,
             let answer = GatewayAnswer(
                 written, of: decisionID, receipt: receipt, crossOrigin: rules.crossOrigin)
@@ -230,17 +266,30 @@ extension GatewayExchange {
         return .answer(answer)
     }
 
+    /// The record says that something was given, and it was not.
+    mutating func withdraw(_ receipt: consuming ClosingReceipt) -> Action {
+        state = .over
+        flow = nil
+        return .withdraw(receipt)
+    }
+
     /// What could not be recorded is not answered with data, and what could not be opened is not forwarded.
-    private mutating func auditFailed() -> Action { unexpected() }
+    private mutating func auditFailed() -> Action {
+        // An answer that streams has an opening record, which is closed all the same; nothing more of it goes.
+        if case .streaming = state, case .indexing? = flow?.phase, receipt != nil {
+            return give(up: .stopped(.notRecorded))
+        }
+        return unexpected()
+    }
 
     private mutating func clientGone() -> Action {
+        isClientGone = true
         switch state {
         case .asking where receipt == nil:
-            stop(GatewayRefusal(.abandoned, changesUpstream: false), after: nil)
+            return stop(GatewayRefusal(.abandoned, changesUpstream: false), after: nil)
         // What may change something is followed to its end, so that the record can say what became of it.
-        case .asking, .opening, .closing, .keeping, .over: .wait
-        case .streaming: flowEnded(.failed(.abandoned))
-        case .new: unexpected()
+        case .new, .asking, .opening, .closing, .keeping, .over: return .wait
+        case .streaming: return flowEnded(.failed(.abandoned))
         }
     }
 
@@ -253,66 +302,5 @@ extension GatewayExchange {
     private mutating func looked(_ standing: AccessStanding) -> Action {
         guard case .streaming = state, let end = standing.end else { return .wait }
         return flowEnded(.stopped(end))
-    }
-}
-
-// MARK: - what comes next
-
-extension GatewayExchange {
-    mutating func heard(_ reply: UpstreamReply) -> Action {
-        guard let step = errand?.heard(reply) else { return unexpected() }
-        return perform(step)
-    }
-
-    /// Does what the errand wants next: nothing that may change anything leaves before there is an opening record.
-    private mutating func perform(_ step: ErrandStep) -> Action {
-        switch step {
-        case .look(let request): return ask(request)
-        case .change(let request):
-            guard receipt == nil else { return ask(request) }
-            guard let errand else { return unexpected() }
-            state = .opening(request)
-            return .open(errand.record.opening())
-        case .keep(let change):
-            state = .keeping
-            return .keep(change)
-        case .conclude(let conclusion):
-            guard let errand else { return unexpected() }
-            return conclude(conclusion, draft: errand.record)
-        }
-    }
-
-    private mutating func ask(_ request: UpstreamRequest) -> Action {
-        buffer = AnswerBuffer(limit: rules.answerBytes)
-        state = .asking
-        return .forward(request)
-    }
-
-    mutating func stop(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Action {
-        guard let conclusion = errand?.stopped(refusal, after: reply) else { return unexpected() }
-        return perform(.conclude(conclusion))
-    }
-
-    /// Writes the answer and asks for the closing record; the answer follows it and nothing else.
-    private mutating func conclude(_ conclusion: Conclusion, draft: RecordDraft) -> Action {
-        let written = WrittenAnswer(conclusion, in: format, changesUpstream: receipt != nil)
-        disobeyed = conclusion.disobeyed.union(draft.disobeyed)
-        let record = draft.closing(written.conclusion)
-        state = .closing(written, record.decisionID)
-        var opened: OpeningReceipt?
-        swap(&opened, &receipt)
-        switch consume opened {
-        case .some(let receipt): return .close(receipt, record)
-        case .none: return .record(record)
-        }
-    }
-
-    /// The end without data, or without more of it: what was opened is closed as interrupted by the recorder's recovery.
-    mutating func unexpected() -> Action {
-        if case .over = state { return .wait }
-        state = .over
-        if flow?.hasBegun == true { return .cut }
-        return .answer(
-            GatewayAnswer(unrecorded: .notRecorded, of: decisionID, in: format, crossOrigin: rules.crossOrigin))
     }
 }

@@ -100,6 +100,22 @@ extension GatewayRefusal {
         status: 503, issueCode: "transient", diagnostics: "the request cannot be served at the moment",
         retryAfter: 5, outcome: .failed(reason: "export-jobs-unavailable"))
 
+    /// An answer too large to be judged whole could not begin to stream beside the others.
+    init(_ refusal: StreamRefusal) {
+        switch refusal {
+        case .tooManyOfClient:
+            self.init(
+                status: 429, issueCode: "throttled",
+                diagnostics: "too many large answers are under way for this client; let one of them end first",
+                retryAfter: 30, outcome: .refused(reason: "streams-of-client"))
+        case .tooMany:
+            self.init(
+                status: 503, issueCode: "transient",
+                diagnostics: "too many large answers are under way at the moment", retryAfter: 30,
+                outcome: .failed(reason: "streams"))
+        }
+    }
+
     /// What is not there, or not there for this token: one face for both (decision 5). The reason is for the record.
     static func notFound(_ reason: String) -> GatewayRefusal {
         GatewayRefusal(Denial(.notFound)).recorded(as: .refused(reason: reason))
@@ -125,6 +141,12 @@ extension GatewayRefusal {
             case .timedOut: (504, "timeout", "the protected server did not answer in time")
             case .interrupted, .malformed:
                 (502, "exception", "the answer of the protected server cannot be used")
+            case .packed:
+                (
+                    502, "exception",
+                    "the protected server packs its answers in a way that was not asked for: set it to answer "
+                        + "`Accept-Encoding: identity` unpacked, or with gzip"
+                )
             case .tooLarge: (502, "too-costly", "the answer of the protected server is too large")
             }
         // A write that may have arrived is neither done nor not done; the record says so (decision 16).

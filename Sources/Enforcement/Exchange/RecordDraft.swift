@@ -86,6 +86,9 @@ struct RecordDraft: Sendable {
         for target in targets where !record.targets.contains(target) { record.targets.append(target) }
     }
 
+    /// The patients whom the record names by now.
+    var named: Set<ResourceID> { Set(record.patients.compactMap { ResourceID($0) }) }
+
     /// The record before anything is done.
     func opening() -> AccessRecord { record }
 
@@ -97,9 +100,12 @@ struct RecordDraft: Sendable {
         return closed
     }
 
-    /// The record of the end of an answer that went out piece by piece; what left is described already.
-    func streamed(_ outcome: AccessOutcome, status: Int) -> AccessRecord {
+    /// The record of the end of an answer that went out piece by piece.
+    ///
+    /// - Parameter released: how many resources the client was sent; of what was judged the last ones may not have been.
+    func streamed(_ outcome: AccessOutcome, status: Int, released: Int) -> AccessRecord {
         var closed = record
+        closed.released = released
         closed.outcome = outcome
         closed.status = status
         return closed

@@ -20,6 +20,12 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     private var isRecording = false
     /// Whether the client has to read before more of a streamed answer can go.
     private var isHeldByClient = false
+    /// Runs while something that was released is held back.
+    private var holdTimer: Scheduled<Void>?
+    /// The closing record that has become durable last.
+    private var recorded: AccessRecord?
+    /// The place of an answer that streams.
+    private var slot: StreamSlot?
     /// When the token was looked at last while an answer streams.
     private var lookedAt = NIODeadline.distantPast
     private var incoming: IncomingRequest?
@@ -111,6 +117,16 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         let action = exchange.handle(event)
         for type in exchange.disobeyed { site.capabilities.distrust(type) }
         perform(action)
+        if exchange.holdsBack, holdTimer == nil { awaitMore() }
+    }
+
+    /// What is held back until its patients are named does not wait for ever for more of the answer.
+    private func awaitMore() {
+        let itself = NIOLoopBound(self, eventLoop: eventLoop)
+        holdTimer = eventLoop.scheduleTask(in: .milliseconds(configuration.limits.holdMilliseconds)) {
+            itself.value.holdTimer = nil
+            itself.value.handle(.heldLongEnough)
+        }
     }
 
     private func perform(_ action: consuming GatewayExchange.Action) {
@@ -138,6 +154,11 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         case .answer(let answer):
             abandonCall()
             finish(WireAnswer(answer))
+        case .withdraw(let receipt):
+            abandonCall()
+            if let recorded { site.audit.withdraw(receipt, recorded) }
+            recorded = nil
+            _ = takePieces()
         case .keep(let change):
             abandonCall()
             let itself = NIOLoopBound(self, eventLoop: eventLoop)
@@ -146,6 +167,12 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
                 itself.value.handle(.kept((try? result.get()) ?? .failed))
             }
         case .openStream(let record):
+            do throws(StreamRefusal) {
+                slot = try configuration.streams.take(record.clientID ?? ClientID(""))
+            } catch {
+                abandonCall()
+                return handle(.noRoom(error))
+            }
             isStreaming = true
             call?.extend(to: pool.server.limits.streamTimeoutMilliseconds)
             hold()
@@ -154,9 +181,10 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         case .index(let record):
             hold()
             let itself = awaitRecord()
-            site.audit.record(record, on: pool.delivery) { itself.value.indexed($0) }
+            site.audit.record(record, on: pool.delivery) { itself.value.indexed($0, record) }
         case .send(let part):
             pieces?.send(part)
+            handle(.sent)
         case .end(let part):
             abandonCall()
             takePieces()?.end(part)
@@ -174,6 +202,9 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
 
     /// Who is to hear the last word.
     private func takePieces() -> (any AnswerPieces)? {
+        holdTimer?.cancel()
+        holdTimer = nil
+        slot = nil
         answered = nil
         defer { pieces = nil }
         return pieces
@@ -183,6 +214,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         let answered = self.answered
         self.answered = nil
         pieces = nil
+        slot = nil
         answered?(explanation.map { answer.adding("chaperone-explanation", $0.headerValue) } ?? answer)
     }
 
@@ -201,11 +233,18 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         call = nil
     }
 
-    private func indexed(_ result: consuming Result<ClosingReceipt, AuditFailure>) {
+    private func indexed(_ result: consuming Result<ClosingReceipt, AuditFailure>, _ record: AccessRecord) {
         pool.watch.remove(self)
         isRecording = false
         switch consume result {
-        case .success(let receipt): handle(.indexed(receipt))
+        case .success(let receipt):
+            // Whom it names gets nothing of it any more.
+            guard !exchange.isOver, !exchange.isGivingUp else {
+                site.audit.withdraw(receipt, record)
+                if exchange.isGivingUp { handle(.indexDropped) }
+                return
+            }
+            handle(.indexed(receipt))
         case .failure(let failure): handle(.auditFailed(failure))
         }
         regulate()
@@ -229,6 +268,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         case .success(let receipt):
             // The deadline had passed, and 503 was answered: the record must not say that something left.
             guard !exchange.isOver else { return site.audit.withdraw(receipt, record) }
+            recorded = record
             handle(.closed(receipt))
         case .failure(let failure): handle(.auditFailed(failure))
         }

@@ -60,7 +60,9 @@ public struct GatewayConfiguration: Sendable {
     /// The values of `Host` that are ours, lower case and with the port where it is not the scheme's own.
     public var hosts: Set<String>
     /// What one connection may cost.
-    public var limits: GatewayLimits
+    public let limits: GatewayLimits
+    /// The places of answers that stream, on all connections.
+    let streams: StreamSlots
     /// Which proxies are believed about whom they ask for.
     public var proxies: TrustedProxies
     /// Whether a handler in front has seen to it that `Client-Cert` is nobody's word but ours or a trusted proxy's.
@@ -76,6 +78,7 @@ public struct GatewayConfiguration: Sendable {
         self.sites = sites
         self.hosts = hosts
         self.limits = limits
+        streams = StreamSlots(mostOfClient: limits.streamsOfClient, most: limits.streams)
         self.proxies = proxies
         self.clock = clock
     }

@@ -14,7 +14,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
     public typealias OutboundIn = HTTPServerResponsePart
     public typealias OutboundOut = HTTPServerResponsePart
 
-    private enum Phase {
+    enum Phase {
         /// Between requests.
         case idle
         /// The request belongs to the next handler.
@@ -29,31 +29,40 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         case lingering
     }
 
-    private let configuration: GatewayConfiguration
-    private var context: ChannelHandlerContext?
-    private var phase = Phase.idle
-    private var driver: ExchangeDriver?
-    private var deadline: LoopDeadline?
+    let configuration: GatewayConfiguration
+    var context: ChannelHandlerContext?
+    var phase = Phase.idle
+    var driver: ExchangeDriver?
+    var deadline: LoopDeadline?
     /// The client's address in text, once it is known.
     private var sourceAddress: String?
-    private var writeTimer: Scheduled<Void>?
-    private var lastWrite: EventLoopFuture<Void>?
+    /// Looks at the client's pace when it has been waited for long enough.
+    var paceTimer: LoopDeadline?
+    var pace: ReadingPace
+    /// Bytes of answers that the connection has not taken yet.
+    var unread = 0
+    var lastWrite: EventLoopFuture<Void>?
 
     /// Makes the handler of one connection.
     public init(configuration: GatewayConfiguration) {
         self.configuration = configuration
+        pace = ReadingPace(
+            milliseconds: configuration.limits.writeTimeoutMilliseconds,
+            bytesPerSecond: configuration.limits.leastBytesPerSecond)
     }
 
     public func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         deadline = LoopDeadline(on: context.eventLoop) { [weak self] in self?.timeIsUp() }
+        paceTimer = LoopDeadline(on: context.eventLoop) { [weak self] in self?.lookAtPace() }
         if context.channel.isActive { armTimer(configuration.limits.idleTimeoutMilliseconds) }
     }
 
     public func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.end()
         deadline = nil
-        writeTimer?.cancel()
+        paceTimer?.end()
+        paceTimer = nil
         self.context = nil
     }
 
@@ -64,7 +73,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     public func channelInactive(context: ChannelHandlerContext) {
         deadline?.end()
-        writeTimer?.cancel()
+        paceTimer?.end()
         // The exchange runs on to its record; its answer is dropped.
         driver?.clientGone()
         context.fireChannelInactive()
@@ -167,11 +176,11 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         }
     }
 
-    private func start(_ request: ReceivedRequest, context: ChannelHandlerContext) {
+    func start(_ request: ReceivedRequest, context: ChannelHandlerContext) {
         guard context.channel.isWritable else {
             // Back-pressure: a client that does not read its answers is not given more of them.
             phase = .waiting(request)
-            armWriteTimer()
+            waitForReader()
             return
         }
         if request.hasForbiddenBody { return refuse(.bodyNotAllowed, of: request, isWhole: true) }
@@ -206,51 +215,7 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         driver.run(request, refusal: refusal)
     }
 
-    // MARK: - answers
-
-    private func deliver(_ answer: WireAnswer) {
-        guard case .working(let form) = phase else { return }
-        guard let context, context.channel.isActive else {
-            phase = .lingering
-            return
-        }
-        let head = HTTPResponseHead(
-            version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status), headers: answer.headers(for: form)
-        )
-        // Set first: writing the end can deliver the next pipelined request before it returns.
-        phase = form.closesConnection ? .lingering : .idle
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !form.isHead { write(answer.body, context: context) }
-        writeEnd(of: form, context: context)
-    }
-
-    private func write(_ body: [UInt8], context: ChannelHandlerContext) {
-        guard !body.isEmpty else { return }
-        let bytes = context.channel.allocator.buffer(bytes: body)
-        context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
-    }
-
-    /// Writes the end of an answer; the phase is set already.
-    private func writeEnd(of form: AnswerForm, context: ChannelHandlerContext) {
-        if form.closesConnection {
-            // Kept first: writing the end can bring further parts in before it returns.
-            let written = context.eventLoop.makePromise(of: Void.self)
-            lastWrite = written.futureResult
-            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
-            if form.isWhole { closeAfterFlush(context) } else { armTimer(configuration.limits.lingerMilliseconds) }
-        } else {
-            armTimer(configuration.limits.idleTimeoutMilliseconds)
-            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-            if !context.channel.isWritable { armWriteTimer() }
-        }
-    }
-
-    private func closeAfterFlush(_ context: ChannelHandlerContext) {
-        guard let lastWrite else { return context.close(promise: nil) }
-        let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        lastWrite.whenComplete { _ in loopBound.value.close(promise: nil) }
-        armWriteTimer()
-    }
+    // MARK: - the other side's answers
 
     public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if case .passing(let requestEnded, _) = phase, case .end = Self.unwrapOutboundIn(data) {
@@ -267,95 +232,5 @@ public final class GatewayHandler: ChannelDuplexHandler, RemovableChannelHandler
         guard requestEnded && responseEnded else { return }
         phase = .idle
         armTimer(configuration.limits.idleTimeoutMilliseconds)
-    }
-
-    public func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
-            writeTimer?.cancel()
-            writeTimer = nil
-            if case .waiting(let request) = phase { start(request, context: context) }
-        }
-        driver?.clientTakesMore(context.channel.isWritable)
-        context.fireChannelWritabilityChanged()
-    }
-
-    // MARK: - time
-
-    private func armTimer(_ milliseconds: Int64) {
-        deadline?.set(in: .milliseconds(milliseconds))
-    }
-
-    private func armWriteTimer() {
-        guard writeTimer == nil, let context else { return }
-        let loopBound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let limit = TimeAmount.milliseconds(configuration.limits.writeTimeoutMilliseconds)
-        writeTimer = context.eventLoop.scheduleTask(in: limit) { loopBound.value.context?.close(promise: nil) }
-    }
-
-    private func timeIsUp() {
-        switch phase {
-        case .idle, .lingering, .receiving: context?.close(promise: nil)
-        case .passing(let requestEnded, _): if !requestEnded { context?.close(promise: nil) }
-        case .waiting, .working: break
-        }
-    }
-}
-
-extension GatewayHandler: AnswerPieces {
-    func send(_ part: consuming StreamedPart) {
-        guard let (form, context) = working else { return }
-        write(part, as: form, context: context)
-        context.flush()
-        guard !context.channel.isWritable else { return }
-        armWriteTimer()
-        driver?.clientTakesMore(false)
-    }
-
-    func end(_ part: consuming StreamedPart) {
-        driver = nil
-        guard let (form, context) = working else {
-            phase = .lingering
-            return
-        }
-        write(part, as: form, context: context)
-        phase = form.closesConnection ? .lingering : .idle
-        writeEnd(of: form, context: context)
-    }
-
-    /// RFC 9112 §8: a client takes a chunked message without its last chunk for incomplete.
-    func cut() {
-        driver = nil
-        phase = .lingering
-        context?.close(promise: nil)
-    }
-
-    /// How the answer under way has to be written, while there is somebody to write it to.
-    private var working: (AnswerForm, ChannelHandlerContext)? {
-        guard case .working(let form) = phase, let context, context.channel.isActive else { return nil }
-        return (form, context)
-    }
-
-    private func write(_ part: consuming StreamedPart, as form: AnswerForm, context: ChannelHandlerContext) {
-        if let head = part.head {
-            let head = HTTPResponseHead(
-                version: .http1_1, status: HTTPResponseStatus(statusCode: head.status), headers: head.headers(for: form)
-            )
-            context.write(wrapOutboundOut(.head(head)), promise: nil)
-        }
-        write(part.takeBody(), context: context)
-    }
-}
-
-extension StreamedHead {
-    /// The header block: our own fields, then what the connection and the asking origin need. Without a length, NIO's
-    /// encoder sends the body in chunks (RFC 9112 §7.1).
-    fileprivate func headers(for form: AnswerForm) -> HTTPHeaders {
-        var headers = HTTPHeaders()
-        for field in fields { headers.add(name: field.name, value: field.value) }
-        if let crossOrigin, let origin = form.origin {
-            for field in crossOrigin.fields(for: origin) { headers.add(name: field.name, value: field.value) }
-        }
-        if form.closesConnection { headers.add(name: "connection", value: "close") }
-        return headers
     }
 }

@@ -8,8 +8,10 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
     case timedOut
     /// The connection ended before the answer did.
     case interrupted
-    /// What came is not HTTP that we accept, or is encoded in a way that we did not ask for.
+    /// What came is not HTTP that we accept, or not packed as it says.
     case malformed
+    /// The answer is packed in a way that we cannot undo, although none was asked for.
+    case packed
     /// The answer is larger than what is judged whole.
     case tooLarge
     /// The client went away, so the call was given up.
@@ -19,7 +21,7 @@ public enum UpstreamFailure: String, Error, Sendable, Hashable, CaseIterable {
     public var mayHaveReachedServer: Bool {
         switch self {
         case .unreachable, .overloaded: false
-        case .timedOut, .interrupted, .malformed, .tooLarge, .abandoned: true
+        case .timedOut, .interrupted, .malformed, .packed, .tooLarge, .abandoned: true
         }
     }
 }

@@ -82,6 +82,65 @@ import Testing
         #expect(permit.isProven(by: Exchange.answer(Self.coverage(of: "pA")), to: proof))
     }
 
+    private static func sent(_ body: String, as token: Token = OperationDecisionTests.user) throws -> String? {
+        try Exchange.permit("POST /Claim/$submit", token, body: body).operationBody
+            .map { String(decoding: $0.bytes, as: UTF8.self) }
+    }
+
+    @Test(
+        .verifies("house@OPS-03"),
+        arguments: [
+            nil, "urn:uuid:1", "http://ehr.example/Claim/c", "https://gw.example/other/Claim/c",
+            "https://gw.example/fhir2/Claim/c",
+        ])
+    func `an id that a server could store by and that nobody has proven does not go on`(address: String?) throws {
+        let coverage = #"{"id":"covB","resourceType":"Coverage","beneficiary":{"reference":"Patient/pA"},"_id":{}}"#
+        let entries = OperationDecisionTests.bundle([
+            (address, OperationDecisionTests.claim("Patient/pA")), ("urn:uuid:2", coverage),
+            ("urn:uuid:3", OperationDecisionTests.patient),
+            ("urn:uuid:4", #"{"resourceType":"Organization","id":"o","name":"x"}"#),
+            ("urn:uuid:5", #"{"resourceType":"Practitioner","id":"dr"}"#),
+        ])
+        let body = entries.replacing(#""Bundle","#, with: #""Bundle","id":"b","#)
+        let parameters = #"{"resourceType":"Parameters","parameter":[{"name":"resource","resource":\#(body)}]}"#
+
+        let sent = try [body, parameters].map { try #require(try Self.sent($0)) }
+
+        let expected = entries.replacing(#""Claim","id":"c","#, with: #""Claim","#)
+            .replacing(#"{"id":"covB","#, with: "{").replacing(#","_id":{}"#, with: "")
+            .replacing(#","id":"o""#, with: "").replacing(#","id":"dr""#, with: "")
+        #expect(sent[0] == expected)
+        #expect(sent[1] == parameters.replacing(body, with: expected))
+    }
+
+    @Test(.verifies("house@OPS-03"))
+    func `ids of those who reach everybody stay, as do those of what is not stored`() throws {
+        let body = OperationDecisionTests.bundle([("urn:uuid:1", OperationDecisionTests.claim("Patient/pA"))])
+        let everybody = Token(
+            scopes: "user/*.cruds", patient: nil, fhirUser: "Practitioner/dr1", userPanel: .everyone)
+
+        #expect(try Self.sent(body, as: everybody) == body)
+        let inquiry = try Exchange.permit("POST /Claim/$inquire", OperationDecisionTests.user, body: body)
+        #expect(inquiry.operationBody.map { String(decoding: $0.bytes, as: UTF8.self) } == body)
+    }
+
+    @Test(
+        .verifies("house@OPS-03"), arguments: ["https://gw.example/fhir", "http://upstream.internal:9090/r4"],
+        ["Organization", "Practitioner"])
+    func `what is everybody's is not replaced from inside a boundary`(base: String, type: String) throws {
+        let body = OperationDecisionTests.bundle([
+            ("urn:uuid:1", OperationDecisionTests.claim("Patient/pA")),
+            ("\(base)/\(type)/o", #"{"resourceType":"\#(type)","id":"o"}"#),
+        ])
+
+        let denial = try Exchange.denial("POST /Claim/$submit", OperationDecisionTests.user, body: body)
+
+        #expect(denial.reason == .bodyOutsideBoundary)
+        #expect(throws: Never.self) {
+            try Exchange.permit("POST /Claim/$inquire", OperationDecisionTests.user, body: body)
+        }
+    }
+
     @Test(.verifies("house@OPS-03"))
     func `what may not be looked up at all is not referred to`() throws {
         let unread = Token.user("user/Claim.cruds user/ClaimResponse.rs", panel: ["pA"])

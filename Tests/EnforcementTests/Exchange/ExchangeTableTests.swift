@@ -17,11 +17,12 @@ import Testing
 
     enum Happening: CaseIterable {
         case request, opened, head, body, end, failed, closed, indexed, kept, auditFailed, clientGone, standing
+        case sent, heldLongEnough, noRoom, indexDropped
     }
 
     /// What an exchange wants next, without what it carries.
     enum Wish: Equatable {
-        case open, record, close, forward, wait, openStream, send, index, end, cut
+        case open, record, close, forward, wait, openStream, send, index, end, cut, withdraw
         case answer(Int)
 
         init(_ action: consuming GatewayExchange.Action) {
@@ -37,6 +38,7 @@ import Testing
             case .index: self = .index
             case .end: self = .end
             case .cut: self = .cut
+            case .withdraw: self = .withdraw
             case .answer(let answer): self = .answer(answer.status)
             }
         }
@@ -49,7 +51,8 @@ import Testing
         case (.new, .request): .forward
         case (.opening, .opened): .forward
         case (.proving, .head): .wait
-        case (.opening, .clientGone): .wait
+        // Remembered: what would follow is not done any more.
+        case (.opening, .clientGone), (.new, .clientGone): .wait
         case (.readingStored, .head), (.forwardingRead, .head), (.forwardingWrite, .head): .wait
         // A body or an end without a head, or a failure, is no answer; it is recorded before anything else.
         case (.readingStored, .body), (.readingStored, .end), (.readingStored, .failed): .record
@@ -65,7 +68,10 @@ import Testing
         case (.closing, .closed): .answer(504)
         // Only an answer that streams is told what has become of its token, and here it holds.
         case (_, .standing): .wait
+        // Nothing is held back here.
+        case (_, .sent), (_, .heldLongEnough): .wait
         case (.openingStream, .opened): .send
+        case (.openingStream, .noRoom): .record
         case (.openingStream, .body), (.openingStream, .end), (.openingStream, .failed), (.openingStream, .clientGone):
             .wait
         case (.streaming, .body): .wait
@@ -91,11 +97,76 @@ import Testing
 
         #expect(wish == expected(happening, in: situation))
         switch wish {
-        case .answer, .end, .cut:
+        case .answer, .end, .cut, .withdraw:
             let after = Wish(exchange.handle(.clientGone))
             #expect(after == .wait, "after the end nothing is done any more")
         case .open, .record, .close, .forward, .wait, .openStream, .send, .index: break
         }
+    }
+
+    @Test(.verifies("audit@not-given"))
+    func `an answer whose client goes while it is recorded has its record say that it was not given`() async throws {
+        let bench = try ExchangeBench()
+        var exchange = try await bench.exchange(in: .forwardingRead)
+        _ = exchange.handle(try await bench.event(.head))
+        _ = exchange.handle(.upstreamBody(ExchangeBench.stored))
+        let recording = Wish(exchange.handle(try await bench.event(.end)))
+        let gone = Wish(exchange.handle(.clientGone))
+
+        let last = Wish(exchange.handle(try await bench.event(.closed)))
+
+        #expect(recording == .record && gone == .wait && last == .withdraw)
+    }
+
+    @Test(.verifies("audit@not-given"))
+    func `a refusal whose client goes while it is recorded stays recorded as it is`() async throws {
+        let bench = try ExchangeBench()
+        var exchange = try await bench.exchange(in: .closing)
+        _ = exchange.handle(.clientGone)
+
+        let last = Wish(exchange.handle(try await bench.event(.closed)))
+
+        #expect(last == .answer(504))
+    }
+
+    @Test(.verifies("audit@not-given"))
+    func `the last part of a stream whose client has gone is not given`() async throws {
+        let bench = try ExchangeBench()
+        var exchange = try await bench.exchange(in: .finishingStream)
+        _ = exchange.handle(.clientGone)
+
+        let last = Wish(exchange.handle(try await bench.event(.closed)))
+
+        #expect(last == .withdraw)
+    }
+
+    @Test(.verifies("audit@not-given"))
+    func `nothing is asked and nothing changed for a client that has gone`() async throws {
+        let bench = try ExchangeBench()
+        var early = try await bench.exchange(in: .new)
+        _ = early.handle(.clientGone)
+        let read = try bench.outcome(of: early.handle(try await bench.event(.request)))
+        var late = try await bench.exchange(in: .opening)
+        _ = late.handle(.clientGone)
+        let write = try bench.outcome(of: late.handle(try await bench.event(.opened)))
+
+        #expect(read == .failed(reason: "upstream-abandoned"))
+        #expect(write == .failed(reason: "upstream-abandoned"))
+    }
+
+    @Test(.verifies("audit@not-given"))
+    func `a write whose client goes before it is answered is followed to its end, and the record says both`()
+        async throws
+    {
+        let bench = try ExchangeBench()
+        var exchange = try await bench.exchange(in: .forwardingWrite)
+        let gone = Wish(exchange.handle(.clientGone))
+        _ = exchange.handle(.upstreamHead(UpstreamHead(status: 204)))
+
+        let outcome = try bench.outcome(of: exchange.handle(try await bench.event(.end)))
+
+        #expect(gone == .wait)
+        #expect(outcome == .interrupted(reason: "done-not-answered: status-204, the client had gone"))
     }
 
     @Test func `a receipt for another decision answers nothing`() async throws {
@@ -168,6 +239,17 @@ private struct ExchangeBench {
                     .utf8), receivedAt: 2_000_000)
     }
 
+    /// What the record says that an action wants written.
+    func outcome(of action: consuming GatewayExchange.Action) throws -> AccessOutcome {
+        switch consume action {
+        case .record(let record): return record.outcome
+        case .close(_, let record): return record.outcome
+        default:
+            Issue.record("no closing record is asked for")
+            return .pending
+        }
+    }
+
     func record(_ id: DecisionID) -> AccessRecord {
         AccessRecord(
             decisionID: id, interaction: .read, method: "GET", path: "/Observation/obsA", outcome: .pending,
@@ -190,6 +272,10 @@ private struct ExchangeBench {
         case .auditFailed: .auditFailed(.busy)
         case .clientGone: .clientGone
         case .standing: .standing(standing)
+        case .sent: .sent
+        case .heldLongEnough: .heldLongEnough
+        case .noRoom: .noRoom(.tooMany)
+        case .indexDropped: .indexDropped
         }
     }
 
@@ -243,7 +329,7 @@ private struct ExchangeBench {
         _ = exchange.handle(try await event(.end))
     }
 
-    private static let stored = Array(
+    static let stored = Array(
         #"{"resourceType":"Observation","id":"obsA","meta":{"versionId":"3"},"status":"final","code":{"text":"x"},"subject":{"reference":"Patient/pA"}}"#
             .utf8)
 }

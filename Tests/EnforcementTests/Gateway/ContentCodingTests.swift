@@ -15,42 +15,58 @@ struct ContentCodingTests {
         [0x1F, 0x8B, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03] + bare + [0x76, 0x32, 0x96, 0xCE, 0x24, 0, 0, 0]
     static let zlib: [UInt8] = [0x78, 0x9C] + bare + [0xEF, 0x1F, 0x0C, 0x06]
 
-    private static func failure(_ coding: String, _ bytes: [UInt8], limit: Int = 1 << 20) -> UpstreamFailure? {
-        do throws(UpstreamFailure) {
-            guard let coding = ContentCoding(coding) else { return .malformed }
-            _ = try coding.unpacked(bytes, limit: limit)
-            return nil
-        } catch { return error }
+    /// What comes of an answer whose packed body comes in pieces of this length.
+    private static func reply(
+        _ coding: String, _ bytes: [UInt8], limit: Int = 1 << 20, pieces: Int = .max
+    ) -> (body: [UInt8]?, failure: UpstreamFailure?) {
+        var buffer = AnswerBuffer(limit: limit)
+        if let failure = buffer.begin(UpstreamHead(status: 200, contentEncoding: coding)) { return (nil, failure) }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            if let failure = buffer.append(Array(rest.prefix(pieces))) { return (nil, failure) }
+            rest = rest.dropFirst(pieces)
+        }
+        switch buffer.reply {
+        case .answer(_, let body): return (body, nil)
+        case .failed(let failure): return (nil, failure)
+        case nil: return (nil, .malformed)
+        }
     }
 
-    @Test(arguments: [("gzip", gzip), ("X-GZip", gzip), ("deflate", zlib), ("deflate", bare), ("identity", plain)])
-    func `each coding gives the same bytes`(coding: String, bytes: [UInt8]) throws {
-        let coding = try #require(ContentCoding(coding))
-        let unpacked = try coding.unpacked(bytes, limit: 36)
+    private static func failure(
+        _ coding: String, _ bytes: [UInt8], limit: Int = 1 << 20, pieces: Int = .max
+    ) -> UpstreamFailure? { reply(coding, bytes, limit: limit, pieces: pieces).failure }
 
-        #expect(unpacked == Self.plain)
+    @Test(
+        arguments: [("gzip", gzip), ("X-GZip", gzip), ("deflate", zlib), ("deflate", bare), ("identity", plain)],
+        [1, 2, 7, 1_000])
+    func `each coding gives the same bytes, however they come`(packed: (coding: String, bytes: [UInt8]), pieces: Int) {
+        let unpacked = Self.reply(packed.coding, packed.bytes, limit: 36, pieces: pieces)
+
+        #expect(unpacked.body == Self.plain)
     }
 
     @Test(arguments: ["gzip", "deflate", "identity"])
-    func `nothing is nothing in every coding`(coding: String) throws {
-        let coding = try #require(ContentCoding(coding))
-
-        #expect(try coding.unpacked([], limit: 36).isEmpty)
+    func `nothing is nothing in every coding`(coding: String) {
+        #expect(Self.reply(coding, [], limit: 36).body == [])
     }
 
     @Test(arguments: ["br", "zstd", "compress", "gzip, gzip", "gzip,identity", "deflate;q=1"])
     func `other codings, and several at once, are no answer`(coding: String) {
         #expect(ContentCoding(coding) == nil)
+        #expect(Self.failure(coding, Self.gzip) == .packed, "it is said what is to be set")
     }
 
     @Test func `what is damaged, cut short or followed by anything is no answer`() {
         for end in 1..<Self.gzip.count {
             #expect(Self.failure("gzip", Array(Self.gzip[..<end])) == .malformed, "\(end)")
+            #expect(Self.failure("gzip", Array(Self.gzip[..<end]), pieces: 3) == .malformed, "\(end)")
         }
         var damaged = Self.gzip
         damaged[Self.gzip.count - 6] ^= 1
         #expect(Self.failure("gzip", damaged) == .malformed)
         #expect(Self.failure("gzip", Self.gzip + [0]) == .malformed)
+        #expect(Self.failure("gzip", Self.gzip + [0], pieces: Self.gzip.count) == .malformed)
         #expect(Self.failure("gzip", Self.gzip + Self.gzip) == .malformed)
         #expect(Self.failure("gzip", Self.plain) == .malformed)
         #expect(Self.failure("gzip", Self.zlib) == .malformed)
@@ -61,8 +77,8 @@ struct ContentCodingTests {
         #expect(Self.failure("gzip", Self.gzip, limit: 36) == nil)
     }
 
-    /// Three megabytes of blanks as one stored-once deflate stream: a run of matches of 258 bytes at distance 1.
-    private static func bomb(megabytes: Int) -> [UInt8] {
+    /// So many megabytes of blanks as one stored-once deflate stream: a run of matches of 258 bytes at distance 1.
+    static func bomb(megabytes: Int) -> [UInt8] {
         // Fixed Huffman block: literal 0x20, then as many (length 258, distance 1) as it takes, then the end of block.
         var bits: [Bool] = [true, true, false]
         func code(_ value: Int, _ count: Int) {
@@ -87,5 +103,6 @@ struct ContentCodingTests {
         #expect(Self.failure("deflate", small, limit: 64 << 20) == nil, "a megabyte may be of any kind")
         #expect(Self.failure("deflate", large, limit: 64 << 20) == .tooLarge)
         #expect(Self.failure("deflate", large, limit: 2 << 20) == .tooLarge)
+        #expect(Self.failure("deflate", large, limit: 64 << 20, pieces: 100) == .tooLarge, "nor piece by piece")
     }
 }

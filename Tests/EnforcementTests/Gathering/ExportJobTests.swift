@@ -4,6 +4,7 @@ import ChaperoneTesting
 import Enforcement
 import FHIRCore
 import RequirementTraits
+import Synchronization
 import Testing
 
 /// The jobs of bulk exports, kept in a store, through the whole gateway without sockets.
@@ -116,6 +117,53 @@ import Testing
         #expect(answer.upstream.map(\.method) == [.get, .delete])
         #expect(answer.upstream.last?.pageTarget == "/fhir/jobs/7")
         #expect(answer.records.map(\.index.outcome) == ["pending", "interrupted"])
+    }
+
+    @Test(.verifies("house@EXPORT-JOBS"), arguments: [202, 404, 500])
+    func `a job whose token ends before it is kept is deleted at the server`(status: Int) async throws {
+        let hasEnded = Mutex(false)
+        let upstream = Self.upstream(deleting: status)
+        let harness = try GatewayHarness(
+            upstream: ScriptedUpstream { request in
+                // The fault: between the server's 202 and our row.
+                if request.path.hasSuffix("$export") { hasEnded.withLock { $0 = true } }
+                return upstream.reply(to: request)
+            }, panels: Self.panels,
+            jobs: ExportJobs(
+                find: { _ in nil },
+                insert: { _ in
+                    Issue.record("a job of a token that has ended is not kept")
+                    return true
+                }, end: { _ in false }),
+            revocation: { _ in hasEnded.withLock { $0 } ? .revoked : .active })
+
+        let answer = await harness.send("GET", "/$export", token: try token(harness))
+
+        #expect(answer.status == 401 && answer.field("content-location") == nil)
+        #expect(answer.upstream.map(\.method) == [.get, .delete])
+        #expect(answer.upstream.last?.pageTarget == "/fhir/jobs/7")
+        #expect(answer.records.map(\.index.phase) == [.opening, .interrupted])
+        guard case .access(let record)? = try answer.records.last?.statement().event else { return }
+        let isDeleted = status != 500
+        #expect(
+            record.outcome
+                == .interrupted(reason: isDeleted ? "export-not-kept" : "export-not-kept: not deleted, status-500"))
+    }
+
+    @Test(.verifies("house@EXPORT-JOBS", "audit@opening-before-change"))
+    func `a job is not ended before there is a record of it`() async throws {
+        let store = InMemoryAuthorizationStore()
+        let (job, file) = try await export(harness(.kept(in: store)))
+        let sink = InMemoryAuditSink()
+        let harness = try GatewayHarness(
+            upstream: Self.upstream(), panels: Self.panels, jobs: .kept(in: store), sink: sink)
+        sink.behave(.fails)
+
+        let end = await harness.send("DELETE", job, token: try token(harness))
+
+        #expect(end.status == 503 && end.upstream.isEmpty)
+        sink.behave(.works)
+        #expect(try await statuses(harness, [job, file]) == [200, 200])
     }
 
     @Test(.verifies("house@EXPORT-JOBS"))

@@ -4,6 +4,7 @@ import ChaperoneTesting
 import Enforcement
 import FHIRCore
 import RequirementTraits
+import Synchronization
 import Testing
 
 /// Submissions through the whole gateway: what is looked up first, and what the opening record says.
@@ -56,6 +57,80 @@ import Testing
         }
 
         #expect(faces.count == 1)
+    }
+
+    // MARK: - what is stored of it
+
+    /// A server that stores what is handed in: under its id, whatever the address, or only under addresses of its own.
+    private static func storing(byID: Bool, _ stored: Stored) -> ScriptedUpstream {
+        ScriptedUpstream { request in
+            guard request.method == .post, let bundle = try? JSONValue(parsing: request.body) else {
+                guard let record = stored.records.withLock({ $0[String(request.path.dropFirst())] }) else {
+                    return .answer(UpstreamHead(status: 404, contentType: "application/fhir+json"), [])
+                }
+                return .answer(
+                    UpstreamHead(status: 200, contentType: "application/fhir+json"), Array(record.utf8))
+            }
+            for entry in bundle["entry"]?.array ?? [] {
+                guard let resource = entry["resource"], let type = resource["resourceType"]?.string else { continue }
+                let address = entry["fullUrl"]?.string ?? ""
+                let isOwn = address.hasPrefix(GatewayHarness.upstreamBase)
+                let last = isOwn ? address.split(separator: "/").last.map(String.init) : nil
+                let id = byID ? resource["id"]?.string ?? last : last
+                stored.records.withLock {
+                    $0["\(type)/\(id ?? "new-\($0.count)")"] = String(decoding: resource.serialized, as: UTF8.self)
+                }
+            }
+            let answer = #"{"resourceType":"Bundle","type":"collection"}"#
+            return .answer(UpstreamHead(status: 200, contentType: "application/fhir+json"), Array(answer.utf8))
+        }
+    }
+
+    private final class Stored: Sendable {
+        let records: Mutex<[String: String]>
+        init(_ records: [String: String]) { self.records = Mutex(records) }
+    }
+
+    @Test(
+        .verifies("house@OPS-03"), arguments: [true, false],
+        ["", "urn:uuid:9", "http://ehr.example/TYPE/ID", "\(GatewayHarness.upstreamBase)/TYPE/ID"])
+    func `no submission replaces what is not within reach, however the server stores it`(
+        byID: Bool, address: String
+    ) async throws {
+        let foreign = [
+            "Claim/cB": #"{"resourceType":"Claim","id":"cB","patient":{"reference":"Patient/pB"}}"#,
+            "Coverage/covB": #"{"resourceType":"Coverage","id":"covB","beneficiary":{"reference":"Patient/pB"}}"#,
+            "Organization/o": #"{"resourceType":"Organization","id":"o","name":"The payer"}"#,
+        ]
+        let handedIn = [
+            "Claim/cB": #"{"resourceType":"Claim","id":"cB","patient":{"reference":"Patient/pA"}}"#,
+            "Coverage/covB": #"{"resourceType":"Coverage","id":"covB","beneficiary":{"reference":"Patient/pA"}}"#,
+            "Organization/o": #"{"resourceType":"Organization","id":"o","name":"Mine"}"#,
+        ]
+        for (key, record) in handedIn {
+            let stored = Stored(foreign)
+            let harness = try GatewayHarness(
+                upstream: Self.storing(byID: byID, stored),
+                panels: .table(
+                    users: [try #require(InstanceKey("Practitioner/dr1")): .patients([try #require(ResourceID("pA"))])]
+                ))
+            let parts = key.split(separator: "/")
+            let full = address.replacing("TYPE", with: parts[0]).replacing("ID", with: parts[1])
+            let entry = (full.isEmpty ? "" : #""fullUrl":"\#(full)","#) + #""resource":\#(record)"#
+            let claim =
+                #"{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Claim","patient":{"reference":"Patient/pA"}}}"#
+            let body = #"{"resourceType":"Bundle","type":"collection","entry":[\#(claim),{\#(entry)}]}"#
+
+            let answer = await harness.send(
+                "POST", "/Claim/$submit",
+                token: try harness.token(scope: "user/*.cruds", fhirUser: "Practitioner/dr1"), headers: Self.json,
+                body: Array(body.utf8))
+
+            let isOwn = address.hasPrefix(GatewayHarness.upstreamBase)
+            #expect(answer.status == (isOwn ? key.hasPrefix("Org") ? 403 : 422 : 200), "\(answer.text)")
+            let kept = stored.records.withLock { $0 }.filter { foreign.keys.contains($0.key) }
+            #expect(kept == foreign)
+        }
     }
 
     @Test(.verifies("house@OPS-03", "house@OPS-04"))

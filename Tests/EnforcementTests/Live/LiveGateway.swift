@@ -21,13 +21,21 @@ struct LiveGateway {
 
     static let base = "http://gw.test/fhir"
 
-    static func start(
+    /// What a gateway is put together from, and a token for it.
+    struct Parts {
+        let configuration: GatewayConfiguration
+        let pools: UpstreamPools
+        let capabilities: CapabilitySource
+        let token: String
+    }
+
+    static func parts(
         upstream server: UpstreamFHIRServer, limits: GatewayLimits = GatewayLimits(),
         enforcerLimits: Enforcer.Limits = Enforcer.Limits(), scope: String = "patient/*.cruds",
         proxies: TrustedProxies = .none, panels: PanelSource = .table(users: [:]), storage: [StorageHost] = [],
         upstreamClock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds,
         sink: InMemoryAuditSink = InMemoryAuditSink()
-    ) async throws -> LiveGateway {
+    ) throws -> Parts {
         let key = try PrivateJWK.generate(.es256, keyID: "live")
         let keys = JWKSet([key.publicKey])
         let sealer = try #require(Sealer(keys: [[UInt8](repeating: 9, count: 32)]))
@@ -53,6 +61,28 @@ struct LiveGateway {
                     storage: try storage.map { try $0.makePools() }, audit: recorder,
                     capabilities: capabilities)
             ], hosts: ["gw.test"], limits: limits, proxies: proxies, clock: Clock.system.milliseconds)
+        let now = Clock.system.now()
+        let claims = AccessTokenClaims(
+            issuer: "http://gw.test", audience: base, scope: scope, clientID: ClientID("app"),
+            subject: SubjectID("member"), launch: LaunchContext(patient: ResourceID("pA")),
+            program: .patientAccess, grantID: GrantID("g"), tokenID: TokenID("t"), issuedAt: now,
+            expiresAt: now + 3600)
+        return Parts(
+            configuration: configuration, pools: pools, capabilities: capabilities,
+            token: try JWS.sign(claims.json, type: "at+jwt", with: key))
+    }
+
+    static func start(
+        upstream server: UpstreamFHIRServer, limits: GatewayLimits = GatewayLimits(),
+        enforcerLimits: Enforcer.Limits = Enforcer.Limits(), scope: String = "patient/*.cruds",
+        proxies: TrustedProxies = .none, panels: PanelSource = .table(users: [:]), storage: [StorageHost] = [],
+        upstreamClock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds,
+        sink: InMemoryAuditSink = InMemoryAuditSink()
+    ) async throws -> LiveGateway {
+        let parts = try parts(
+            upstream: server, limits: limits, enforcerLimits: enforcerLimits, scope: scope, proxies: proxies,
+            panels: panels, storage: storage, upstreamClock: upstreamClock, sink: sink)
+        let configuration = parts.configuration
         let channel = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
@@ -62,16 +92,9 @@ struct LiveGateway {
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        let now = Clock.system.now()
-        let claims = AccessTokenClaims(
-            issuer: "http://gw.test", audience: base, scope: scope, clientID: ClientID("app"),
-            subject: SubjectID("member"), launch: LaunchContext(patient: ResourceID("pA")),
-            program: .patientAccess, grantID: GrantID("g"), tokenID: TokenID("t"), issuedAt: now,
-            expiresAt: now + 3600)
         return LiveGateway(
-            port: channel.localAddress?.port ?? 0, sink: sink,
-            token: try JWS.sign(claims.json, type: "at+jwt", with: key), channel: channel, pools: pools,
-            capabilities: capabilities)
+            port: channel.localAddress?.port ?? 0, sink: sink, token: parts.token, channel: channel,
+            pools: parts.pools, capabilities: parts.capabilities)
     }
 
     /// Reads the protected server's CapabilityStatement; returns what is wrong with it.

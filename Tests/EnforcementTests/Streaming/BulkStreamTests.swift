@@ -34,8 +34,12 @@ import Testing
 
     private static let head = UpstreamHead(status: 200, contentType: "application/fhir+ndjson")
 
-    static func limits(_ whole: Int, piece: Int = 8 << 20, total: Int = 1 << 30) -> Enforcer.Limits {
+    /// - Parameter gathered: how much is held back for a part of the patient index.
+    static func limits(
+        _ whole: Int, piece: Int = 8 << 20, total: Int = 1 << 30, gathered: Int = 1 << 20
+    ) -> Enforcer.Limits {
         var limits = Enforcer.Limits()
+        limits.gatheredBytes = gathered
         limits.answerBytes = whole
         limits.streamedPieceBytes = piece
         limits.streamedBytes = total
@@ -145,12 +149,121 @@ import Testing
         let half = Self.own + Self.own.prefix(40)
 
         let answer = try await file(
-            .cut(Self.head, half, failure), limits: Self.limits(100), pieces: Self.cutting([150]))
+            .cut(Self.head, half, failure), limits: Self.limits(100, gathered: 0), pieces: Self.cutting([250]))
 
         #expect(answer.isCut && answer.status == 200)
-        #expect(answer.body.isEmpty || answer.text.hasSuffix("}\n"), "no half line leaves")
-        #expect(answer.records.map(\.index.phase) == [.opening, .interrupted])
+        let lines = answer.text.split(separator: "\n")
+        #expect(lines.count == 1 && answer.text.hasSuffix("}\n"), "no half line leaves")
+        #expect(lines.first?.contains(#""id":"o1""#) == true)
+        #expect(answer.records.map(\.index.phase) == [.opening, .whole, .interrupted])
         #expect(try Self.facts(answer).last == "interrupted")
+    }
+
+    @Test(.verifies("house@STREAMING"), arguments: [UpstreamFailure.interrupted, .timedOut, .malformed])
+    func `a file whose server fails while all of it is held back is an ordinary refusal`(
+        failure: UpstreamFailure
+    ) async throws {
+        let answer = try await file(.cut(Self.head, Self.own, failure), limits: Self.limits(100))
+
+        #expect(!answer.isCut && answer.status >= 500 && answer.parts == 0)
+        #expect(!answer.text.contains("o1"))
+        #expect(try Self.released(answer) == [0, 0])
+    }
+
+    /// What each record of a file says that was released.
+    private static func released(_ answer: GatewayHarness.Answer) throws -> [Int] {
+        try accesses(answer).map(\.released)
+    }
+
+    private static func accesses(_ answer: GatewayHarness.Answer) throws -> [AccessRecord] {
+        try answer.records.compactMap { entry -> AccessRecord? in
+            guard case .access(let record) = try entry.statement().event else { return nil }
+            return record
+        }
+    }
+
+    @Test(.verifies("house@STREAMING", "house@BULK-INDEX"), arguments: [0, 600, 2_000, 1 << 20])
+    func `a cut file's record counts what the client was sent, and every patient of it has been named`(
+        gathered: Int
+    ) async throws {
+        let lines = (0..<40).map { Self.line("o\($0)", of: "p\($0 / 2)") + "\n" }.joined()
+
+        let answer = try await file(
+            .cut(Self.head, Array(lines.utf8), .interrupted), scope: "system/Observation.rs",
+            limits: Self.limits(100, gathered: gathered), pieces: Self.cutting([700, 90, 1_500]))
+
+        let records = try Self.accesses(answer)
+        let got = answer.text.split(separator: "\n").compactMap { line in
+            (try? JSONValue(parsing: Array(line.utf8)))?["subject"]?["reference"]?.string?.split(separator: "/").last
+        }
+        #expect(answer.isCut == (gathered < 1 << 20))
+        #expect(records.last?.released == (answer.isCut ? got.count : 0))
+        #expect(Set(got.map(String.init)).isSubset(of: records.dropLast().flatMap(\.patients)))
+        #expect(records.dropFirst().dropLast().allSatisfy { $0.parent == records.first?.decisionID })
+        #expect(records.flatMap(\.patients).count == Set(records.flatMap(\.patients)).count, "nobody is named twice")
+    }
+
+    @Test(.verifies("house@BULK-INDEX"))
+    func `at each moment every patient of what has left stands in a record that was there before`() async throws {
+        let lines = (0..<200).map { Self.line("o\($0)", of: "p\($0 % 37)") + "\n" }.joined()
+        for gathered in [0, 900, 5_000] {
+            let answer = try await file(
+                .answer(Self.head, Array(lines.utf8)), scope: "system/Observation.rs",
+                limits: Self.limits(100, gathered: gathered), pieces: Self.cutting([333, 1_024]))
+
+            // The records are in the order of storing, and each part says how much has left by its end.
+            let records = try Self.accesses(answer)
+            var (left, named) = (0, Set<String>())
+            let subjects = answer.text.split(separator: "\n").compactMap { line in
+                (try? JSONValue(parsing: Array(line.utf8)))?["subject"]?["reference"]?.string?
+                    .split(separator: "/").last.map(String.init)
+            }
+            #expect(subjects.count == 200)
+            for part in records.dropFirst().dropLast() {
+                named.formUnion(part.patients)
+                left += part.released
+                #expect(named.isSuperset(of: subjects.prefix(left)))
+            }
+            #expect(named.union(records.last?.patients ?? []) == Set(subjects))
+            #expect(records.count == 2 || Set(records.dropFirst().dropLast().flatMap(\.patients)).count == 37)
+            #expect(records.last?.released == 200)
+        }
+    }
+
+    @Test(.verifies("house@BULK-INDEX"))
+    func `patients who are named already cost no further record`() async throws {
+        let answer = try await file(
+            .repeating(Self.head, piece: Self.own, times: 400), limits: Self.limits(100, gathered: 0))
+
+        #expect(answer.status == 200 && answer.parts > 300)
+        #expect(answer.records.map(\.index.phase) == [.opening, .whole, .closing])
+    }
+
+    @Test(.verifies("house@BULK-INDEX"))
+    func `a part of the index that cannot be written keeps back what it is for`() async throws {
+        let sink = InMemoryAuditSink()
+        sink.behave(.fails, after: 1)
+
+        let answer = try await file(
+            .repeating(Self.head, piece: Self.own, times: 50), limits: Self.limits(100, gathered: 0), sink: sink)
+
+        #expect(answer.status == 503 && !answer.text.contains("o1"))
+    }
+
+    @Test(.verifies("house@BULK-INDEX", "audit@one-closed-record"), arguments: [1, 2])
+    func `an answer of which one part of the index cannot be written has a closed record`(before: Int) async throws {
+        let sink = InMemoryAuditSink()
+        sink.behave(.fails, after: before)
+        sink.behave(.works, after: before + 1)
+        let lines = (0..<20).map { Self.line("o\($0)", of: "p\($0)") + "\n" }.joined()
+
+        let answer = try await file(
+            .answer(Self.head, Array(lines.utf8)), scope: "system/Observation.rs",
+            limits: Self.limits(100, gathered: 0), sink: sink, pieces: Self.cutting([300]))
+
+        #expect(answer.isCut == (before > 1) && (answer.isCut || answer.status == 503))
+        #expect(answer.text.contains("o0") == answer.isCut && !answer.text.contains("o5"))
+        #expect(answer.records.last?.index.closes == 1)
     }
 
     @Test(.verifies("house@STREAMING"))
@@ -158,10 +271,11 @@ import Testing
         let long = Array(Self.line("o2", of: "pA", note: String(repeating: "x", count: 900)).utf8)
 
         let answer = try await file(
-            .answer(Self.head, Self.own + long), limits: Self.limits(100, piece: 500), pieces: Self.cutting([200]))
+            .answer(Self.head, Self.own + long), limits: Self.limits(100, piece: 500, gathered: 0),
+            pieces: Self.cutting([300]))
 
         #expect(answer.isCut)
-        #expect(answer.records.map(\.index.outcome) == ["pending", "interrupted"])
+        #expect(answer.records.map(\.index.outcome) == ["pending", "permitted", "interrupted"])
         #expect(!answer.text.contains("xxx"))
     }
 
@@ -178,10 +292,11 @@ import Testing
     @Test(.verifies("house@STREAMING"))
     func `a file without end is cut at the limit of all its bytes`() async throws {
         let answer = try await file(
-            .repeating(Self.head, piece: Self.own, times: 1_000), limits: Self.limits(100, total: 20_000))
+            .repeating(Self.head, piece: Self.own, times: 1_000),
+            limits: Self.limits(100, total: 20_000, gathered: 0))
 
         #expect(answer.isCut && answer.body.count <= 20_000)
-        #expect(answer.records.map(\.index.phase) == [.opening, .interrupted])
+        #expect(answer.records.map(\.index.phase) == [.opening, .whole, .interrupted])
     }
 
     @Test(.verifies("house@STREAMING"))
@@ -190,7 +305,7 @@ import Testing
         let counting = Mutex(false)
 
         let answer = try await file(
-            .repeating(Self.head, piece: Self.own, times: 50), limits: Self.limits(100),
+            .repeating(Self.head, piece: Self.own, times: 50), limits: Self.limits(100, gathered: 0),
             revocation: { _ in
                 guard counting.withLock({ $0 }) else { return .active }
                 return asked.withLock { count in
@@ -200,7 +315,7 @@ import Testing
             }, before: { counting.withLock { $0 = true } })
 
         #expect(answer.isCut && answer.body.count < 20 * Self.own.count)
-        #expect(answer.records.map(\.index.phase) == [.opening, .interrupted])
+        #expect(answer.records.map(\.index.phase) == [.opening, .whole, .interrupted])
     }
 
     @Test(.verifies("house@STREAMING"))
@@ -238,7 +353,68 @@ import Testing
         #expect(!patients.contains { $0.hasPrefix("…") })
     }
 
-    @Test func `a file of another kind, or a packed one, is not streamed`() async throws {
+    // MARK: - packed
+
+    /// Bytes as bare deflate (RFC 1951 §3.2.4), in blocks that are stored as they are.
+    private static func deflated(_ bytes: [UInt8], isWhole: Bool = true) -> [UInt8] {
+        var packed: [UInt8] = []
+        var rest = bytes[...]
+        repeat {
+            let block = rest.prefix(1_000)
+            rest = rest.dropFirst(block.count)
+            let (low, high) = (UInt8(block.count & 0xFF), UInt8(block.count >> 8))
+            packed += [rest.isEmpty && isWhole ? 1 : 0, low, high, ~low, ~high] + block
+        } while !rest.isEmpty
+        return packed
+    }
+
+    private static let packedHead = UpstreamHead(
+        status: 200, contentType: "application/fhir+ndjson", contentEncoding: "deflate")
+
+    @Test(.verifies("house@STREAMING", "house@CONTENT-CODING"), arguments: 0..<20)
+    func `a packed file that comes piece by piece reads like one that was not packed`(seed: UInt64) async throws {
+        var random = SeededChoice(seed: seed)
+        let file = Self.randomFile(&random) + Self.own
+        let lengths = (0..<random.number(1...4)).map { _ in random.pick([1, 2, 7, 63, 400]) }
+
+        let plain = try await self.file(.answer(Self.head, file), limits: Self.limits(8 << 20))
+        let packed = try await self.file(
+            .answer(Self.packedHead, Self.deflated(file)), limits: Self.limits(40, gathered: 0),
+            pieces: Self.cutting(lengths))
+
+        #expect(packed.status == 200 && packed.parts > 0 && !packed.isCut)
+        #expect(packed.text == plain.text)
+        #expect(packed.field("content-encoding") == nil)
+    }
+
+    @Test(.verifies("house@CONTENT-CODING"))
+    func `a packed file that is cut short, followed by more, or damaged is cut`() async throws {
+        let many = (0..<20).flatMap { Array((Self.line("o\($0)", of: "pA") + "\n").utf8) }
+        let whole = Self.deflated(many)
+        for bytes in [Self.deflated(many, isWhole: false), Array(whole.dropLast()), whole + [0], whole + whole] {
+            let answer = try await file(
+                .answer(Self.packedHead, bytes), limits: Self.limits(100, gathered: 0), pieces: Self.cutting([700]))
+
+            #expect(answer.isCut)
+            #expect(answer.records.last?.index.phase == .interrupted)
+        }
+    }
+
+    @Test(.verifies("house@CONTENT-CODING", "attack@ATK-263"))
+    func `a small file that grows without end is ended`() async throws {
+        // A line of forty megabytes in three hundred kilobytes.
+        let bomb = ContentCodingTests.bomb(megabytes: 40)
+        for whole in [100, 8 << 20] {
+            let answer = try await file(
+                .answer(Self.packedHead, bomb), limits: Self.limits(whole, piece: 1 << 30, total: 1 << 40),
+                pieces: Self.cutting([4_000]))
+
+            #expect((answer.status == 502 || answer.isCut) && answer.body.count < 1_000)
+            #expect(answer.records.last?.index.outcome != "permitted")
+        }
+    }
+
+    @Test func `a file of another kind, or one that is not packed as it says, is not streamed`() async throws {
         var packed = Self.head
         packed.contentEncoding = "gzip"
         for head in [UpstreamHead(status: 200, contentType: "text/html"), packed] {

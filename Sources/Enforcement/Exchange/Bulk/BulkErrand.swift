@@ -41,7 +41,7 @@ struct BulkErrand: Errand {
     }
 
     mutating func heard(_ reply: UpstreamReply) -> ErrandStep {
-        if let isGivenUp { return .conclude(.refusal(isGivenUp)) }
+        if let isGivenUp { return .conclude(.refusal(isGivenUp.deleted(reply.status))) }
         switch (step, reply) {
         // What the protected server has not deleted now is deleted later (``ExportJobUpkeep``).
         case (.delete, _): return .conclude(release(permit.deleted))
@@ -59,8 +59,8 @@ struct BulkErrand: Errand {
             return .conclude(release(permit.started(at: rules.pageLinks.address(ofJob: job.id))))
         case (.start(let job), .refused), (.start(let job), .failed):
             // Nobody could ever look at it, or at its files.
-            isGivenUp = GatewayRefusal.jobsUnavailable.recorded(as: .interrupted(reason: "export-not-kept"))
-            return .change(UpstreamRequest(permit, method: .delete, target: job.target))
+            return giveUp(
+                job.target, GatewayRefusal.jobsUnavailable.recorded(as: .interrupted(reason: "export-not-kept")))
         case (.delete(let job), .done):
             return .change(UpstreamRequest(permit, method: .delete, target: job.target))
         case (.delete, .refused): return .conclude(.refusal(.notFound("bulk-job")))
@@ -69,8 +69,24 @@ struct BulkErrand: Errand {
     }
 
     mutating func stopped(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Conclusion {
+        if let isGivenUp { return .refusal(isGivenUp.deleted(reply?.status)) }
         guard changesUpstream, let reply else { return .refusal(refusal) }
         return .refusal(refusal.afterWrite(status: reply.status ?? 0))
+    }
+
+    /// A job that was begun for a token which ended meanwhile is nobody's: the protected server is told to delete it.
+    mutating func stopping(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> ErrandStep {
+        let conclusion = stopped(refusal, after: reply)
+        guard isGivenUp == nil, case .start = step, case .answer(let head, _)? = reply, head.status == 202,
+            let target = target(of: head), case .refusal(let told) = conclusion
+        else { return .conclude(conclusion) }
+        return giveUp(target, told.recorded(as: .interrupted(reason: "export-not-kept")))
+    }
+
+    /// Deletes at the protected server what was begun there and is told to nobody.
+    private mutating func giveUp(_ target: String, _ refusal: GatewayRefusal) -> ErrandStep {
+        isGivenUp = refusal
+        return .change(UpstreamRequest(permit, method: .delete, target: target))
     }
 
     private var changesUpstream: Bool {
@@ -84,9 +100,7 @@ struct BulkErrand: Errand {
 
     private mutating func started(_ head: UpstreamHead, _ job: ExportJob) -> ErrandStep {
         guard head.status == 202 else { return .conclude(refused(head.status).after(head.status)) }
-        guard let location = head.contentLocation,
-            let target = rules.pageLinks.server.requestTarget(ofLink: location)
-        else {
+        guard let target = target(of: head) else {
             return .conclude(
                 .refusal(GatewayRefusal.uncheckable("bulk-job-elsewhere").afterWrite(status: head.status)))
         }
@@ -95,6 +109,11 @@ struct BulkErrand: Errand {
             target: target, startedAt: job.startedAt, expiresAt: job.expiresAt)
         step = .start(job: kept)
         return .keep(.insert(kept))
+    }
+
+    /// Where the protected server keeps a job that it has begun; nil where that is not ours to ask.
+    private func target(of head: UpstreamHead) -> String? {
+        head.contentLocation.flatMap { rules.pageLinks.server.requestTarget(ofLink: $0) }
     }
 
     private mutating func looked(_ head: UpstreamHead, _ body: [UInt8], _ job: ExportJob) -> Conclusion {
@@ -149,6 +168,16 @@ struct BulkErrand: Errand {
             default: .upstreamFailed
             }
         return .refusal(GatewayRefusal(Denial(reason)))
+    }
+}
+
+extension GatewayRefusal {
+    /// The refusal of a job that was given up, when the protected server has said what became of it there.
+    fileprivate func deleted(_ status: Int?) -> GatewayRefusal {
+        switch status {
+        case .some(200..<300), 404, 410: self
+        default: recorded(as: .interrupted(reason: "export-not-kept: not deleted, status-\(status ?? 0)"))
+        }
     }
 }
 

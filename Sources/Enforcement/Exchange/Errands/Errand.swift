@@ -27,6 +27,9 @@ protocol Errand: Sendable {
     ///   - reply: what came of the step under way; nil when it had not been asked or had no answer yet.
     mutating func stopped(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Conclusion
 
+    /// The same, where something that was begun has to be undone first.
+    mutating func stopping(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> ErrandStep
+
     /// How the answer under way is judged piece by piece, now that it has proved too large to be judged whole; nil where
     /// it has to be judged whole, and is refused for its size.
     func streamed(_ head: UpstreamHead) -> (any StreamedAdmission)?
@@ -36,6 +39,10 @@ extension Errand {
     /// Only an export asks for one.
     mutating func changed(_ outcome: ExportJobChange.Outcome) -> ErrandStep {
         .conclude(.refusal(.jobsUnavailable))
+    }
+
+    mutating func stopping(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> ErrandStep {
+        .conclude(stopped(refusal, after: reply))
     }
 
     func streamed(_ head: UpstreamHead) -> (any StreamedAdmission)? { nil }

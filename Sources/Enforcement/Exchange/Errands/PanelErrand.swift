@@ -53,6 +53,14 @@ struct PanelErrand: Errand {
         inner?.stopped(refusal, after: reply) ?? .refusal(refusal)
     }
 
+    mutating func stopping(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> ErrandStep {
+        inner?.stopping(refusal, after: reply) ?? .conclude(.refusal(refusal))
+    }
+
+    mutating func changed(_ outcome: ExportJobChange.Outcome) -> ErrandStep {
+        inner?.changed(outcome) ?? .conclude(.refusal(.jobsUnavailable))
+    }
+
     func streamed(_ head: UpstreamHead) -> (any StreamedAdmission)? { inner?.streamed(head) }
 
     /// The request itself, now that it is known whom the user may see.

@@ -48,7 +48,9 @@ struct AnswerFlow: Sendable {
 
     /// As many patients as one record of the log holds.
     static let patientsAPart = 10_000
-    /// How much is judged before it is seen whether the patient index has grown full.
+    /// More patients than this are not remembered as named; one that comes again later may be named twice.
+    private static let mostRemembered = 50_000
+    /// How much is judged at once.
     private static let bytesAtOnce = 64 << 10
 
     var phase = Phase.opening
@@ -64,15 +66,30 @@ struct AnswerFlow: Sendable {
     private var end: End?
     /// Whether the last byte has been judged.
     private var isFinished = false
-    /// Patients that one part of the index had no room for; one resource can name many.
-    private var unindexed: ArraySlice<ResourceID> = []
+
+    /// Patients whom a record of this answer names, or the next one will.
+    private var named: Set<ResourceID>
+    /// Patients of what has been released whom no record names yet.
+    private(set) var unnamed: ArraySlice<ResourceID> = []
+    /// What goes out as soon as everybody in it has been named, with how many resources have been released by its end.
+    private var ready: (bytes: Released, count: Int)?
+    /// How much with patients who have not been named is gathered for one part of the index.
+    private let gathering: Int
+    /// Whether what is held back has been held back for long enough.
+    private var isDue = false
+    /// How many resources the client has been sent.
+    private(set) var sent = 0
 
     /// - Parameters:
     ///   - held: what has come already.
     ///   - limit: the most bytes that may come in all.
-    init(_ admission: any StreamedAdmission, held: [UInt8], limit: Int) {
+    ///   - named: patients whom the opening record names.
+    ///   - gathering: how much may be held back until its patients have been named, in bytes.
+    init(_ admission: any StreamedAdmission, held: [UInt8], limit: Int, named: Set<ResourceID>, gathering: Int) {
         self.admission = admission
         self.held = held
+        self.named = named
+        self.gathering = gathering
         room = limit - held.count
     }
 
@@ -81,11 +98,14 @@ struct AnswerFlow: Sendable {
         if case .flowing = phase { true } else { false }
     }
 
-    /// Whether the record of the end is being written.
-    var isClosing: Bool {
-        switch phase {
-        case .finishing, .cutting: true
-        case .opening, .flowing, .indexing: false
+    /// Whether something that was released waits for others to be named with its patients.
+    var holdsBack: Bool { isFlowing && !unnamed.isEmpty }
+
+    /// Whether it ends before its end.
+    var isGivenUp: Bool {
+        switch end {
+        case .failed, .stopped: true
+        case .whole, nil: false
         }
     }
 
@@ -105,49 +125,81 @@ struct AnswerFlow: Sendable {
         }
     }
 
+    /// What is held back has been held back for long enough.
+    mutating func heldLongEnough() { isDue = true }
+
     /// Judges what has come.
+    ///
+    /// INVARIANT: a step `send` brings nothing of a patient whom no durable record names; see ADR 47.
     mutating func advance() -> Step {
         switch end {
         case .failed(let failure): return .give(up: .failed(failure))
         case .stopped(let refusal): return .give(up: .stopped(refusal))
         case .whole, nil: break
         }
-        do throws(StreamFault) {
-            if let part = nextPart() { return .index(part) }
-            while judged < held.count {
-                let next = min(judged + Self.bytesAtOnce, held.count)
-                try admission.take(held[judged..<next])
-                judged = next
-                if let part = nextPart() { return .index(part) }
-            }
-            held = []
-            judged = 0
-            guard end == nil else {
-                if !isFinished { try admission.finish() }
-                isFinished = true
-                if let part = nextPart() { return .index(part) }
-                return .finish(admission.drain())
-            }
-        } catch {
+        if let step = sendReady() { return step }
+        do throws(StreamFault) { try judge() } catch {
             return .give(up: .failed(error == .pieceTooLarge ? .tooLarge : .malformed))
         }
-        let released = admission.drain()
-        guard !hasBegun || !released.bytes.isEmpty else { return .wait }
-        return .send(released)
+        collect()
+        if isFinished {
+            // The last ones are named by the closing record, which the last bytes follow.
+            return nextPart(leaving: Self.patientsAPart) ?? .finish(admission.drain())
+        }
+        guard unnamed.isEmpty else {
+            guard isDue || unnamed.count >= Self.patientsAPart || admission.releasedBytes >= gathering else {
+                return .wait
+            }
+            ready = (admission.drain(), admission.summary.counts.released)
+            return sendReady() ?? .wait
+        }
+        guard !hasBegun || admission.releasedBytes > 0 else { return .wait }
+        sent = admission.summary.counts.released
+        return .send(admission.drain())
     }
 
-    /// The next part of the patient index, once there are patients enough for one. What is left at the end stands in the
-    /// closing record.
-    private mutating func nextPart() -> IndexPart? {
-        if unindexed.isEmpty, admission.patientCount >= Self.patientsAPart { unindexed = admission.takePatients()[...] }
-        let patients = Array(unindexed.prefix(Self.patientsAPart))
-        guard !patients.isEmpty else { return nil }
-        unindexed = unindexed.dropFirst(patients.count)
+    private mutating func judge() throws(StreamFault) {
+        while judged < held.count {
+            let next = min(judged + Self.bytesAtOnce, held.count)
+            try admission.take(held[judged..<next])
+            judged = next
+        }
+        held = []
+        judged = 0
+        guard end != nil, !isFinished else { return }
+        try admission.finish()
+        isFinished = true
+    }
+
+    /// Notes the patients of what has been released who are new in this answer.
+    private mutating func collect() {
+        for patient in admission.takePatients() where !named.contains(patient) {
+            if named.count >= Self.mostRemembered { named = [] }
+            named.insert(patient)
+            unnamed.append(patient)
+        }
+    }
+
+    /// What is ready goes, after the parts of the index that name its patients.
+    private mutating func sendReady() -> Step? {
+        guard let ready else { return nil }
+        if let part = nextPart(leaving: 0) { return part }
+        self.ready = nil
+        isDue = false
+        sent = ready.count
+        return .send(ready.bytes)
+    }
+
+    /// The next part of the patient index, as long as more patients than these have no name in any record.
+    private mutating func nextPart(leaving rest: Int) -> Step? {
+        guard unnamed.count > rest else { return nil }
+        let patients = Array(unnamed.prefix(Self.patientsAPart))
+        unnamed = unnamed.dropFirst(patients.count)
         phase = .indexing
         let all = admission.summary.counts.released
         defer { indexed = all }
         parts += 1
-        return IndexPart(number: parts, patients: patients, released: all - indexed)
+        return .index(IndexPart(number: parts, patients: patients, released: all - indexed))
     }
 
     /// The client is sent something.

@@ -6,19 +6,28 @@ internal import FHIRCore
 // what was counted before the last one; whatever goes wrong between them cuts the connection.
 
 extension GatewayExchange {
-    /// Begins to judge the answer under way piece by piece, with the bytes that were too many for judging it whole; nil
-    /// when it cannot be judged in that way.
+    /// Begins to judge the answer under way piece by piece, with the bytes that were too many for judging it whole, not
+    /// packed any more; nil when it cannot be judged in that way.
     mutating func beginStream(_ bytes: [UInt8]) -> Action? {
-        guard mayStream, receipt == nil, buffer.isPlain, let head = buffer.head, let errand,
+        guard mayStream, receipt == nil, let head = buffer.head, let errand,
             let admission = errand.streamed(head),
             // A FHIR document in another format would have to be whole to be converted.
             format == .json || admission.head.plainContentType != nil
         else { return nil }
         var held = buffer.takeBody()
         held.append(contentsOf: bytes)
-        flow = AnswerFlow(admission, held: held, limit: rules.limits.streamedBytes)
+        flow = AnswerFlow(
+            admission, held: held, limit: rules.limits.streamedBytes, named: errand.record.named,
+            gathering: rules.limits.gatheredBytes)
         state = .streaming
         return .openStream(errand.record.opening())
+    }
+
+    /// Nothing has been recorded or sent yet: it is an ordinary refusal.
+    mutating func noRoom(_ refusal: StreamRefusal) -> Action {
+        guard case .streaming = state, case .opening? = flow?.phase, receipt == nil else { return unexpected() }
+        flow = nil
+        return stop(GatewayRefusal(refusal), after: nil)
     }
 
     /// The opening record is durable.
@@ -40,9 +49,18 @@ extension GatewayExchange {
         return flowOn()
     }
 
+    /// Whether the answer ends before what waits for a part of the index: then that part is of nothing, and whoever drives
+    /// the exchange marks its record instead of saying `indexed`.
+    var isGivingUp: Bool {
+        if case .streaming = state, case .indexing? = flow?.phase { flow?.isGivenUp ?? false } else { false }
+    }
+
+    /// A part of the patient index has been marked as one of nothing.
+    mutating func indexDropped() -> Action { isGivingUp ? flowOn() : unexpected() }
+
     /// More of the answer has come.
     mutating func flowed(_ bytes: [UInt8]) -> Action {
-        flow?.hold(bytes)
+        do throws(UpstreamFailure) { flow?.hold(try buffer.unpack(bytes)) } catch { flow?.stop(.failed(error)) }
         return flowOnIfWaiting()
     }
 
@@ -51,6 +69,16 @@ extension GatewayExchange {
         flow?.stop(end)
         return flowOnIfWaiting()
     }
+
+    /// A part has been handed to the connection, or what is held back has been so for long enough: more may go.
+    mutating func flowMore(_ isDue: Bool) -> Action {
+        guard case .streaming = state else { return .wait }
+        if isDue { flow?.heldLongEnough() }
+        return flowOnIfWaiting()
+    }
+
+    /// Whether something that was released is held back until its patients are named: then `heldLongEnough` is to come.
+    var holdsBack: Bool { if case .streaming = state { flow?.holdsBack ?? false } else { false } }
 
     /// What comes while a record is being written is looked at when it is durable.
     private mutating func flowOnIfWaiting() -> Action { flow?.isFlowing == true ? flowOn() : .wait }
@@ -81,7 +109,7 @@ extension GatewayExchange {
     }
 
     /// Ends the answer before its end: as a refusal as long as nothing of it has left, and else by cutting it.
-    private mutating func give(up end: AnswerFlow.End) -> Action {
+    mutating func give(up end: AnswerFlow.End) -> Action {
         guard flow?.hasBegun == true else {
             flow = nil
             switch end {
@@ -105,9 +133,15 @@ extension GatewayExchange {
         swap(&opened, &receipt)
         guard let flow, let errand, let receipt = consume opened else { return unexpected() }
         var draft = errand.record
-        draft.describe(flow.admission.summary)
-        disobeyed = flow.admission.summary.disobeyed
-        return .close(receipt, draft.streamed(outcome, status: flow.admission.head.status))
+        let summary = flow.admission.summary
+        draft.describe(summary)
+        disobeyed = summary.disobeyed
+        var sent = flow.sent
+        if case .finishing = flow.phase {
+            draft.add(flow.unnamed.sorted())
+            sent = summary.counts.released
+        }
+        return .close(receipt, draft.streamed(outcome, status: flow.admission.head.status, released: sent))
     }
 
     /// The closing record is durable: the last bytes go, or the connection is cut.
@@ -117,6 +151,7 @@ extension GatewayExchange {
             state = .over
             return .cut
         }
+        if isClientGone { return withdraw(receipt) }
         guard let part = StreamedPart(last: released, head: streamHead(pass), pass: pass, receipt: receipt) else {
             return unexpected()
         }
