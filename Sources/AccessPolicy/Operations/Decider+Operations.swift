@@ -244,7 +244,8 @@ extension Decider {
             input.arguments[place].text = String(count)
         }
         return try permit(
-            for: descriptor, query: input.isBody ? SearchQuery() : input.query, body: input.isBody ? input.body : nil,
+            for: descriptor, query: input.isBody ? SearchQuery() : input.query,
+            body: input.isBody ? try input.body() : nil,
             interaction, found, inContext, bound: bound, pageSize: pageSize, handedIn: input.resources)
     }
 
