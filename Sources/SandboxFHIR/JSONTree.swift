@@ -47,7 +47,7 @@ extension JSONValue {
     var numberText: String? {
         switch self {
         case .int(let value): String(value)
-        case .number(let text): text
+        case .number(let number): number.text
         default: nil
         }
     }

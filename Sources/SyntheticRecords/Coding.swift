@@ -45,15 +45,21 @@ func reference(_ type: String, _ id: String, display: String? = nil) -> JSONValu
     return ["reference": target, "display": .string(display)]
 }
 
+/// A decimal from figures of our own making.
+func decimal(_ figures: String) -> JSONValue {
+    guard let number = JSONNumber(figures) else { preconditionFailure("`\(figures)` is no number") }
+    return .number(number)
+}
+
 func quantity(_ value: String, _ unit: String) -> JSONValue {
-    ["value": .number(value), "unit": .string(unit), "system": .string(CodeSystem.units), "code": .string(unit)]
+    ["value": decimal(value), "unit": .string(unit), "system": .string(CodeSystem.units), "code": .string(unit)]
 }
 
 /// An amount in dollars, from cents, so that no binary fraction ever shows.
 func money(cents: Int) -> JSONValue {
     let fraction = cents % 100
     let text = "\(cents / 100).\(fraction < 10 ? "0" : "")\(fraction)"
-    return ["value": .number(text), "currency": "USD"]
+    return ["value": decimal(text), "currency": "USD"]
 }
 
 func period(_ start: CalendarDay, _ end: CalendarDay) -> JSONValue {

@@ -117,8 +117,9 @@ import Testing
         .verifies("oauth-attack@A-21", "oauth-attack@A-22"),
         arguments: [
             nil, .int(now - 31), .int(now - 300), .int(now + 331), .int(now + 3600), .string("\(now + 300)"),
-            .number("1800000300.5"),
-            .number("1e300"), .int(-1), .null, .bool(true), .int(.max), .number("18446744073709551616"),
+            .number(JSONNumber("1800000300.5")!),
+            .number(JSONNumber("1e300")!), .int(-1), .null, .bool(true), .int(.max),
+            .number(JSONNumber("18446744073709551616")!),
         ] as [JSONValue?])
     func `an expiry that is missing, past, far or no whole number is refused`(_ expiry: JSONValue?) throws {
         #expect(try Self.check([("exp", expiry)])?.code == .invalidClient)
@@ -126,7 +127,7 @@ import Testing
 
     @Test(
         .verifies("oauth-attack@A-24"), arguments: ["iat", "nbf"],
-        [.int(now + 31), .int(now + 10_000), .string("x"), .number("1.5")] as [JSONValue])
+        [.int(now + 31), .int(now + 10_000), .string("x"), .number(JSONNumber("1.5")!)] as [JSONValue])
     func `a beginning in the future or of another type is refused`(_ name: String, _ value: JSONValue) throws {
         #expect(try Self.check([(name, value)])?.code == .invalidClient)
     }

@@ -145,6 +145,7 @@ package struct SlowJSONReader {
         let text = String(String.UnicodeScalarView(scalars[start..<place]))
         guard text.wholeMatch(of: /-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/) != nil else { throw Refused() }
         if let value = Int64(text), text == "\(value)" { return .int(value) }
-        return .number(text)
+        guard let number = JSONNumber(text) else { throw Refused() }
+        return .number(number)
     }
 }

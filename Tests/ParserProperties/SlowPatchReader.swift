@@ -213,7 +213,7 @@ struct SlowPatchReader {
         let text: String
         switch value {
         case .int(let number): text = "\(number)"
-        case .number(let written): text = written
+        case .number(let written): text = written.text
         default: return nil
         }
         let halves = text.lowercased().split(separator: "e")

@@ -88,7 +88,7 @@ import Testing
         _ = fixture.send("PUT", "Observation/n", body: sent)
 
         let read = try fixture.json(fixture.send("GET", "Observation/n"))
-        #expect(read["valueQuantity"]?["value"] == .number("1.500"))
+        #expect(read["valueQuantity"]?["value"] == .number(JSONNumber("1.500")!))
         #expect(read["note"]?.array?.first?["text"] == "é \"x\"")
     }
 

@@ -191,6 +191,8 @@ enum PolicyMutation: String, Hashable, Sendable, CaseIterable {
     case operationsOnAnybody
     /// b.9: the `patient` of an operation may be anybody.
     case operationParameterUnbound
+    /// b.9: a value of a parameter may be of any kind of JSON, whatever its name says.
+    case operationValueKindsIgnored
     /// b.9: records handed to an operation may be anybody's.
     case submittedRecordsUnjudged
     /// b.9: resources in an operation's answer are not judged.

@@ -245,7 +245,7 @@ extension Decider {
         }
         return try permit(
             for: descriptor, query: input.isBody ? SearchQuery() : input.query,
-            body: input.isBody ? input.body(with: unprovenIdentities(input, found)) : nil,
+            body: input.isBody ? try input.body(with: unprovenIdentities(input, found)) : nil,
             interaction, found, inContext, bound: bound, pageSize: pageSize, handedIn: input.resources)
     }
 

@@ -82,7 +82,9 @@ struct OperationInput {
             guard let view = try? ResourceView(member.value) else { throw Refused(.bodyInvalid) }
             argument.resource = view
         } else {
-            guard member.name.hasPrefix("value") else { throw Refused(.bodyInvalid) }
+            guard let kind = ParameterValue(member: member.name),
+                kind.holds(member.value) || mutated(.operationValueKindsIgnored)
+            else { throw Refused(.bodyInvalid) }
             argument.member = member.name
             switch member.value.kind {
             case .string: argument.text = member.value.string
@@ -153,8 +155,20 @@ struct OperationInput {
             arguments.compactMap { argument in argument.text.map { SearchTerm(name: argument.name, rawValue: $0) } })
     }
 
-    /// The body of a call by POST: printed anew, resources byte for byte but for the edits.
-    func body(with edits: [ByteEdit]) -> [UInt8] {
+    /// The body of a call by POST: printed anew, resources byte for byte but for the edits, and read once more as whoever
+    /// gets it will.
+    func body(with edits: [ByteEdit]) throws(Refused) -> [UInt8] {
+        let bytes = try printed(with: edits)
+        guard let document = try? JSONDocument(bytes), let view = try? ResourceView(document.root) else {
+            throw Refused(.bodyInvalid)
+        }
+        // INVARIANT: what goes on names what was judged, each once and in its order, and nothing beside.
+        guard wholeBody != nil || view.node["parameter"]?.elements.map({ $0["name"]?.string }) == arguments.map(\.name)
+        else { throw Refused(.bodyInvalid) }
+        return bytes
+    }
+
+    private func printed(with edits: [ByteEdit]) throws(Refused) -> [UInt8] {
         if let wholeBody { return wholeBody.node.bytes(with: edits) }
         var bytes = Array(#"{"resourceType":"Parameters","parameter":["#.utf8)
         for (place, argument) in arguments.enumerated() {
@@ -164,20 +178,18 @@ struct OperationInput {
                 bytes += Array(#","resource":"#.utf8) + resource.node.bytes(with: edits)
             } else {
                 bytes += Array(",".utf8) + JSONValue.string(argument.member ?? "valueString").serialized
-                bytes += Array(":".utf8) + value(argument).serialized
+                bytes += Array(":".utf8) + (try value(argument)).serialized
             }
             bytes.append(UInt8(ascii: "}"))
         }
         return bytes + Array("]}".utf8)
     }
 
-    private func value(_ argument: Argument) -> JSONValue {
+    private func value(_ argument: Argument) throws(Refused) -> JSONValue {
         if let value = argument.value { return value }
-        let text = argument.text ?? ""
-        switch argument.member {
-        case "valueBoolean": return .bool(text == "true")
-        case "valueInteger", "valuePositiveInt", "valueUnsignedInt", "valueDecimal": return .number(text)
-        default: return .string(text)
-        }
+        guard let text = argument.text else { throw Refused(.bodyInvalid) }
+        if let value = ParameterValue(member: argument.member ?? "valueString")?.json(text) { return value }
+        guard mutated(.operationValueKindsIgnored) else { throw Refused(.bodyInvalid) }
+        return .string(text)
     }
 }

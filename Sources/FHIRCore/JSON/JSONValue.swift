@@ -6,7 +6,7 @@ public indirect enum JSONValue: Hashable, Sendable {
     case bool(Bool)
     case int(Int64)
     /// A number that is not a plain 64-bit integer, as written.
-    case number(String)
+    case number(JSONNumber)
     case string(String)
     case array([JSONValue])
     /// Members in their order.
@@ -19,8 +19,12 @@ public indirect enum JSONValue: Hashable, Sendable {
         case .bool: self = .bool(node.bool ?? false)
         case .string: self = .string(node.string ?? "")
         case .number:
-            let text = node.numberText ?? "0"
-            if let value = Int64(text), String(value) == text { self = .int(value) } else { self = .number(text) }
+            let number = JSONNumber(node)
+            if let number, Int64(number.text).map(String.init) != number.text {
+                self = .number(number)
+            } else {
+                self = .int(number.flatMap { Int64($0.text) } ?? 0)
+            }
         case .array: self = .array(node.elements.map { JSONValue($0) })
         case .object: self = .object(node.members.map { JSONMemberValue($0.name, JSONValue($0.value)) })
         }
@@ -80,7 +84,7 @@ extension JSONValue {
         case .null: result.append(contentsOf: "null".utf8)
         case .bool(let value): result.append(contentsOf: (value ? "true" : "false").utf8)
         case .int(let value): result.append(contentsOf: String(value).utf8)
-        case .number(let text): result.append(contentsOf: text.utf8)
+        case .number(let number): result.append(contentsOf: number.text.utf8)
         case .string(let text): JSONText.appendQuoted(text, to: &result)
         case .array(let elements):
             result.append(UInt8(ascii: "["))

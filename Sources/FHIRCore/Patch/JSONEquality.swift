@@ -26,7 +26,7 @@ extension JSONValue {
     private var numberText: String {
         switch self {
         case .int(let value): String(value)
-        case .number(let text): text
+        case .number(let number): number.text
         case .null, .bool, .string, .array, .object: ""
         }
     }
@@ -36,7 +36,7 @@ extension JSONValue {
         switch self {
         case .null, .bool: (4, 0)
         case .int: (8, 0)
-        case .number(let text): (text.utf8.count, 0)
+        case .number(let number): (number.text.utf8.count, 0)
         case .string(let text): (text.utf8.count + 2, 0)
         case .array(let elements):
             elements.reduce(into: (bytes: 2, depth: 1)) { sum, element in

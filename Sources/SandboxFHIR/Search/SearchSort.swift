@@ -105,8 +105,8 @@ struct SearchCursor {
         for part in parts {
             switch part {
             case .int(let number): values.append(number.databaseValue)
-            case .number(let text):
-                guard let number = Double(text) else { throw .invalid("`_cursor` is not one of this server's") }
+            case .number(let written):
+                guard let number = Double(written.text) else { throw .invalid("`_cursor` is not one of this server's") }
                 values.append(number.databaseValue)
             case .string(let text): values.append(text.databaseValue)
             default: throw .invalid("`_cursor` is not one of this server's")
@@ -120,7 +120,7 @@ struct SearchCursor {
         let parts = values.map { value -> JSONValue in
             switch value.storage {
             case .int64(let number): .int(number)
-            case .double(let number): .number("\(number)")
+            case .double(let number): JSONNumber("\(number)").map(JSONValue.number) ?? .null
             case .string(let text): .string(text)
             case .null, .blob: .null
             }

@@ -62,14 +62,18 @@ import Testing
 
         #expect(node.elements.map(\.int) == [.max, nil, nil, nil])
         #expect(
-            JSONValue(node) == [.int(.max), .number("9223372036854775808"), .number("1.0"), .number("1e3")])
+            JSONValue(node) == [
+                .int(.max), .number(JSONNumber("9223372036854775808")!), .number(JSONNumber("1.0")!),
+                .number(JSONNumber("1e3")!),
+            ])
     }
 }
 
 @Suite struct JSONValueTests {
     @Test func `what is printed reads back as the same value`() throws {
         let value: JSONValue = [
-            "text": "a\"b\\c\n\u{1}\u{7F}é😀/", "numbers": [1, -2, .number("0.10")], "yes": true, "none": .null,
+            "text": "a\"b\\c\n\u{1}\u{7F}é😀/", "numbers": [1, -2, .number(JSONNumber("0.10")!)], "yes": true,
+            "none": .null,
             "empty": [], "object": [:], "": "",
         ]
 

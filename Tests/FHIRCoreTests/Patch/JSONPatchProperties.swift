@@ -11,7 +11,7 @@ import Testing
             case 0: return .null
             case 1: return .int(Int64(random.next() % 5))
             case 2: return .string(["", "a", "~", "/", "é"][Int(random.next() % 5)])
-            case 3: return .number("1.\(random.next() % 3)0")
+            case 3: return .number(JSONNumber("1.\(random.next() % 3)0")!)
             case 4: return .array((0..<random.next() % 4).map { _ in value(depth + 1) })
             default:
                 let names = ["", "a", "b", "a/b", "m~n", "0"].filter { _ in random.next() % 2 == 0 }

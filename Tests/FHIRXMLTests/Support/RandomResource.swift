@@ -99,7 +99,9 @@ struct RandomResource {
         case .boolean: .bool(random.chance(2))
         case .integer: .int(Int64(random.below(2_000_001) - 1_000_000))
         case .decimal:
-            .number(random.pick(["0.0", "-0.50", "1.00", "1e5", "-1.5E-10", "12345678901234567890.1", "0.1000"]))
+            .number(
+                JSONNumber(
+                    random.pick(["0.0", "-0.50", "1.00", "1e5", "-1.5E-10", "12345678901234567890.1", "0.1000"]))!)
         }
     }
 
