@@ -63,6 +63,38 @@ import Testing
     }
 
     @Test(.verifies("oauth-attack@U-20"))
+    func `nobody keeps an owner out where they have signed in before`() async throws {
+        let harness = try await LaunchHarness()
+        #expect(try await attempt(harness, "anna", "pass-anna", address: "198.51.100.1").consent != nil)
+        for index in 0..<300 {
+            _ = try await attempt(harness, "anna", "wrong", address: "2001:db8:\(String(index, radix: 16))::1")
+        }
+        let stranger = try await attempt(harness, "anna", "pass-anna", address: "198.51.100.2")
+        #expect(stranger.login?.problem == .tooManyAttempts(retryAfter: 30))
+        #expect(try await attempt(harness, "anna", "pass-anna", address: "198.51.100.1").consent != nil)
+        // It is known for that account, and wrong passwords count there as everywhere.
+        for _ in 0..<5 { _ = try await attempt(harness, "anna", "wrong", address: "198.51.100.1") }
+        let closed = try await attempt(harness, "anna", "pass-anna", address: "198.51.100.1")
+        #expect(closed.login?.problem == .tooManyAttempts(retryAfter: 30))
+        harness.clock.advance(seconds: ThrottleKey.memory + 1)
+        for index in 0..<300 {
+            _ = try await attempt(harness, "anna", "wrong", address: "2001:db8:\(String(index, radix: 16))::1")
+        }
+        let forgotten = try await attempt(harness, "anna", "pass-anna", address: "198.51.100.1")
+        #expect(forgotten.login?.problem == .tooManyAttempts(retryAfter: 30))
+    }
+
+    @Test(.verifies("oauth-attack@U-20"))
+    func `a house of many people that mistype now and then is never closed`() async throws {
+        let harness = try await LaunchHarness()
+        for index in 0..<400 {
+            harness.clock.advance(seconds: 75)
+            let answer = try await attempt(harness, "user-\(index)", "wrong")
+            #expect(answer.login?.problem == .wrongCredentials, "\(index)")
+        }
+    }
+
+    @Test(.verifies("oauth-attack@U-20"))
     func `an invisible suffix does not open an account that waits`() async throws {
         let harness = try await LaunchHarness()
         for suffix in ["\0", "\0x", "\u{200B}", "\n"] {

@@ -20,6 +20,13 @@ public struct ThrottleKey: Hashable, Sendable {
     }
     /// Attempts on one account name from anywhere.
     public static func account(_ username: String) -> ThrottleKey { .init("account", username) }
+    /// How long a network is known from which somebody signed in, in seconds: three months.
+    public static let memory: Int64 = 90 * 86_400
+
+    /// A network from which somebody signed in to an account; kept so that attempts from elsewhere do not count there.
+    static func known(_ username: String, from address: String) -> ThrottleKey {
+        .init("known", "\(SourceNetwork.key(of: address))\n\(username)")
+    }
     /// Attempts to sign in from one network address.
     public static func loginSource(_ address: String) -> ThrottleKey {
         .init("login-source", SourceNetwork.key(of: address))
@@ -40,7 +47,7 @@ public struct ThrottleKey: Hashable, Sendable {
 public struct ThrottlePolicy: Hashable, Sendable {
     /// Attempts that cost nothing.
     public let free: Int
-    /// After this many seconds without an attempt the count starts again.
+    /// So many seconds make as many attempts forgotten as cost nothing.
     public let window: Int64
     /// The first waiting time in seconds; it doubles with each further attempt.
     public let firstWait: Int64
@@ -55,12 +62,13 @@ public struct ThrottlePolicy: Hashable, Sendable {
 
     /// Five tries for an account from one address, then 30 s, doubling up to a quarter of an hour.
     public static let account = ThrottlePolicy(free: 5, window: 3600, firstWait: 30, longestWait: 900)
-    /// Five wrong codes, then a minute, doubling up to an hour; a day without a try forgets them. Six digits and three
+    /// Five wrong codes, then a minute, doubling up to an hour; a day forgets five. Six digits and three
     /// steps at a time leave a guesser who knows the password one chance in ten thousand a day.
     public static let secondFactor = ThrottlePolicy(free: 5, window: 86_400, firstWait: 60, longestWait: 3600)
-    /// Two hundred tries for an account from all addresses together, then one every 30 s: many addresses cannot guess a
-    /// password, and cannot keep its owner out for long either.
-    public static let accountAnywhere = ThrottlePolicy(free: 200, window: 3600, firstWait: 30, longestWait: 30)
+    /// Two hundred tries for an account from all networks together, then one every 30 s, and a hundred an hour in the long
+    /// run: many addresses cannot guess a password. Where its owner has signed in before this does not count, so that
+    /// nobody keeps them out from afar.
+    public static let accountAnywhere = ThrottlePolicy(free: 200, window: 7200, firstWait: 30, longestWait: 30)
     /// Fifty tries from one address, then 30 s, doubling up to a quarter of an hour.
     public static let source = ThrottlePolicy(free: 50, window: 3600, firstWait: 30, longestWait: 900)
     /// A hundred unknown codes or tokens from one address.
@@ -70,12 +78,13 @@ public struct ThrottlePolicy: Hashable, Sendable {
 /// The count kept under one key: a pure value that stores load, ask and save.
 public struct ThrottleCount: Hashable, Sendable {
     public private(set) var attempts: Int
-    public private(set) var lastAttemptAt: Int64
+    /// The time as of which `attempts` is: what was counted before fades, one attempt in `window / free` seconds.
+    public private(set) var countedAt: Int64
     public private(set) var closedUntil: Int64
 
-    public init(attempts: Int = 0, lastAttemptAt: Int64 = 0, closedUntil: Int64 = 0) {
+    public init(attempts: Int = 0, countedAt: Int64 = 0, closedUntil: Int64 = 0) {
         self.attempts = attempts
-        self.lastAttemptAt = lastAttemptAt
+        self.countedAt = countedAt
         self.closedUntil = closedUntil
     }
 
@@ -86,13 +95,20 @@ public struct ThrottleCount: Hashable, Sendable {
     /// lockout has begun. Attempts after that make it longer and begin none.
     @discardableResult
     public mutating func count(by policy: ThrottlePolicy, at now: Int64) -> Bool {
-        if now - lastAttemptAt >= policy.window { attempts = 0 }
+        fade(by: policy, at: now)
         attempts += 1
-        lastAttemptAt = now
         guard attempts >= policy.free else { return false }
         let doublings = min(attempts - policy.free, 20)
         closedUntil = now + min(policy.firstWait << Int64(doublings), policy.longestWait)
         return attempts == policy.free
+    }
+
+    /// Attempts do not stay for ever: a house with many people mistypes something every hour of the day.
+    private mutating func fade(by policy: ThrottlePolicy, at now: Int64) {
+        let step = max(policy.window / Int64(max(policy.free, 1)), 1)
+        let faded = max(now - countedAt, 0) / step
+        attempts = Int(max(Int64(attempts) - faded, 0))
+        countedAt = attempts == 0 ? now : countedAt + faded * step
     }
 
     /// Takes one attempt back, because it succeeded.

@@ -163,6 +163,7 @@ extension InteractionEndpoint {
         let address = maker.source.address
         let pair = ThrottleKey.account(username, from: address)
         let account = ThrottleKey.account(username)
+        let known = ThrottleKey.known(username, from: address)
         let source = ThrottleKey.loginSource(address)
         // A name that no account can have is nobody's, and is counted for its source alone. It does not reach the store,
         // where it might be cut short to somebody's.
@@ -170,7 +171,9 @@ extension InteractionEndpoint {
         var attempts = [source: parts.configuration.sourceThrottle]
         if isUsable {
             attempts[pair] = parts.configuration.accountThrottle
-            attempts[account] = parts.configuration.accountAnywhereThrottle
+            // Where the owner has signed in before, what others try from elsewhere keeps nobody out.
+            let isKnown = try await parts.stores.throttle.isRemembered(known, since: now - ThrottleKey.memory)
+            if !isKnown { attempts[account] = parts.configuration.accountAnywhereThrottle }
         }
         let verdict = try await parts.stores.throttle.admit(attempts, at: now)
         if case .closed(let until) = verdict {
@@ -193,7 +196,9 @@ extension InteractionEndpoint {
             let reason = user == nil ? "unknown-user" : matches ? "disabled" : "wrong-password"
             return try await refuseLogin(reason, user?.subject, maker)
         }
-        try await parts.stores.throttle.giveBack(all: [pair], one: [account, source])
+        try await parts.stores.throttle.giveBack(
+            all: [pair], one: attempts[account] == nil ? [source] : [account, source])
+        try await parts.stores.throttle.remember(known, at: now)
         let value = parts.random.secret()
         let signIn = BrowserSession.SignIn(subject: user.subject, authenticatedAt: parts.clock.now())
         let isHalf = try await secondFactors.isDue(for: user)

@@ -237,11 +237,18 @@ public struct SecondFactorDesk: Sendable {
     ) async throws -> SecondFactorProblem? {
         let keys = (
             own: ThrottleKey.account(account.username, from: source.address),
-            source: ThrottleKey.loginSource(source.address)
+            anywhere: ThrottleKey.account(account.username), source: ThrottleKey.loginSource(source.address)
         )
         let now = parts.clock.now()
-        let verdict = try await parts.stores.throttle.admit(
-            [keys.own: parts.configuration.accountThrottle, keys.source: parts.configuration.sourceThrottle], at: now)
+        let known = ThrottleKey.known(account.username, from: source.address)
+        var attempts = [
+            keys.own: parts.configuration.accountThrottle, keys.source: parts.configuration.sourceThrottle,
+        ]
+        // A session that is carried about does not make one more way to guess from many networks.
+        if try await !parts.stores.throttle.isRemembered(known, since: now - ThrottleKey.memory) {
+            attempts[keys.anywhere] = parts.configuration.accountAnywhereThrottle
+        }
+        let verdict = try await parts.stores.throttle.admit(attempts, at: now)
         if case .closed(let until) = verdict { return .tooManyAttempts(retryAfter: max(until - now, 1)) }
         // No password verifies against an account whose person signs in elsewhere.
         guard canSetUp(account) else { return try await refused(account.subject, "wrong-password", source) }
@@ -249,14 +256,15 @@ public struct SecondFactorDesk: Sendable {
         do {
             isRight = try await parts.hasher.verify(password, against: account.passwordHash)
         } catch PasswordHashingError.busy {
-            try await parts.stores.throttle.giveBack(all: [], one: [keys.own, keys.source])
+            try await parts.stores.throttle.giveBack(all: [], one: Array(attempts.keys))
             return .busy
         }
         guard isRight else {
             try await parts.noteLockouts(verdict, of: account.subject, parts.records(for: source))
             return try await refused(account.subject, "wrong-password", source)
         }
-        try await parts.stores.throttle.giveBack(all: [keys.own], one: [keys.source])
+        try await parts.stores.throttle.giveBack(
+            all: [keys.own], one: attempts[keys.anywhere] == nil ? [keys.source] : [keys.anywhere, keys.source])
         guard let code else { return nil }
         if case .refused(let problem) = try await check(code, of: account.subject, from: source) { return problem }
         return nil

@@ -8,4 +8,8 @@ public protocol LoginThrottleStore: Sendable {
     /// Takes attempts back: the whole counts of some keys, and one attempt of each of others. A count that has come
     /// back to nothing is kept no longer.
     func giveBack(all cleared: [ThrottleKey], one forgiven: [ThrottleKey]) async throws
+    /// Remembers a network from which somebody signed in, or that they did so again.
+    func remember(_ key: ThrottleKey, at now: Int64) async throws
+    /// Whether it was remembered at that time or later.
+    func isRemembered(_ key: ThrottleKey, since: Int64) async throws -> Bool
 }

@@ -159,6 +159,36 @@ extension StoreContract {
             #expect(
                 try await stores.throttle.admit([key: policy], at: Sample.now + 11) == .closed(until: Sample.now + 30))
         },
+        StoreContract("attempts fade one by one") { stores async throws in
+            let policy = ThrottlePolicy(free: 5, window: 100, firstWait: 10, longestWait: 10)
+            let key = ThrottleKey.account("anna")
+            // One in twenty seconds fades as fast as it is counted: nobody is ever locked out by it.
+            for attempt in 0..<20 {
+                let now = Sample.now + Int64(attempt) * 20
+                #expect(try await stores.throttle.admit([key: policy], at: now) == .admitted, "\(attempt)")
+            }
+            // One in fifteen is not.
+            var verdicts: [ThrottleVerdict] = []
+            for attempt in 0..<20 {
+                verdicts.append(
+                    try await stores.throttle.admit([key: policy], at: Sample.now + 400 + Int64(attempt) * 15))
+            }
+            #expect(verdicts.contains(.last(under: [key])))
+            #expect(verdicts.first == .admitted)
+        },
+        StoreContract("networks are remembered until they are not seen for long") { stores async throws in
+            let (key, other) = (ThrottleKey.account("anna"), ThrottleKey.account("ben"))
+            #expect(try await !stores.throttle.isRemembered(key, since: 0))
+            try await stores.throttle.remember(key, at: Sample.now)
+            try await stores.throttle.remember(key, at: Sample.now - 50)
+            #expect(try await stores.throttle.isRemembered(key, since: Sample.now))
+            #expect(try await !stores.throttle.isRemembered(key, since: Sample.now + 1))
+            #expect(try await !stores.throttle.isRemembered(other, since: 0))
+            _ = try await stores.sweep.sweep(at: Sample.now + ThrottleKey.memory - 1)
+            #expect(try await stores.throttle.isRemembered(key, since: 0))
+            _ = try await stores.sweep.sweep(at: Sample.now + ThrottleKey.memory)
+            #expect(try await !stores.throttle.isRemembered(key, since: 0))
+        },
         StoreContract("a success clears the account and gives the source one attempt back") { stores async throws in
             let policy = ThrottlePolicy(free: 2, window: 100, firstWait: 10, longestWait: 30)
             let account = ThrottleKey.account("anna")

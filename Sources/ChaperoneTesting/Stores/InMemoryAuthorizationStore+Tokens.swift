@@ -352,7 +352,8 @@ extension InMemoryAuthorizationStore: ExpirySweep {
             state.consents = state.consents.filter { now < $0.value.expiresAt }
             state.references = state.references.filter { now < $0.value.expiresAt }
             state.replays = state.replays.filter { now <= $0.value }
-            state.throttle = state.throttle.filter { now - $0.value.lastAttemptAt < 86_400 }
+            state.throttle = state.throttle.filter { now - $0.value.countedAt < 86_400 }
+            state.knownNetworks = state.knownNetworks.filter { now - $0.value < ThrottleKey.memory }
             state.grants = state.grants.filter { _, grant in
                 let kept: Int64 = grant.subject == nil ? 86_400 : Grant.retention
                 if grant.subject != nil, let at = grant.revocation?.at, now - at >= kept { return false }

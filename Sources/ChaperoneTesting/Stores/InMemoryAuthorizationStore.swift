@@ -13,6 +13,7 @@ public final class InMemoryAuthorizationStore: Sendable {
         var users: [SubjectID: UserAccount] = [:]
         var links: [SubjectID: MemberLink] = [:]
         var throttle: [ThrottleKey: ThrottleCount] = [:]
+        var knownNetworks: [ThrottleKey: Int64] = [:]
         var secondFactors: [SubjectID: StoredSecondFactor] = [:]
         var sessions: [SessionID: BrowserSession] = [:]
         var launches: [SecretHash: EHRLaunch] = [:]
@@ -194,6 +195,14 @@ extension InMemoryAuthorizationStore: LoginThrottleStore {
                 if state.throttle[key]?.attempts == 0 { state.throttle[key] = nil }
             }
         }
+    }
+
+    public func remember(_ key: ThrottleKey, at now: Int64) async throws {
+        state.withLock { $0.knownNetworks[key] = max($0.knownNetworks[key] ?? now, now) }
+    }
+
+    public func isRemembered(_ key: ThrottleKey, since: Int64) async throws -> Bool {
+        state.withLock { state in state.knownNetworks[key].map { $0 >= since } ?? false }
     }
 }
 

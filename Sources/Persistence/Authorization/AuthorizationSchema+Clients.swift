@@ -54,6 +54,13 @@ extension AuthorizationSchema {
         ) STRICT, WITHOUT ROWID;
         """
 
+    static let knownNetworks = """
+        CREATE TABLE known_network (
+            key     TEXT PRIMARY KEY,
+            seen_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
     static let clientSecrets = """
         ALTER TABLE client ADD COLUMN secret_expires_at INTEGER;
         ALTER TABLE client ADD COLUMN second_secret_hash BLOB CHECK (length(second_secret_hash) = 32);

@@ -35,6 +35,7 @@ enum AuthorizationSchema {
             try $0.execute(
                 sql: "ALTER TABLE second_factor ADD COLUMN session BLOB CHECK (length(session) = 32)")
         }
+        migrator.registerMigration("019 known networks") { try $0.execute(sql: knownNetworks) }
         return migrator
     }
 }

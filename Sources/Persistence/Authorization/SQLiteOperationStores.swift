@@ -135,6 +135,7 @@ struct SQLiteExpirySweep: ExpirySweep {
         "DELETE FROM code WHERE :now - expires_at >= 86400",
         "DELETE FROM assertion_replay WHERE expires_at < :now",
         "DELETE FROM login_throttle WHERE :now - last_attempt_at >= 86400",
+        "DELETE FROM known_network WHERE :now - seen_at >= \(ThrottleKey.memory)",
         "DELETE FROM access_grant WHERE subject IS NULL AND :now - expires_at >= 86400",
         "DELETE FROM access_grant WHERE subject IS NOT NULL AND expires_at <= :now - \(Grant.retention)",
         "DELETE FROM access_grant WHERE subject IS NOT NULL AND revoked_at <= :now - \(Grant.retention)",

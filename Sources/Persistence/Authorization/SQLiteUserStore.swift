@@ -227,10 +227,28 @@ struct SQLiteLoginThrottleStore: LoginThrottleStore {
         }
     }
 
+    func remember(_ key: ThrottleKey, at now: Int64) async throws {
+        try await pool.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO known_network (key, seen_at) VALUES (?, ?)
+                    ON CONFLICT (key) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)
+                    """, arguments: [key.text, now])
+        }
+    }
+
+    func isRemembered(_ key: ThrottleKey, since: Int64) async throws -> Bool {
+        try await pool.read { database in
+            try Bool.fetchOne(
+                database, sql: "SELECT seen_at >= ? FROM known_network WHERE key = ?", arguments: [since, key.text])
+                ?? false
+        }
+    }
+
     private static func count(of key: ThrottleKey, in database: Database) throws -> ThrottleCount? {
         try Row.fetchOne(database, sql: "SELECT * FROM login_throttle WHERE key = ?", arguments: [key.text]).map {
             ThrottleCount(
-                attempts: $0["attempts"], lastAttemptAt: $0["last_attempt_at"], closedUntil: $0["closed_until"])
+                attempts: $0["attempts"], countedAt: $0["last_attempt_at"], closedUntil: $0["closed_until"])
         }
     }
 
@@ -240,6 +258,6 @@ struct SQLiteLoginThrottleStore: LoginThrottleStore {
                 INSERT INTO login_throttle (key, attempts, last_attempt_at, closed_until) VALUES (?, ?, ?, ?)
                 ON CONFLICT (key) DO UPDATE SET attempts = excluded.attempts,
                     last_attempt_at = excluded.last_attempt_at, closed_until = excluded.closed_until
-                """, arguments: [key.text, count.attempts, count.lastAttemptAt, count.closedUntil])
+                """, arguments: [key.text, count.attempts, count.countedAt, count.closedUntil])
     }
 }
