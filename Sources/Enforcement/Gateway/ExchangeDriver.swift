@@ -22,6 +22,8 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     private var isHeldByClient = false
     /// Runs while something that was released is held back.
     private var holdTimer: Scheduled<Void>?
+    /// Counts the records that were waited for.
+    private var recordTurn = 0
     /// The closing record that has become durable last.
     private var recorded: AccessRecord?
     /// The place of an answer that streams.
@@ -181,7 +183,8 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         case .index(let record):
             hold()
             let itself = awaitRecord()
-            site.audit.record(record, on: pool.delivery) { itself.value.indexed($0, record) }
+            let turn = recordTurn
+            site.audit.record(record, on: pool.delivery) { itself.value.indexed($0, record, turn: turn) }
         case .send(let part):
             pieces?.send(part)
             handle(.sent)
@@ -220,6 +223,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
 
     /// A log that does not answer is one that cannot be written; a receipt that comes later answers nothing any more.
     private func awaitRecord() -> NIOLoopBound<ExchangeDriver> {
+        recordTurn += 1
         due = pool.watch.now + .milliseconds(configuration.limits.auditTimeoutMilliseconds)
         pool.watch.add(self)
         return NIOLoopBound(self, eventLoop: eventLoop)
@@ -233,7 +237,14 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         call = nil
     }
 
-    private func indexed(_ result: consuming Result<ClosingReceipt, AuditFailure>, _ record: AccessRecord) {
+    private func indexed(
+        _ result: consuming Result<ClosingReceipt, AuditFailure>, _ record: AccessRecord, turn: Int
+    ) {
+        // It was not waited for any longer: another record is, or the exchange is over.
+        guard turn == recordTurn else {
+            if case .success(let receipt) = consume result { site.audit.withdraw(receipt, record) }
+            return
+        }
         pool.watch.remove(self)
         isRecording = false
         switch consume result {

@@ -158,6 +158,37 @@ import Testing
         try await gateway.stop()
     }
 
+    @Test(.verifies("house@BULK-INDEX", "audit@deadline", "audit@one-closed-record"))
+    func `a part of the index that is durable too late is of nothing, and the answer has its end`() async throws {
+        let stuck = DispatchSemaphore(value: 0)
+        let isStuck = Mutex(false)
+        let sink = InMemoryAuditSink(gate: {
+            if isStuck.withLock({ $0 }) { _ = stuck.wait(timeout: .now() + 30) }
+        })
+        let gateway = try await ManualGateway.start(
+            enforcerLimits: Self.limits, scope: "system/*.rs",
+            panels: .table(users: [:], clients: [ClientID("app"): .everyone]), sink: sink)
+        try await gateway.get("/Observation")
+        try await gateway.serveHead()
+        try await gateway.serve(Self.start + Self.entry(1, of: "pB"))
+        try await gateway.wait { sink.entries.count == 1 && gateway.isReadingServer }
+        isStuck.withLock { $0 = true }
+        // The part of the index hangs, and is given up after ten seconds.
+        await gateway.loop.advanceTime(by: .milliseconds(500))
+        await gateway.loop.advanceTime(by: .seconds(10))
+        let written = gateway.written
+        isStuck.withLock { $0 = false }
+        stuck.signal()
+        try await gateway.wait { sink.entries.count >= 4 && gateway.written > 0 }
+
+        let entries = sink.entries
+        #expect(written == 0 && gateway.written < 900, "an outcome, and no entry")
+        #expect(entries[1].index.phase == .whole && entries[1].index.patients == ["pB"])
+        #expect(entries.contains { $0.index.phase == .interrupted && $0.index.closes == 2 })
+        #expect(entries.filter { $0.index.closes == 1 }.map(\.index.outcome) == ["failed"])
+        try await gateway.stop()
+    }
+
     @Test(.verifies("audit@not-given"))
     func `a client that hangs up while its record is written has a record that says so`() async throws {
         let stuck = DispatchSemaphore(value: 0)
