@@ -97,6 +97,9 @@ struct AuditCode {
         AuditCode(system: steps, code: kind.rawValue, display: kind.rawValue)
     }
 
+    /// What stands for an entry that cannot be read.
+    static let unreadable = AuditCode(system: steps, code: "unreadable", display: "unreadable")
+
     /// Our own system of codes.
     static let steps = "urn:chaperone:audit:event"
 }

@@ -56,7 +56,9 @@ struct AuditEventFilter {
             guard let cursor = AuditCursor(term.value) else { throw Refusal("`_after` is no page of ours") }
             query.after = cursor
         case "_format":
-            guard ["json", "application/json", "application/fhir+json"].contains(term.value) else {
+            // As above: the plus of the media type.
+            guard ["json", "application/json", "application/fhir+json", "application/fhir json"].contains(term.value)
+            else {
                 throw Refusal("`_format` can be `json`")
             }
         default: throw Refusal("`\(term.name)` is not a parameter of this search")
@@ -65,6 +67,8 @@ struct AuditEventFilter {
 
     /// Several dates narrow each other.
     private mutating func date(_ value: String) throws(Refusal) {
+        // A plus that was not encoded arrives as a blank (application/x-www-form-urlencoded), and no date has one.
+        let value = String(value.map { $0 == " " ? "+" : $0 })
         let letters = value.prefix { $0.isLetter }
         guard let span = FHIRTime.span(String(value.dropFirst(letters.count))) else {
             throw Refusal("`date` is no FHIR date with a prefix of eq, ge, gt, le, lt")

@@ -1,3 +1,4 @@
+internal import AccessPolicy
 public import FHIRCore
 
 /// Renders an audit entry as a FHIR R4 AuditEvent in the patterns of IHE BALP 1.1.
@@ -14,6 +15,26 @@ public enum AuditEventResource {
         case .authorization(let record):
             return AuthorizationEventRendering(record: record, system: system).json(entry)
         }
+    }
+
+    /// What stands for an entry whose body cannot be read: which one, and that it is not what was written.
+    static func unreadable(_ entry: AuditEntry, system: AuditSystem) -> JSONValue {
+        var members = head(entry, profiles: [])
+        members.add("type", AuditCode.securityAlert.coding)
+        members.add("subtype", .array([AuditCode.unreadable.coding]))
+        members.add("recorded", FHIRTime.instant(entry.recordedAt))
+        members.add("outcome", "12")
+        members.add("outcomeDesc", "entry \(entry.node)/\(entry.sequence) cannot be read: it is not what was written")
+        members.add(
+            "agent",
+            .array([
+                agent(
+                    .authorizationServer, who: .object([JSONMemberValue("display", .string(system.name))]),
+                    requestor: true, address: system.issuer, addressType: "5")
+            ]))
+        members.add("source", source(system, node: entry.node))
+        members.add("entity", .array([request(entry.index.eventID.text)]))
+        return members.object
     }
 
     /// The members that every event begins with.

@@ -61,7 +61,7 @@ struct AuthorizationEventRendering {
         case .accountLocked, .codeReplayed, .refreshReplayed, .clientRegistered, .clientChanged, .userChanged,
             .keyChanged, .policyChanged, .configurationChanged, .refusalsSummed:
             .securityAlert
-        case .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted: .auditLogUsed
+        case .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .feedRefused: .auditLogUsed
         case .started, .stopped: .applicationActivity
         }
     }

@@ -40,6 +40,8 @@ public struct AuthorizationRecord: Hashable, Sendable {
         /// A legal hold was placed on records, or lifted.
         case holdPlaced = "hold-placed"
         case holdLifted = "hold-lifted"
+        /// A receiver of a feed would not take an entry, and the feed went on without it; the detail names both.
+        case feedRefused = "feed-refused"
         /// Refusals of requests that proved nothing, from one network, that have no records of their own.
         case refusalsSummed = "refusals-summed"
         case started

@@ -9,6 +9,7 @@ public enum CheckpointStoreContract: String, CaseIterable, Sendable {
     case refusesANumberThatDoesNotFollow
     case knowsTheNewestOfEachNode
     case pagesInTheOrderOfStoring
+    case findsTheFirstThatReachesAPlace
 
     /// Checks the promise on a fresh, empty store.
     public func check(_ store: any AuditCheckpointStore, signedWith key: PrivateJWK) throws {
@@ -44,6 +45,17 @@ public enum CheckpointStoreContract: String, CaseIterable, Sendable {
             let first = try store.checkpoints(after: 0, limit: 3)
             let rest = try store.checkpoints(after: first.last?.position ?? 0, limit: 3)
             #expect((first + rest).map(\.number) == [1, 2, 3, 4, 5])
+        case .findsTheFirstThatReachesAPlace:
+            for number in 1...5 {
+                try store.append(try signed(Int64(number)))
+                try store.append(try signed(Int64(number), node: "b"))
+            }
+            for (place, number) in [(1, 1), (10, 1), (11, 2), (35, 4), (50, 5)] as [(Int64, Int64)] {
+                #expect(try store.checkpoint(of: "a", reaching: place)?.number == number, "\(place)")
+            }
+            #expect(try store.checkpoint(of: "a", reaching: 51) == nil)
+            #expect(try store.checkpoint(of: "c", reaching: 1) == nil)
+            #expect(try store.links(of: "a", in: 1..<9) == [])
         }
     }
 }

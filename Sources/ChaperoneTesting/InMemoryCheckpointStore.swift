@@ -40,6 +40,15 @@ public final class InMemoryCheckpointStore: AuditCheckpointStore {
         Array(stored.filter { $0.position > position }.prefix(limit))
     }
 
+    public func checkpoint(of node: String, reaching sequence: Int64) -> StoredAuditCheckpoint? {
+        stored.first { $0.node == node && $0.sequence >= sequence }
+    }
+
+    public func links(of node: String, in places: Range<Int64>) -> [AuditInclusionProof.Link] {
+        log.entries.filter { $0.node == node && places.contains($0.sequence) }.sorted { $0.sequence < $1.sequence }
+            .map { AuditInclusionProof.Link(recordedAt: $0.recordedAt, body: $0.body) }
+    }
+
     public func hash(at sequence: Int64, of node: String) -> ChainHash? {
         log.entries.first { $0.node == node && $0.sequence == sequence }?.hash
     }

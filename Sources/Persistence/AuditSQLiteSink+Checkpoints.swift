@@ -39,6 +39,47 @@ extension AuditSQLiteSink: AuditCheckpointStore {
         }
     }
 
+    public func checkpoint(of node: String, reaching sequence: Int64) throws -> StoredAuditCheckpoint? {
+        try pool.read { database in
+            // Numbers and places rise together, and there may be millions: halves instead of a walk.
+            var low: Int64 = 1
+            var high =
+                try Int64.fetchOne(
+                    database, sql: "SELECT max(number) FROM audit_checkpoint WHERE node = ?", arguments: [node]) ?? 0
+            var found: StoredAuditCheckpoint?
+            while low <= high {
+                let middle = low + (high - low) / 2
+                let row = try Row.fetchOne(
+                    database, sql: "SELECT * FROM audit_checkpoint WHERE node = ? AND number = ?",
+                    arguments: [node, middle])
+                guard let checkpoint = row.map(Self.checkpoint) else { return nil }
+                if checkpoint.sequence >= sequence {
+                    found = checkpoint
+                    high = middle - 1
+                } else {
+                    low = middle + 1
+                }
+            }
+            return found
+        }
+    }
+
+    public func links(of node: String, in places: Range<Int64>) throws -> [AuditInclusionProof.Link] {
+        try pool.read { database in
+            let rows = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT recorded_at, body FROM audit_entry WHERE node = ? AND sequence >= ? AND sequence < ?
+                    ORDER BY sequence
+                    """, arguments: [node, places.lowerBound, places.upperBound])
+            var links: [AuditInclusionProof.Link] = []
+            while let row = try rows.next() {
+                links.append(.init(recordedAt: row["recorded_at"], body: Array(row["body"] as Data)))
+            }
+            return links
+        }
+    }
+
     public func hash(at sequence: Int64, of node: String) throws -> ChainHash? {
         try pool.read { database in
             try Data.fetchOne(

@@ -8,8 +8,10 @@ struct AuditCommand: AsyncParsableCommand {
         commandName: "audit", abstract: "Reads and proves the audit trail.",
         discussion: "Example: chaperone audit list --patient patient-a --since 24h",
         subcommands: [
-            List.self, AuditShowCommand.self, AuditReportCommand.self, AuditExportCommand.self, AuditVerifyCommand.self,
-            AuditKeysCommand.self, AuditCheckpointCommand.self, AuditHoldCommand.self, AuditRetainCommand.self,
+            List.self, AuditSummaryCommand.self, AuditShowCommand.self, AuditReportCommand.self,
+            AuditExportCommand.self, AuditVerifyCommand.self,
+            AuditProveCommand.self, AuditKeysCommand.self, AuditCheckpointCommand.self, AuditHoldCommand.self,
+            AuditRetainCommand.self,
             AuditFeedsCommand.self,
         ])
 

@@ -80,6 +80,7 @@ struct AuditReportCommand: AsyncParsableCommand {
         commandName: "report", abstract: "Reports who read what of one patient, when, by which scope, on which basis.",
         discussion: """
             Example: chaperone audit report patient-a --since 365d
+                     chaperone audit report patient-a --user clinician-a --since 365d
                      chaperone audit report patient-a --accounting --output json
             """)
 
@@ -88,6 +89,12 @@ struct AuditReportCommand: AsyncParsableCommand {
 
     @Argument(help: "The patient (id or Patient/id).")
     var patient: String
+
+    @Option(help: "Only by this account.")
+    var user: String?
+
+    @Option(help: "Only by this client.")
+    var client: String?
 
     @Option(help: "From this time on: 2026-01-31, 2026-01-31T12:00:00Z, or an age such as 7d.")
     var since: String?
@@ -100,6 +107,8 @@ struct AuditReportCommand: AsyncParsableCommand {
 
     func run() async throws {
         var query: [String: String] = ["patient": patient, "limit": "1000"]
+        query["user"] = user
+        query["client"] = client
         query["since"] = since
         query["until"] = until
         if accounting { query["accounting"] = "true" }

@@ -114,7 +114,7 @@ struct AuditFeedsCommand: AsyncParsableCommand {
         let answer = try await options.withAdmin { try await $0.call(.get, ["audit", "feeds"]) }
         Table(columns: [
             .init("name", "name"), .init("carries", "carries"), .init("delivered", "delivered"),
-            .init("waiting", "waiting"), .init("problem", "problem"),
+            .init("waiting", "waiting"), .init("refused", "refused"), .init("problem", "problem"),
         ]).print(answer["feeds"]?.array ?? [], as: output.output)
     }
 }

@@ -28,20 +28,26 @@ struct AuditVerifyCommand: AsyncParsableCommand {
     @Option(help: "A JWK set with the public keys that signed the checkpoints (default: asks the server).")
     var keys: String?
 
-    @Option(help: ArgumentHelp("A file of checkpoints that were sent outside, one a line.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A file of checkpoints that were sent outside, one a line, as a feed or a syslog receiver wrote them.",
+            valueName: "file"))
     var anchor: [String] = []
 
     @Option(help: ArgumentHelp("Verifies an exported file by its signature in FILE.sig instead.", valueName: "file"))
     var export: String?
 
+    @Option(help: ArgumentHelp("Works out the proof of a record that `audit prove` wrote instead.", valueName: "file"))
+    var proof: String?
+
     func run() async throws {
+        if let proof {
+            return try AuditEvidence.verifyProofs(in: proof, keys: try await trustedKeys(), anchors: anchor)
+        }
         if let export { return try verify(export, by: try await trustedKeys()) }
         let path = try log ?? options.load(assumingDemo: options.path == nil).auditDatabase.path
         let trusted = try await trustedKeys()
-        let anchors = try anchor.flatMap { file in
-            AnchorLines.whole(
-                try TextFile.read(file, limit: 1 << 30).split(whereSeparator: \.isNewline).map(String.init))
-        }
+        let anchors = try AuditEvidence.anchors(in: anchor)
         let verification: AuditVerification
         do {
             let bar = ProgressLine(what: "entries")
@@ -61,12 +67,13 @@ struct AuditVerifyCommand: AsyncParsableCommand {
 
     private func verify(_ file: String, by keys: JWKSet) throws {
         let compact = try TextFile.read(file + ".sig").split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
-        let bytes = Array(try TextFile.read(file, limit: 4 << 30).utf8)
         let signature: AuditExportSignature
         do throws(AuditFormatError) { signature = try AuditExportSignature(verifying: compact, keys: keys) } catch {
             throw CommandFailure("the signature of `\(file)` proves nothing: \(error.detail)")
         }
-        guard signature.fits(bytes) else { throw CommandFailure("`\(file)` is not the file that was signed") }
+        guard try signature.fits(pieces: try FilePieces(file).next) else {
+            throw CommandFailure("`\(file)` is not the file that was signed")
+        }
         Swift.print("`\(file)` is what \(signature.actor) exported: \(signature.entries) entries.")
     }
 
@@ -88,7 +95,7 @@ struct AuditVerifyCommand: AsyncParsableCommand {
         case .table:
             Table(columns: [
                 .init("node", "node"), .init("entries", "entries"), .init("removed", "removed"),
-                .init("last", "last"), .init("hash", "hash"),
+                .init("last", "last"), .init("fixed outside", "anchored"), .init("hash", "hash"),
             ]).print(verification.json["chains"]?.array ?? [], as: .table)
             Swift.print("\(verification.checkpoints) checkpoints, \(verification.anchors) anchors from outside")
             for finding in verification.findings { Swift.print(finding) }
@@ -109,6 +116,7 @@ extension AuditVerification {
                         .object([
                             .init("node", .string(chain.node)), .init("entries", .int(chain.entries)),
                             .init("removed", .int(chain.removed)), .init("last", .int(chain.end.sequence)),
+                            .init("anchored", .int(chain.anchored)),
                             .init("hash", .string(chain.end.hash.description)),
                         ])
                     })),

@@ -2,6 +2,7 @@ import AccessPolicy
 import Audit
 import ChaperoneTesting
 import FHIRCore
+import RequirementTraits
 import Testing
 
 /// The FHIR search of the audit log.
@@ -96,5 +97,37 @@ import Testing
         let bundle = try search.bundle(AuditPage(entries: [], next: nil), base: "b", system: sampleSystem)
         #expect(bundle["entry"] == nil)
         #expect(bundle["link"]?.array?.count == 1)
+    }
+
+    @Test(.verifies("audit@fhir-search"), arguments: AuditEventSearch.parameters.map(\.name))
+    func `what the capability statement lists can be searched by`(name: String) throws {
+        let values = [
+            "date": "2026", "outcome": "0", "action": "R", "type": "rest", "subtype": "read", "disclosures": "true",
+            "agent": "Practitioner/p", "entity": "Observation/o",
+        ]
+        _ = try AuditEventSearch(parsing: "\(name)=\(values[name] ?? "x")")
+    }
+
+    @Test(
+        .verifies("audit@fhir-search"),
+        arguments: [
+            ("date=ge2026-11-01T00:00:00+01:00", Int64(1_793_487_600_000)),
+            ("date=ge2026-11-01T00:00:00%2B01:00", 1_793_487_600_000),
+            // The clocks of New York went back that night: the hour between one and two happened twice.
+            ("date=ge2026-11-01T01:30:00-04:00", 1_793_511_000_000),
+            ("date=ge2026-11-01T01:30:00-05:00", 1_793_514_600_000),
+            ("date=ge2024-02-29", 1_709_164_800_000), ("date=gt2023-12-31", 1_704_067_200_000),
+            ("date=ge2026-12-31T23:59:59.999Z&_format=application/fhir+json", 1_798_761_599_999),
+        ]) func `an offset, a leap day and the end of a year mean the moment that they name`(query: String, from: Int64)
+        throws
+    {
+        #expect(try AuditEventSearch(parsing: query).query.from == from)
+    }
+
+    @Test(
+        .verifies("audit@fhir-search"),
+        arguments: ["2023-02-29", "2100-02-29", "2026-02-30", "2026-00", "2026-13", "2026-11-31", "26-01-01"])
+    func `a day that no calendar has is refused`(date: String) {
+        #expect(throws: AuditEventSearch.Refusal.self) { _ = try AuditEventSearch(parsing: "date=\(date)") }
     }
 }

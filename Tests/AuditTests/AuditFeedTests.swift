@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test func `a repository gets a batch of events to be created`() async throws {
-        let bundle = try AuditFeedMessage.bundle(try await Self.batch(), system: sampleSystem)
+        let bundle = AuditFeedMessage.bundle(try await Self.batch(), system: sampleSystem)
 
         #expect(bundle["type"]?.string == "batch")
         #expect(bundle["entry"]?.array?.count == 2)
@@ -153,7 +153,7 @@ import Testing
     }
 
     @Test func `syslog messages are framed by their length`() async throws {
-        let bytes = try AuditFeedMessage.frames(try await Self.batch(), system: sampleSystem, host: "auth.example.org")
+        let bytes = AuditFeedMessage.frames(try await Self.batch(), system: sampleSystem, host: "auth.example.org")
         var rest = bytes[...]
         var messages: [String] = []
         while let blank = rest.firstIndex(of: UInt8(ascii: " ")) {

@@ -36,6 +36,16 @@ import Testing
         #expect(AnchorLines.whole(lines) == whole)
     }
 
+    @Test(arguments: [
+        (["eyJa.eyJb.c_-"], ["eyJa.eyJb.c_-"]),
+        (["<109>1 - host chaperone n checkpoint - eyJa.eyJb.c"], ["eyJa.eyJb.c"]),
+        (["Nov 26 00:00:01 host chaperone[n] eyJa.eyJb.c", "other message", ""], ["eyJa.eyJb.c"]),
+        (["nonsense"], ["nonsense"]), (["1 two.three.four", "a eyJa.b", "a eyJa.b.c.d", "a eyJa.b.c="], []),
+        (["<109>1 - h c n checkpoint - eyJa.eyJb.cd", "eyJa.eyJb.c"], ["eyJa.eyJb.cd"]), ([], []),
+    ]) func `checkpoints are found in what a receiver of syslog wrote`(lines: [String], found: [String]) {
+        #expect(AnchorLines.checkpoints(lines) == found)
+    }
+
     @Test func `a log without entries has no checkpoint`() async throws {
         #expect(try await checkpointer.make() == nil)
     }

@@ -21,6 +21,8 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
     enum Shape: CaseIterable {
         case read, vread, search, create, update, patch, delete, readNoPatient, searchMany, backendRead, backendSearch
         case backendDelete, disclosedRead, disclosedSearch, disclosedByBackend
+        case searchNoPatient, searchSystem, createNoPatient, updateNoPatient, deleteNoPatient, backendCreate
+        case backendUpdate, backendReadNoPatient, backendSearchNoPatient, backendDeleteNoPatient
 
         var record: AccessRecord {
             sampleRecord { record in
@@ -34,7 +36,18 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
                 case .update: (record.interaction, record.method) = (.update, "PUT")
                 case .patch: (record.interaction, record.method) = (.patch, "PATCH")
                 case .delete, .backendDelete: (record.interaction, record.method) = (.delete, "DELETE")
-                case .readNoPatient: (record.resourceType, record.patients) = ("Organization", [])
+                case .readNoPatient, .backendReadNoPatient:
+                    (record.resourceType, record.patients) = ("Organization", [])
+                case .searchNoPatient, .backendSearchNoPatient:
+                    (record.interaction, record.resourceID) = (.searchType, nil)
+                    (record.resourceType, record.patients) = ("Organization", [])
+                case .searchSystem:
+                    (record.interaction, record.resourceID, record.resourceType) = (.searchSystem, nil, nil)
+                case .createNoPatient, .backendCreate:
+                    (record.interaction, record.method, record.status) = (.create, "POST", 201)
+                case .updateNoPatient, .backendUpdate: (record.interaction, record.method) = (.update, "PUT")
+                case .deleteNoPatient, .backendDeleteNoPatient:
+                    (record.interaction, record.method) = (.delete, "DELETE")
                 case .backendRead, .disclosedRead, .disclosedByBackend: break
                 case .disclosedSearch:
                     (record.interaction, record.resourceID, record.queryAsked) = (.searchType, nil, "code=1234")
@@ -43,8 +56,11 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
                     (record.fhirUser, record.purposeOfUse) = ("Practitioner/p", ["PUBHLTH"])
                 }
                 if self == .disclosedByBackend { (record.subject, record.fhirUser) = (nil, nil) }
+                if [.createNoPatient, .updateNoPatient, .deleteNoPatient, .backendDeleteNoPatient].contains(self) {
+                    (record.resourceType, record.patients) = ("Organization", [])
+                }
                 if self == .searchMany { record.patients = ["patient-a", "patient-b"] }
-                if self == .backendRead || self == .backendSearch || self == .backendDelete {
+                if "\(self)".hasPrefix("backend") {
                     (record.subject, record.fhirUser) = (nil, nil)
                 }
             }
@@ -59,6 +75,15 @@ func rendered(_ record: AccessRecord) async throws -> JSONValue {
             case .update, .patch: ["PatientUpdate", "OAUTHaccessTokenUse.Opaque"]
             case .delete, .backendDelete: ["PatientDelete", "OAUTHaccessTokenUse.Opaque"]
             case .readNoPatient: ["Read", "OAUTHaccessTokenUse.Comprehensive"]
+            case .searchNoPatient: ["Query", "OAUTHaccessTokenUse.Comprehensive"]
+            case .searchSystem: ["PatientQuery", "OAUTHaccessTokenUse.Comprehensive"]
+            case .createNoPatient: ["Create", "OAUTHaccessTokenUse.Opaque"]
+            case .updateNoPatient: ["Update", "OAUTHaccessTokenUse.Opaque"]
+            case .deleteNoPatient, .backendDeleteNoPatient: ["Delete", "OAUTHaccessTokenUse.Opaque"]
+            case .backendCreate: ["PatientCreate", "OAUTHaccessTokenUse.Opaque"]
+            case .backendUpdate: ["PatientUpdate", "OAUTHaccessTokenUse.Opaque"]
+            case .backendReadNoPatient: ["Read", "OAUTHaccessTokenUse.Opaque"]
+            case .backendSearchNoPatient: ["Query", "OAUTHaccessTokenUse.Opaque"]
             case .backendRead: ["PatientRead", "OAUTHaccessTokenUse.Opaque"]
             case .backendSearch: ["PatientQuery", "OAUTHaccessTokenUse.Opaque"]
             case .disclosedRead, .disclosedSearch: ["PrivacyDisclosure.Source", "OAUTHaccessTokenUse.Comprehensive"]

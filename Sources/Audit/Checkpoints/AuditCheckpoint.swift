@@ -52,6 +52,9 @@ public struct AuditCheckpoint: Hashable, Sendable {
         self.seen = seen
     }
 
+    /// When it was made, as people read it: in UTC.
+    public var madeAt: String { FHIRTime.instant(at) }
+
     /// The place in the chain that it fixes.
     public var end: AuditChainEnd { AuditChainEnd(sequence: sequence, hash: head) }
 }

@@ -30,6 +30,10 @@ public protocol AuditCheckpointStore: Sendable {
     func latestCheckpoints() throws -> [StoredAuditCheckpoint]
     /// Up to `limit` checkpoints of all nodes in the order of storing, from the first behind `position` on.
     func checkpoints(after position: Int64, limit: Int) throws -> [StoredAuditCheckpoint]
+    /// The first checkpoint of a node that fixes an entry at this place or behind it; nil when there is none.
+    func checkpoint(of node: String, reaching sequence: Int64) throws -> StoredAuditCheckpoint?
+    /// What a proof tells of the entries of a node with these places that are there, ascending.
+    func links(of node: String, in places: Range<Int64>) throws -> [AuditInclusionProof.Link]
     /// The hash that an entry of a chain has; nil when it is not there.
     func hash(at sequence: Int64, of node: String) throws -> ChainHash?
     /// The end of a node's chain and the kind of its last entry; nil when there is none.

@@ -20,6 +20,9 @@ public struct AuditFeedBatch: Hashable, Sendable {
     public let items: [AuditFeedItem]
     /// The running number of the last one.
     public let through: Int64
+
+    /// A batch of these items instead, which ends where this one does.
+    public func only(_ items: [AuditFeedItem]) -> AuditFeedBatch { AuditFeedBatch(items: items, through: through) }
 }
 
 /// Where feeds read and remember how far they have come. Its calls block.
@@ -58,7 +61,7 @@ extension AuditFeedStore {
 /// The way to a receiver.
 ///
 /// `send` returns when the receiver has everything, or throws; what it threw for is sent again, so a receiver may get a
-/// thing twice and never misses one.
+/// thing twice and never misses one. A receiver that answers item by item is quoted in an `AuditFeedAnswer`.
 public struct AuditFeedTransport: Sendable {
     /// Delivers a batch.
     public let send: @Sendable (AuditFeedBatch) async throws -> Void

@@ -113,6 +113,13 @@ public struct AuditExportSignature: Hashable, Sendable {
 
     /// Whether a file is the one that was signed.
     public func fits(_ file: [UInt8]) -> Bool { ChainHash(of: file).description == digest }
+
+    /// Whether a file is the one that was signed; it is read piece by piece, until there is an empty one.
+    public func fits(pieces next: () throws -> [UInt8]) rethrows -> Bool {
+        var hash = SHA256()
+        while case let piece = try next(), !piece.isEmpty { hash.update(data: piece) }
+        return ChainHash(bytes: Array(hash.finalize()))?.description == digest
+    }
 }
 
 /// One entry as a line of comma-separated values (RFC 4180).

@@ -23,7 +23,7 @@ public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
                 self = .authorization
             case .refusalsSummed: self = .anonymous
             case .clientRegistered, .clientChanged, .userChanged, .keyChanged, .policyChanged, .configurationChanged,
-                .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .started, .stopped:
+                .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .feedRefused, .started, .stopped:
                 self = .administration
             }
         }

@@ -9,6 +9,8 @@ public struct AuditCheckpointReview: Sendable {
     public let verified: Int
     /// Copies from outside whose signature holds.
     public let anchors: Int
+    /// Up to which entry copies from outside fix each node's chain.
+    public let anchored: [String: Int64]
     private let faults: [AuditFinding]
     private let digests: [String: [Int64: ChainHash]]
 
@@ -32,6 +34,7 @@ public struct AuditCheckpointReview: Sendable {
         ends = builder.ends.mapValues { $0.sorted { $0.sequence < $1.sequence } }
         verified = builder.verified
         self.anchors = builder.anchors
+        anchored = builder.anchored
         faults = builder.faults
         digests = builder.digests
     }
@@ -63,6 +66,7 @@ public struct AuditCheckpointReview: Sendable {
         var faults: [AuditFinding] = []
         var verified = 0
         var anchors = 0
+        var anchored: [String: Int64] = [:]
 
         mutating func find(_ node: String, _ number: Int64, _ fault: AuditFinding.Fault, _ detail: String) {
             faults.append(AuditFinding(.checkpoint(node: node, number: number), fault, detail))
@@ -126,6 +130,7 @@ public struct AuditCheckpointReview: Sendable {
                 case .success(let signed):
                     let checkpoint = signed.checkpoint
                     anchors += 1
+                    anchored[checkpoint.node] = max(anchored[checkpoint.node] ?? 0, checkpoint.sequence)
                     ends[checkpoint.node, default: []].append(checkpoint.end)
                     guard let digest = digests[checkpoint.node]?[checkpoint.number] else {
                         find(checkpoint.node, checkpoint.number, .missing, "it was sent outside")

@@ -72,10 +72,14 @@ public struct AuditVerification: Hashable, Sendable {
         public let removed: Int64
         /// Its last entry.
         public let end: AuditChainEnd
+        /// Up to which entry copies from outside fix it; behind that somebody who has database and key could have written
+        /// anything. 0 without copies.
+        public let anchored: Int64
 
         /// A chain as it was walked.
-        public init(node: String, entries: Int64, removed: Int64, end: AuditChainEnd) {
+        public init(node: String, entries: Int64, removed: Int64, end: AuditChainEnd, anchored: Int64 = 0) {
             self.node = node
+            self.anchored = anchored
             self.entries = entries
             self.removed = removed
             self.end = end

@@ -40,7 +40,8 @@ public struct AuditStitching {
         var found = findings + review.findings(namedBy: checkpointMarks) + removals.findings(namedBy: removalMarks)
         var chains: [AuditVerification.Chain] = []
         for node in Set(parts.keys).union(review.ends.keys).sorted() {
-            var join = ChainJoin(node: node, runs: removals.runs[node] ?? [])
+            var join = ChainJoin(
+                node: node, runs: removals.runs[node] ?? [], anchored: review.anchored[node] ?? 0)
             join.take((parts[node] ?? []).flatMap(\.pieces))
             join.demand(review.ends[node] ?? [])
             found += join.findings
@@ -77,6 +78,7 @@ extension AuditFinding.Place {
 /// One node's chain while its pieces are joined.
 private struct ChainJoin {
     let node: String
+    private let anchored: Int64
     private(set) var findings: [AuditFinding] = []
     private var runs: ArraySlice<AuditRemovedRun>
     private var entries: Int64 = 0
@@ -87,13 +89,16 @@ private struct ChainJoin {
     /// Places that were passed over and may still come.
     private var gaps: [ClosedRange<Int64>] = []
 
-    init(node: String, runs: [AuditRemovedRun]) {
+    init(node: String, runs: [AuditRemovedRun], anchored: Int64) {
         self.node = node
+        self.anchored = anchored
         self.runs = runs.sorted { $0.first < $1.first }[...]
     }
 
     var chain: AuditVerification.Chain {
-        .init(node: node, entries: entries, removed: removed, end: AuditChainEnd(sequence: last, hash: stored))
+        .init(
+            node: node, entries: entries, removed: removed, end: AuditChainEnd(sequence: last, hash: stored),
+            anchored: anchored)
     }
 
     mutating func take(_ pieces: [AuditSegment.Piece]) {

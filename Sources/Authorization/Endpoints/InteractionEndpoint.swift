@@ -157,7 +157,8 @@ public struct InteractionEndpoint: Sendable {
             // Whoever ends a launch has proved who they are, or has begun it: the row goes with the move.
             let record = step.maker.record(
                 error.code == .accessDenied ? .consentDenied : .authorizationRefused, client: step.client.id,
-                subject: visitor.subject, outcome: .refused(reason: error.code.rawValue), detail: error.detail)
+                subject: visitor.subject, outcome: .refused(reason: error.code.rawValue), detail: error.detail
+            ).about(step.transaction)
             guard try await parts.stores.transactions.update(moved.transaction, record: record) else {
                 return try await overtaken(step, visitor)
             }

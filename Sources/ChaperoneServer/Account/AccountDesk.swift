@@ -98,7 +98,19 @@ struct AccountDesk: Sendable {
         query.after = cursor
         if let patient { query.patient = patient.text } else { query.subject = subject }
         let page = try await search(query)
-        return (try page.entries.map { try $0.statement() }.compactMap(Self.record), page.next)
+        let records = try page.entries.map { try $0.statement() }.compactMap(Self.record)
+        return (records.filter { Self.concerns($0, patient) }, page.next)
+    }
+
+    /// What an app of somebody else tried about a patient and did not get, acting for another one, is for auditors: it
+    /// would tell one member what another one tried or mistyped.
+    static func concerns(_ record: AccessRecord, _ patient: ResourceID?) -> Bool {
+        guard let patient, record.patients.first != patient.text, record.released == 0 else { return true }
+        return switch record.outcome {
+        case .refused: false
+        case .permitted: record.interaction.changesUpstream
+        case .pending, .decisionGiven, .failed, .interrupted: true
+        }
     }
 
     private static func record(_ statement: AuditStatement) -> AccessRecord? {

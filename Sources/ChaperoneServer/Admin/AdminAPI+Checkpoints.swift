@@ -17,6 +17,7 @@ extension AdminAPI {
         case (.post, "retention"): return try await retain(request)
         case (.get, "feeds"): return try await listFeeds(request)
         case (.post, "exports"): return try await beginExport(request)
+        case (.post, "proofs"): return try await proveAudit(request)
         case (.get, "report"): return try await reportAccess(request)
         case (.get, "keys"): return try await listCheckpointKeys(request)
         case (.get, "checkpoints"): return try await listCheckpoints(request)

@@ -9,7 +9,7 @@ extension AdminAPI {
     /// of disclosures has (45 CFR 164.528).
     func reportAccess(_ request: AdminRequest) async throws -> JSONValue {
         try require([.auditor, .admin], request)
-        try allow(["patient", "since", "until", "accounting", "limit", "cursor"], request)
+        try allow(["patient", "user", "client", "since", "until", "accounting", "limit", "cursor"], request)
         guard let patient = request.query["patient"] else { throw Problem(400, "a report is about one `patient`") }
         let asked = try await query(request)
         var content = AuditContentFilter()

@@ -90,6 +90,7 @@ extension AdminAPI {
             row.set("carries", lag.source.rawValue)
             row.set("delivered", Int(lag.delivered))
             row.set("waiting", Int(lag.waiting))
+            row.set("refused", side.watch.givenUp(lag.name))
             row.set("problem", side.watch.problem("feed \(lag.name)"))
             return row.value
         }

@@ -16,6 +16,8 @@ struct AdminRoutes: Sendable {
 
     /// The largest body: a Bundle that is shown to be explained.
     private static let bodyLimit = 4 << 20
+    /// The largest search.
+    private static let searchLimit = 64 << 10
 
     func add(to router: Router<SideContext>) {
         router.get("/health") { _, _ in
@@ -47,6 +49,37 @@ struct AdminRoutes: Sendable {
                     try await auditEvents.search(request.uri.query ?? "", asked), type: "application/fhir+json")
             }
         }
+        router.post("/audit/fhir/AuditEvent/_search") { request, context in
+            try await guarded(request, context, asFHIR: true) { actor in
+                let asked = try adminRequest(
+                    .get, ["AuditEvent"], request, context, actor, body: nil, repetition: .noted)
+                let terms = [request.uri.query, try await form(of: request)].compactMap(\.self).filter { !$0.isEmpty }
+                return Answers.json(
+                    try await auditEvents.search(terms.joined(separator: "&"), asked), type: "application/fhir+json")
+            }
+        }
+        router.get("/audit/fhir/metadata") { request, context in
+            try await guarded(request, context, asFHIR: true) { _ in
+                Answers.json(auditEvents.capabilities, type: "application/fhir+json")
+            }
+        }
+        router.get("/audit/fhir/**") { request, context in
+            try await guarded(request, context, asFHIR: true) { _ in
+                throw Problem(404, "nothing stands here", detail: "AuditEvents are found by search")
+            }
+        }
+    }
+
+    /// The terms of a search that was posted (FHIR R4 http.html#search).
+    private func form(of request: Request) async throws -> String {
+        let type = request.headers[.contentType]?.split(separator: ";").first ?? ""
+        guard type.lowercased() == "application/x-www-form-urlencoded" else {
+            throw Problem(415, "the body must be application/x-www-form-urlencoded")
+        }
+        guard let bytes = try await request.wholeBody(upTo: Self.searchLimit) else {
+            throw Problem(413, "the body is too large")
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private func call(_ method: AdminRequest.Method, _ request: Request, _ context: SideContext) async throws

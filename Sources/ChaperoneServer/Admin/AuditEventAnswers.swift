@@ -11,6 +11,37 @@ struct AuditEventAnswers: Sendable {
     let base: String
     let system: AuditSystem
 
+    /// What the search can do, as a CapabilityStatement.
+    var capabilities: JSONValue {
+        let parameters = AuditEventSearch.parameters.map { name, type in
+            JSONValue.object([.init("name", .string(name)), .init("type", .string(type))])
+        }
+        return .object([
+            .init("resourceType", .string("CapabilityStatement")), .init("status", .string("active")),
+            .init("date", .string("2026-11-26")), .init("kind", .string("instance")),
+            .init("implementation", .object([.init("description", .string("\(system.name): audit events"))])),
+            .init("fhirVersion", .string("4.0.1")), .init("format", .array([.string("json")])),
+            .init(
+                "rest",
+                .array([
+                    .object([
+                        .init("mode", .string("server")),
+                        .init(
+                            "resource",
+                            .array([
+                                .object([
+                                    .init("type", .string("AuditEvent")),
+                                    .init(
+                                        "interaction",
+                                        .array([.object([.init("code", .string("search-type"))])])),
+                                    .init("searchParam", .array(parameters)),
+                                ])
+                            ])),
+                    ])
+                ])),
+        ])
+    }
+
     /// The searchset for a raw query. Looking into the trail is recorded before anything is shown.
     func search(_ raw: String, _ request: AdminRequest) async throws -> JSONValue {
         try api.require([.auditor, .admin], request)

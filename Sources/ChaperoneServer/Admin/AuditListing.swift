@@ -25,6 +25,7 @@ struct AuditListing {
         row.set("patient", record.patients.first)
         row.set("patients", record.patients)
         row.set("interaction", record.interaction.rawValue)
+        row.set("resourceType", record.resourceType)
         row.set("request", "\(record.method) \(record.path)" + (record.queryAsked.map { "?\($0)" } ?? ""))
         row.set("narrowed", record.queryNarrowed)
         row.set("scopes", record.scopes)

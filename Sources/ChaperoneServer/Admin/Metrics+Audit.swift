@@ -39,6 +39,11 @@ extension Metrics {
             return lags.map { ($0.name, Double($0.waiting)) }
         }
         labelled(
+            "chaperone_audit_feed_refused",
+            help: "Records that a feed went on without since the start, because its receiver would not take them.",
+            label: "feed"
+        ) { side.feeds.map { ($0.name, Double(side.watch.givenUp($0.name))) } }
+        labelled(
             "chaperone_audit_problem", help: "1 for background work on the audit trail that failed last.", label: "work"
         ) {
             side.watch.problems.map { ($0.work, 1) }

@@ -57,10 +57,20 @@ final class DiskForecast: Sendable {
         }
     }
 
-    /// Seconds until the disk is full; nil while nothing grows.
+    /// Bytes a second by which the room on the disk shrank, whoever took it; 0 while it did not.
+    var shrinking: Double {
+        samples.withLock { samples in
+            guard let first = samples.first, let last = samples.last, last.at > first.at else { return 0 }
+            return max(0, Double(first.free - last.free) * 1000 / Double(last.at - first.at))
+        }
+    }
+
+    /// Seconds until the disk is full, by the log's own growth or by what all take together, whichever is sooner; nil
+    /// while nothing grows.
     var secondsLeft: Double? {
-        guard let latest, growth > 0 else { return nil }
-        return Double(latest.free) / growth
+        let speed = max(growth, shrinking)
+        guard let latest, speed > 0 else { return nil }
+        return Double(latest.free) / speed
     }
 
     /// What is wrong with the disk; nil when nothing is.

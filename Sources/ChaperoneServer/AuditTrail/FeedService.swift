@@ -11,6 +11,7 @@ struct FeedService: Service {
     let side: AuditSide
     let clock: Clock
     let logger: Logger
+    let record: @Sendable (AuthorizationRecord) async throws -> Void
     let open: @Sendable () throws -> OpenFeed
 
     private var watch: AuditWatch { side.watch }
@@ -48,6 +49,7 @@ struct FeedService: Service {
                 metadata: ["feed": "\(name)", "fault": "\(fault)"])
         }
         var machine = AuditFeedMachine(delivered: delivered.position, settles: transport.settles)
+        var receipts = AuditFeedReceipts()
         var action = machine.first
         while !Task.isCancelled {
             switch action {
@@ -55,16 +57,16 @@ struct FeedService: Service {
                 try await Task.sleep(for: .milliseconds(milliseconds))
                 action = machine.waited(at: clock.milliseconds())
             case .send, .confirm:
-                let event = await perform(action, transport)
+                let event = await perform(action, transport, &receipts)
                 try Task.checkCancellation()
                 action = machine.handle(event, at: clock.milliseconds())
             }
         }
     }
 
-    private func perform(_ action: AuditFeedMachine.Action, _ transport: AuditFeedTransport) async
-        -> AuditFeedMachine.Event
-    {
+    private func perform(
+        _ action: AuditFeedMachine.Action, _ transport: AuditFeedTransport, _ receipts: inout AuditFeedReceipts
+    ) async -> AuditFeedMachine.Event {
         let (name, source, limit) = (settings.name, settings.source, settings.batch)
         do {
             switch action {
@@ -73,7 +75,7 @@ struct FeedService: Service {
                 else {
                     return .nothing
                 }
-                try await transport.send(batch)
+                try await deliver(batch, transport, &receipts)
                 watch.succeeded(work)
                 return .sent(through: batch.through)
             case .confirm(let through):
@@ -88,6 +90,33 @@ struct FeedService: Service {
                 "a feed of the audit trail has to wait", metadata: ["feed": "\(name)", "error": "\(error)"])
             return .failed
         }
+    }
+
+    /// Sends what the receiver has not got yet; returns when it has everything but what is given up, of which there is
+    /// a record in the log by then.
+    private func deliver(
+        _ batch: AuditFeedBatch, _ transport: AuditFeedTransport, _ receipts: inout AuditFeedReceipts
+    ) async throws {
+        let rest = receipts.remaining(of: batch)
+        if !rest.isEmpty {
+            do { try await transport.send(batch.only(rest)) } catch let answer as AuditFeedAnswer {
+                var noted = receipts
+                for given in noted.note(answer, to: batch) {
+                    if !given.isNotice {
+                        try await record(given.record(feed: settings.name, at: clock.milliseconds()))
+                    }
+                    watch.gaveUp(settings.name)
+                    logger.error(
+                        "a receiver will not take an audit record, and its feed goes on without it",
+                        metadata: [
+                            "feed": "\(settings.name)", "record": "\(given.item.place)", "answer": "\(given.reason)",
+                        ])
+                }
+                receipts = noted
+                guard receipts.remaining(of: batch).isEmpty else { throw answer }
+            }
+        }
+        receipts.finished()
     }
 
     private func blocking<Value: Sendable>(_ work: @escaping @Sendable (AuditSide) throws -> Value) async throws

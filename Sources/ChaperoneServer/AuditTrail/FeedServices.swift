@@ -16,12 +16,14 @@ enum FeedServices {
     /// One service for each feed; nothing is opened before it runs.
     static func make(_ installation: Installation, logger: Logger) throws -> [any Service] {
         let configuration = installation.configuration
+        let recorder = installation.recorder
         return try configuration.audit.feeds.map { feed in
             // What stands in files is read now, so that a mistake stops the start.
             let authorization = try feed.authorizationFile.map { try Configuration.firstLine(of: $0) }
             if let file = feed.certificateAuthorityFile { _ = try NIOSSLCertificate.fromPEMFile(file) }
             return FeedService(
-                settings: feed, side: installation.auditSide, clock: installation.clock, logger: logger
+                settings: feed, side: installation.auditSide, clock: installation.clock, logger: logger,
+                record: { try await recorder.recordOnce($0) }
             ) { try open(feed, configuration, authorization: authorization) }
         }
     }

@@ -97,7 +97,10 @@ struct AuditPageFacts: Page {
             ]
         ),
         ("refusals", "Sums of refusals", ["refusals-summed"]),
-        ("audit", "The trail itself", ["audit-read", "checkpoint", "records-removed", "hold-placed", "hold-lifted"]),
+        (
+            "audit", "The trail itself",
+            ["audit-read", "checkpoint", "records-removed", "hold-placed", "hold-lifted", "feed-refused"]
+        ),
     ]
 
     /// The page over rows of the listing, newest first.

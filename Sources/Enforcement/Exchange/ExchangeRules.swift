@@ -85,6 +85,7 @@ extension ExchangeRules {
     ) -> Judgement {
         var record = record
         record.describe(request)
+        record.named = request.namedPatients(policy)
         let question = asker.question(request, policy)
         switch decide(question) {
         case .deny(let denial): return .refuse(GatewayRefusal(denial, realm: policy.publicBase), record)

@@ -10,6 +10,10 @@ struct RecordDraft: Sendable {
     /// Types on which the protected server was seen to pass over what a search said; no part of the record itself.
     private(set) var disobeyed: Set<ResourceType> = []
 
+    /// Patients whom the request names by itself. They belong into a record of which nothing left: what leaves tells
+    /// whose it is.
+    var named: [ResourceID] = []
+
     var decisionID: DecisionID { record.decisionID }
 
     init(_ incoming: IncomingRequest) {
@@ -97,6 +101,7 @@ struct RecordDraft: Sendable {
         var closed = record
         closed.outcome = outcome
         closed.status = status
+        closed.add(named: named)
         return closed
     }
 
@@ -137,6 +142,7 @@ struct RecordDraft: Sendable {
         }
         closed.outcome = conclusion.outcome
         closed.status = conclusion.status
+        if closed.released == 0 { closed.add(named: named) }
         return closed
     }
 }
@@ -147,6 +153,7 @@ extension RecordDraft {
     /// The record of one entry, at its place from 0.
     func entry(_ place: Int, _ request: FHIRRequest?) -> RecordDraft {
         var entry = self
+        entry.named = []
         entry.record.decisionID = DecisionID("\(record.decisionID.text).\(place + 1)")
         entry.record.parent = record.decisionID
         entry.record.interaction = .unclassified

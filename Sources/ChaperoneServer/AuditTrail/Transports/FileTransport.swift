@@ -14,7 +14,7 @@ struct FileTransport: Sendable {
 
     var transport: AuditFeedTransport {
         AuditFeedTransport { batch in
-            let text = try AuditFeedMessage.lines(batch, system: system).map { $0 + "\n" }.joined()
+            let text = AuditFeedMessage.lines(batch, system: system).map { $0 + "\n" }.joined()
             try append(Array(text.utf8))
         }
     }

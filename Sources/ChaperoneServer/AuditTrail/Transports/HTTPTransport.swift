@@ -5,6 +5,8 @@ internal import NIOCore
 internal import NIOHTTP1
 
 /// Posts batches to an HTTP receiver: a FHIR repository (IHE ITI-20) or anything that takes lines.
+///
+/// A receiver that refuses a batch for what it is (400, 413, 422) is sent its halves, down to the items that it means.
 struct HTTPTransport: Sendable {
     enum Form: Sendable {
         /// One Bundle of type batch to the FHIR base; each entry must be answered with success.
@@ -23,9 +25,50 @@ struct HTTPTransport: Sendable {
     /// The receiver did not take it.
     struct Refused: Error, CustomStringConvertible { let description: String }
 
-    var transport: AuditFeedTransport { AuditFeedTransport { try await send($0) } }
+    /// Statuses by which a receiver refuses an item for what it is, and not for the moment.
+    private static let final: Set<UInt> = [400, 409, 412, 413, 422]
+    /// The same of a whole batch.
+    private static let finalForAll: Set<UInt> = [400, 413, 422]
+    /// So many refused items end an attempt: a receiver that refuses everything is not asked for each alone.
+    private static let mostRefusals = 200
 
-    private func send(_ batch: AuditFeedBatch) async throws {
+    var transport: AuditFeedTransport {
+        AuditFeedTransport { batch in
+            var answer = AuditFeedAnswer(taken: [], refused: [:], description: "")
+            try await send(batch, into: &answer)
+            guard answer.taken.count < Set(batch.items.map(\.digest)).count else { return }
+            throw answer
+        }
+    }
+
+    /// Sends a batch, and its halves where it is refused as a whole. What a fault cuts off is asked for again later.
+    private func send(_ batch: AuditFeedBatch, into answer: inout AuditFeedAnswer) async throws {
+        let (status, body) = try await post(batch)
+        if Self.finalForAll.contains(status) {
+            answer.description = "the receiver answered \(status)"
+            guard batch.items.count > 1 else {
+                answer.refused[batch.items[0].digest] = "HTTP \(status)"
+                return
+            }
+            let middle = batch.items.count / 2
+            for half in [batch.items[..<middle], batch.items[middle...]] where answer.refused.count < Self.mostRefusals
+            {
+                do { try await send(batch.only(Array(half)), into: &answer) } catch {
+                    guard !answer.taken.isEmpty || !answer.refused.isEmpty else { throw error }
+                    answer.description = "\(error)"
+                    return
+                }
+            }
+            return
+        }
+        guard (200..<300).contains(status) else { throw Refused(description: "the receiver answered \(status)") }
+        switch form {
+        case .lines: answer.taken.formUnion(batch.items.map(\.digest))
+        case .fhir: try Self.read(body, as: &answer, of: batch.items)
+        }
+    }
+
+    private func post(_ batch: AuditFeedBatch) async throws -> (status: UInt, body: [UInt8]) {
         var request = HTTPClientRequest(url: url)
         request.method = .POST
         if let authorization { request.headers.add(name: "authorization", value: authorization) }
@@ -33,32 +76,37 @@ struct HTTPTransport: Sendable {
         case .fhir:
             request.headers.add(name: "content-type", value: "application/fhir+json")
             request.headers.add(name: "accept", value: "application/fhir+json")
-            request.body = .bytes(ByteBuffer(bytes: try AuditFeedMessage.bundle(batch, system: system).serialized))
+            request.body = .bytes(ByteBuffer(bytes: AuditFeedMessage.bundle(batch, system: system).serialized))
         case .lines:
             request.headers.add(name: "content-type", value: "application/x-ndjson")
-            let text = try AuditFeedMessage.lines(batch, system: system).map { $0 + "\n" }.joined()
+            let text = AuditFeedMessage.lines(batch, system: system).map { $0 + "\n" }.joined()
             request.body = .bytes(ByteBuffer(string: text))
         }
         let response = try await client.execute(request, timeout: .seconds(30))
-        let body = try await response.body.collect(upTo: 8 << 20)
-        guard (200..<300).contains(response.status.code) else {
-            throw Refused(description: "the receiver answered \(response.status.code)")
-        }
-        if form == .fhir { try Self.demandSuccess(Array(buffer: body), of: batch.items.count) }
+        return (response.status.code, Array(buffer: try await response.body.collect(upTo: 8 << 20)))
     }
 
     /// A batch is answered with a status for each entry (FHIR R4 §3.1.0.11.2). A receiver that answers without a body
     /// took everything or nothing, and said that it took it.
-    private static func demandSuccess(_ body: [UInt8], of count: Int) throws {
-        guard !body.isEmpty else { return }
-        guard let answer = try? JSONValue(parsing: body), answer["resourceType"]?.string == "Bundle" else {
+    private static func read(_ body: [UInt8], as answer: inout AuditFeedAnswer, of items: [AuditFeedItem]) throws {
+        guard !body.isEmpty else {
+            answer.taken.formUnion(items.map(\.digest))
+            return
+        }
+        guard let bundle = try? JSONValue(parsing: body), bundle["resourceType"]?.string == "Bundle" else {
             throw Refused(description: "what answered is no FHIR repository: its answer to a batch is no Bundle")
         }
-        let statuses = (answer["entry"]?.array ?? []).map { $0["response"]?["status"]?.string ?? "" }
-        guard statuses.count == count, statuses.allSatisfy({ $0.hasPrefix("2") }) else {
-            let first = statuses.first { !$0.hasPrefix("2") }.map { ", the first that failed with `\($0)`" } ?? ""
-            throw Refused(
-                description: "the repository took \(statuses.filter { $0.hasPrefix("2") }.count) of \(count)\(first)")
+        let statuses = (bundle["entry"]?.array ?? []).map { $0["response"]?["status"]?.string ?? "" }
+        guard statuses.count == items.count else {
+            throw Refused(description: "the repository answered \(statuses.count) of \(items.count) entries")
+        }
+        for (item, status) in zip(items, statuses) {
+            if status.hasPrefix("2") {
+                answer.taken.insert(item.digest)
+                continue
+            }
+            answer.description = "the repository answered `\(status.prefix(60))` to \(item.place)"
+            if final.contains(UInt(status.prefix(3)) ?? 0) { answer.refused[item.digest] = "HTTP \(status.prefix(60))" }
         }
     }
 }

@@ -36,7 +36,7 @@ actor SyslogTransport {
     }
 
     private func send(_ batch: AuditFeedBatch) async throws {
-        let frames = try AuditFeedMessage.frames(batch, system: system, host: ownName)
+        let frames = AuditFeedMessage.frames(batch, system: system, host: ownName)
         let channel = try await connected()
         do { try await channel.writeAndFlush(ByteBuffer(bytes: frames)).get() } catch {
             self.channel = nil
