@@ -58,7 +58,7 @@ public final class AuditRecorder: Sendable {
     ) {
         let decisionID = record.decisionID
         let statement = AuditStatement(event: .access(record.bounded()), phase: .whole)
-        submit(statement, after: record.entries, on: delivery) { result in
+        submit(statement, after: record.parts, on: delivery) { result in
             completion(Self.closing(decisionID, result))
         }
     }
@@ -90,7 +90,7 @@ public final class AuditRecorder: Sendable {
         }
         let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
         let statement = AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)
-        submit(statement, after: record.entries, on: delivery) { result in
+        submit(statement, after: record.parts, on: delivery) { result in
             completion(Self.closing(decisionID, result, phase))
         }
     }
@@ -100,8 +100,8 @@ public final class AuditRecorder: Sendable {
     /// What cannot be written now is tried again in the background.
     public func withdraw(_ receipt: consuming ClosingReceipt, _ record: AccessRecord) {
         guard record.decisionID == receipt.decisionID else { return }
-        let first = receipt.sequence - Int64(record.entries.count)
-        let parts = record.entries.map { AuditStatement(event: .access($0), phase: .whole) }
+        let first = receipt.sequence - Int64(record.parts.count)
+        let parts = record.parts.map { AuditStatement(event: .access($0), phase: .whole) }
         let whole = AuditStatement(event: .access(record), phase: receipt.phase)
         // What was closed as interrupted says so already.
         let late = parts + (receipt.phase == .interrupted ? [] : [whole])
@@ -151,7 +151,7 @@ public final class AuditRecorder: Sendable {
     /// Writes the whole record of an access.
     public func record(_ record: AccessRecord) async throws(AuditFailure) -> ClosingReceipt {
         let statement = AuditStatement(event: .access(record.bounded()), phase: .whole)
-        let sequence = try await write(statement, after: record.entries).get()
+        let sequence = try await write(statement, after: record.parts).get()
         return ClosingReceipt(decisionID: record.decisionID, sequence: sequence)
     }
 
@@ -171,7 +171,7 @@ public final class AuditRecorder: Sendable {
         guard record.decisionID == decisionID else { throw .receiptOfAnotherDecision }
         let phase: AuditPhase = if case .interrupted = record.outcome { .interrupted } else { .closing }
         let statement = AuditStatement(event: .access(record.bounded()), phase: phase, closes: sequence)
-        let last = try await write(statement, after: record.entries).get()
+        let last = try await write(statement, after: record.parts).get()
         return ClosingReceipt(decisionID: decisionID, sequence: last, phase: phase)
     }
 

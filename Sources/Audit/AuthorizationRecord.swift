@@ -16,7 +16,6 @@ public struct AuthorizationRecord: Hashable, Sendable {
         case consent
         case consentDenied = "consent-denied"
         case authorizationRefused = "authorization-refused"
-        case code
         case codeReplayed = "code-replayed"
         case token
         case tokenRefused = "token-refused"

@@ -10,7 +10,7 @@ enum RecordBounds {
     static let scope = 512
     static let scopes = 256
     static let reasons = 32
-    /// More than any page can hold; ids come from the upstream's own resources, not from the client.
+    /// How many patients one record names; the others are named by records of their own beside it.
     static let patients = 10_000
     /// As many as a Bundle may have entries.
     static let targets = 500
@@ -48,7 +48,7 @@ extension AccessRecord {
         record.tokenID = tokenID.map { TokenID(SecretScrubber.scrub($0.text).bounded(RecordBounds.identifier)) }
         record.scopes = scopes.bounded(RecordBounds.scopes, each: RecordBounds.scope)
         record.program = program?.bounded(RecordBounds.identifier)
-        record.patients = patients.bounded(RecordBounds.patients, each: RecordBounds.identifier)
+        record.patients = patients.prefix(RecordBounds.patients).map { $0.bounded(RecordBounds.identifier) }
         record.resourceType = resourceType?.bounded(RecordBounds.identifier)
         record.resourceID = resourceID.map { SecretScrubber.scrub($0).bounded(RecordBounds.identifier) }
         record.versionID = versionID?.bounded(RecordBounds.identifier)
@@ -69,6 +69,30 @@ extension AccessRecord {
         record.targets = targets.bounded(RecordBounds.targets, each: RecordBounds.identifier)
         record.entries = []
         return record
+    }
+}
+
+extension AccessRecord {
+    /// What is written before this record, in one transaction with it: the records of its entries, and the rest of the
+    /// patient index where there are more patients than one record names. None of them is lost, and nothing stands in the
+    /// index that is nobody.
+    var parts: [AccessRecord] { entries.flatMap { $0.overflow + [$0] } + overflow }
+
+    private var overflow: [AccessRecord] {
+        guard patients.count > RecordBounds.patients else { return [] }
+        var records: [AccessRecord] = []
+        var rest = patients.dropFirst(RecordBounds.patients)
+        while !rest.isEmpty {
+            var part = self
+            part.decisionID = DecisionID("\(decisionID.text).patients-\(records.count + 1)")
+            part.parent = decisionID
+            part.patients = Array(rest.prefix(RecordBounds.patients))
+            part.entries = []
+            (part.released, part.withheld, part.securityEvents) = (0, [], [])
+            records.append(part)
+            rest = rest.dropFirst(RecordBounds.patients)
+        }
+        return records
     }
 }
 

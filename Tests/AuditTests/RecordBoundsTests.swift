@@ -61,6 +61,31 @@ import Testing
         #expect(record.bounded().path.hasPrefix("éé"))
     }
 
+    /// A file of a bulk export below the limit for streaming has lines of tens of thousands of patients.
+    @Test(
+        .verifies("house@BULK-INDEX"),
+        arguments: [(9_999, 1), (10_000, 1), (10_001, 2), (25_000, 3)])
+    func `every patient of an answer is named, in records beside its own`(count: Int, records: Int) async throws {
+        let sink = InMemoryAuditSink()
+        let recorder = try AuditRecorder(sink: sink, node: "n")
+        let patients = (0..<count).map { "p\($0)" }
+        let receipt = try await recorder.record(sampleRecord("d") { $0.patients = patients })
+
+        let written = try sink.entries.map { try $0.statement() }.compactMap { statement -> AccessRecord? in
+            guard case .access(let record) = statement.event else { return nil }
+            return record
+        }
+        #expect(written.count == records)
+        #expect(Set(written.flatMap(\.patients)) == Set(patients))
+        #expect(Set(sink.entries.flatMap(\.index.patients)) == Set(patients))
+        #expect(written.last?.decisionID == DecisionID("d"))
+        #expect(written.dropLast().allSatisfy { $0.parent == DecisionID("d") && $0.released == 0 })
+        #expect(receipt.decisionID == DecisionID("d"))
+        recorder.withdraw(receipt, sampleRecord("d") { $0.patients = patients })
+        recorder.shutdown()
+        #expect(sink.entries.filter { $0.index.phase == .interrupted }.count == records)
+    }
+
     @Test func `counts of one reason are summed`() throws {
         let record = sampleRecord {
             $0.withheld = [.init(reason: "a", count: 1), .init(reason: "b", count: 2), .init(reason: "a", count: 3)]

@@ -26,15 +26,15 @@ import Testing
         case start
         /// Something that is asked of the server that runs.
         case asked((EveryKindTests) async throws -> Void)
-        /// Nothing writes it by itself: its step is one transaction with that of another kind, whose record stands for both.
-        case partOf(AuthorizationRecord.Kind)
+        /// Something that takes longer than a test of this suite may; the file of the test from outside that does it.
+        case outside(String)
         /// Something that needs an installation of its own; answers the kinds that stand in its log.
         case alone((EveryKindTests) async throws -> [String])
     }
 
     private static func useCase(_ kind: AuthorizationRecord.Kind) -> UseCase {
         switch kind {
-        case .code: .partOf(.consent)
+        case .feedRefused: .outside("test_audit_feed_refused.py")
         case .login, .launch, .consent, .token:
             .asked { _ = try await TestApp(server: $0.server).launch() }
         case .loginFailed: .asked { try await $0.signIn("patient-a", "wrong") }
@@ -70,11 +70,10 @@ import Testing
     func `what a kind is for writes it`(kind: AuthorizationRecord.Kind) async throws {
         switch Self.useCase(kind) {
         case .start: #expect(try count(kind) > 0)
-        case .partOf(let other):
-            let before = try count(other)
-            _ = try await TestApp(server: server).launch()
-            #expect(try count(other) == before + 1)
-            #expect(try count(kind) == 0, "it is written after all: it needs a use-case of its own")
+        case .outside(let file):
+            let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            let text = try String(contentsOf: tests.appending(path: "Outside/\(file)"), encoding: .utf8)
+            #expect(text.contains("\"\(kind.rawValue)\""))
         case .asked(let work):
             let before = try count(kind)
             try await work(self)

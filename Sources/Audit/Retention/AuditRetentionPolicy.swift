@@ -18,7 +18,7 @@ public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
         case .authorization(let record):
             switch record.kind {
             case .login, .loginFailed, .logout, .accountLocked, .launch, .patientChosen, .consent, .consentDenied,
-                .authorizationRefused, .code, .codeReplayed, .token, .tokenRefused, .refresh, .refreshReplayed,
+                .authorizationRefused, .codeReplayed, .token, .tokenRefused, .refresh, .refreshReplayed,
                 .introspect, .userInfo, .revoke:
                 self = .authorization
             case .refusalsSummed: self = .anonymous

@@ -20,7 +20,7 @@ extension AdminAPI {
         var asked = try await query(request)
         asked.kinds = kinds
         // Every page: a reading that begins with a cursor is a reading too.
-        try await noteReading(request)
+        try await noteReading(request, patient: asked.patient)
         let page = try await find(asked, content)
         let listing = AuditListing(names: try await names())
         var members: [JSONMemberValue] = [.init("entries", .array(try page.entries.map(listing.row)))]
@@ -46,13 +46,24 @@ extension AdminAPI {
         return query
     }
 
-    /// Records that somebody looked into the audit trail, before they see it.
-    func noteReading(_ request: AdminRequest, about asked: String? = nil) async throws {
+    /// The longest question, in UTF-8 bytes, that a record holds whole.
+    static let longestQuestion = 1000
+
+    /// Records that somebody looked into the audit trail, before they see it. A question about one patient is an access to
+    /// what is known of them, and stands in their report.
+    ///
+    /// - Throws: 400 for a question that a record could not hold: what is cut from it would have been asked unseen.
+    func noteReading(_ request: AdminRequest, about asked: String? = nil, patient: String? = nil) async throws {
         let asked = asked ?? Self.asked(request)
+        guard asked.utf8.count <= Self.longestQuestion else {
+            throw Problem(
+                400, "the question is too long",
+                detail: "at most \(Self.longestQuestion) bytes of conditions can be recorded")
+        }
         try await trail.note(
             AuthorizationRecord(
                 id: DecisionID(random.identifier()), kind: .auditRead, actor: request.actor.name,
-                outcome: .succeeded, detail: asked, sourceAddress: request.sourceAddress,
+                patient: patient, outcome: .succeeded, detail: asked, sourceAddress: request.sourceAddress,
                 at: clock.milliseconds(), traceID: request.traceID))
     }
 

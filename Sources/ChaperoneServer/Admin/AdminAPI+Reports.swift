@@ -14,7 +14,7 @@ extension AdminAPI {
         let asked = try await query(request)
         var content = AuditContentFilter()
         content.onlyDisclosures = try flag("accounting", request)
-        try await noteReading(request)
+        try await noteReading(request, patient: asked.patient)
         var wanted = asked
         wanted.kinds = [AuditIndex.accessKind]
         let page = try await find(wanted, content)
@@ -61,7 +61,7 @@ extension AdminAPI {
         content.onlyDisclosures = try flag("accounting", request)
         if let scope = request.query["scope"] { content.scopes = [scope] }
         let asked = try await query(request)
-        try await noteReading(request)
+        try await noteReading(request, patient: asked.patient)
         guard
             let id = await auditSide.exports.begin(
                 format, asked, content, asked: Self.asked(request), by: request.actor.name)

@@ -50,7 +50,7 @@ struct AuditEventAnswers: Sendable {
             throw Problem(error.status, "the search cannot be answered", detail: error.diagnostics)
         }
         // Every page: a reading that begins with a cursor is a reading too.
-        try await api.noteReading(request, about: search.asked)
+        try await api.noteReading(request, about: search.asked, patient: search.query.patient)
         let reader = reader
         let wanted = search
         let (page, count) = try await NIOThreadPool.singleton.runIfActive { () throws -> (AuditPage, Int?) in

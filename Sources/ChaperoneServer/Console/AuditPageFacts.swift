@@ -85,7 +85,7 @@ struct AuditPageFacts: Page {
         (
             "authorization", "Consents and tokens",
             [
-                "consent", "consent-denied", "authorization-refused", "code", "code-replayed", "token", "token-refused",
+                "consent", "consent-denied", "authorization-refused", "code-replayed", "token", "token-refused",
                 "refresh", "refresh-replayed", "introspect", "user-info", "revoke", "launch", "patient-chosen",
             ]
         ),

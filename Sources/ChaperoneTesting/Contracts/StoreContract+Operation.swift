@@ -205,7 +205,7 @@ extension StoreContract {
         },
         StoreContract("audit rows come out in order, whole, and stay until acknowledged") { stores async throws in
             let records = [
-                Sample.record(.login, id: "a"), Sample.record(.code, id: "b"), Sample.record(.token, id: "c"),
+                Sample.record(.login, id: "a"), Sample.record(.launch, id: "b"), Sample.record(.token, id: "c"),
             ]
             for record in records { try await stores.outbox.append(record) }
             #expect(try await stores.outbox.pending(limit: 2) == Array(records.prefix(2)))
@@ -216,7 +216,7 @@ extension StoreContract {
         },
         StoreContract("audit rows are read up to a number, and numbers only grow") { stores async throws in
             #expect(try await stores.outbox.newest() == nil)
-            let records = [Sample.record(.login, id: "a"), Sample.record(.code, id: "b")]
+            let records = [Sample.record(.login, id: "a"), Sample.record(.launch, id: "b")]
             try await stores.outbox.append(records[0])
             let first = try #require(try await stores.outbox.newest())
             try await stores.outbox.append(records[1])

@@ -66,7 +66,7 @@ enum Sample {
             ])
     }
 
-    static func record(_ kind: AuthorizationRecord.Kind = .code, id: String = "r") -> AuthorizationRecord {
+    static func record(_ kind: AuthorizationRecord.Kind = .launch, id: String = "r") -> AuthorizationRecord {
         AuthorizationRecord(
             id: DecisionID(id + String(UInt64.random(in: 0 ... .max), radix: 36)), kind: kind, clientID: client,
             scopes: ["patient/Patient.rs"], outcome: .refused(reason: "why"), detail: "ä\n", at: now * 1000)
