@@ -81,7 +81,7 @@ import Testing
         let folder = try TemporaryFolder()
         try SQLiteAuthorizationDatabase(path: folder.path("a.db")).close()
         let queue = try DatabaseQueue(path: folder.path("a.db"))
-        try queue.write { database in
+        try await queue.write { database in
             try database.execute(sql: Self.revokedGrant)
             try database.execute(
                 sql: """
