@@ -109,6 +109,14 @@ import Testing
         #expect(back["location"]?.contains("code=") == false)
     }
 
+    @Test func `of several patients none is chosen beforehand`() async throws {
+        let picker = try await TestApp(server: server).consentPage(as: "clinician-a")
+
+        #expect(picker.text.contains("name=\"patient\" value=\"patient-a\""))
+        #expect(picker.text.contains("name=\"patient\" value=\"patient-c\""))
+        #expect(!picker.text.contains(" checked"))
+    }
+
     @Test func `a practitioner chooses a patient of the panel and reads nobody else under that token`() async throws {
         let app = TestApp(server: server)
 

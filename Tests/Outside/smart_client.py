@@ -26,13 +26,14 @@ class FormReader(html.parser.HTMLParser):
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
         if tag == "form":
-            self.forms.append({"action": values.get("action", ""), "fields": [], "buttons": []})
+            self.forms.append({"action": values.get("action", ""), "fields": [], "buttons": [], "choices": set()})
         elif self.forms and tag == "input" and values.get("name"):
             kind = values.get("type", "text")
             field = (values["name"], values.get("value") or ("on" if kind == "checkbox" else ""))
             if kind == "submit":
                 self.forms[-1]["buttons"].append(field)
             elif kind in ("checkbox", "radio"):
+                self.forms[-1]["choices"].add(values["name"])
                 if "checked" in values:
                     self.forms[-1]["fields"].append(field)
             else:
@@ -86,7 +87,7 @@ class Person:
     @staticmethod
     def fill(url, text, answers):
         for form in FormReader(text).forms:
-            names = {name for name, _ in form["fields"] + form["buttons"]}
+            names = {name for name, _ in form["fields"] + form["buttons"]} | form["choices"]
             for field, values in answers.items():
                 if field in names:
                     sent = [(name, value) for name, value in form["fields"] if name not in values]

@@ -89,7 +89,7 @@ class Member(requests.Session):
                 continue
             form = next(
                 ((form, values) for form in FormReader(answer.text).forms for field, values in answers.items()
-                 if field in {name for name, _ in form["fields"] + form["buttons"]}), None)
+                 if field in {name for name, _ in form["fields"] + form["buttons"]} | form["choices"]), None)
             if answer.status_code != 200 or form is None:
                 return answer
             sent = [(name, value) for name, value in form[0]["fields"] if name not in form[1]]

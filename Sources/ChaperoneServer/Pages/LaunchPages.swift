@@ -84,7 +84,8 @@ struct PatientPageFacts: Page {
     struct Choice: Sendable {
         let id: String
         let label: String
-        let isFirst: Bool
+        /// Whether it is chosen beforehand. Of several patients none is: no hasty key opens a wrong record.
+        let isChecked: Bool
     }
 
     init(_ page: PatientPage, frame: PageFrame) {
@@ -92,7 +93,7 @@ struct PatientPageFacts: Page {
         launch = page.transaction.reveal()
         languageLink = frame.link(launch: launch)
         clientName = page.clientName
-        patients = page.patients.enumerated().map { Choice(id: $1.id.text, label: $1.label, isFirst: $0 == 0) }
+        patients = page.patients.map { Choice(id: $0.id.text, label: $0.label, isChecked: page.patients.count == 1) }
         hasPatients = !patients.isEmpty
         isStaff = page.isStaff
         canSearch = page.canSearch
@@ -128,7 +129,7 @@ struct EncounterPageFacts: Page {
         languageLink = frame.link(launch: launch)
         clientName = page.clientName
         patientName = page.patient?.label
-        encounters = page.encounters.enumerated().map { .init(id: $1.id.text, label: $1.label, isFirst: $0 == 0) }
+        encounters = page.encounters.enumerated().map { .init(id: $1.id.text, label: $1.label, isChecked: $0 == 0) }
         error = page.hasProblem ? frame.text("badEncounter") : nil
     }
 }
