@@ -49,7 +49,7 @@ final class ExchangeRules: Sendable {
 
 extension ExchangeRules {
     func judge(_ incoming: IncomingRequest) -> Judgement {
-        let record = RecordDraft(incoming)
+        let record = RecordDraft(incoming, policy)
         switch incoming.standing {
         case .summed(let refusal): return .refuse(refusal, record)
         case .refused(let refusal, _): return .refuse(refusal, record)
