@@ -150,7 +150,7 @@ struct AccessEventRendering {
     // MARK: Entities
 
     private var entities: [JSONValue] {
-        var list = record.patients.map { AuditEventResource.patient($0) }
+        var list = record.patients.map { AuditEventResource.patient($0, isAskedOnly: record.askedOnly.contains($0)) }
         // Not in the other RESTful patterns: there an entity of this type must be the resource itself.
         let isQuery = pattern == .query || pattern == .disclosure && record.resourceID == nil
         if isQuery { list.append(query) }
@@ -183,7 +183,8 @@ struct AccessEventRendering {
             ("grant", record.grantID?.text), ("token", record.tokenID?.text), ("program", record.program),
             ("legal-basis", record.legalBasis), ("reporting-entity", record.reportingEntity),
             ("organization", record.organization), ("parent", record.parent?.text),
-            ("operation", record.operation), ("request", "\(record.method) \(record.path)"),
+            ("operation", record.operation), ("compartment", record.compartment),
+            ("request", "\(record.method) \(record.path)"),
             ("asked", pattern == .query ? nil : record.queryAsked), ("narrowed", record.queryNarrowed),
             ("status", record.status.map { "\($0)" }),
             ("released", "\(record.released)"), ("batch", record.parent?.text),

@@ -38,6 +38,8 @@ extension AccessRecord {
         members.add("entity", reportingEntity)
         members.add("parent", parent?.text)
         members.add("targets", targets)
+        members.add("compartment", compartment)
+        members.add("askedOnly", askedOnly)
     }
 
     /// The record that a JSON object holds.
@@ -80,5 +82,7 @@ extension AccessRecord {
             reportingEntity: members.text("entity"),
             parent: members.text("parent").map { DecisionID($0) })
         targets = members.texts("targets")
+        compartment = members.text("compartment")
+        askedOnly = members.texts("askedOnly")
     }
 }

@@ -52,10 +52,14 @@ public struct AccessRecord: Hashable, Sendable {
     // For whom, and what.
     /// Ids of the patients whose data was asked for or left.
     public var patients: [String]
+    /// Those of them that were only asked for: nothing of theirs was found, written or let out.
+    public var askedOnly: [String] = []
     /// The kind of interaction.
     public var interaction: AccessInteraction
     /// The FHIR type that was asked for.
     public var resourceType: String?
+    /// The compartment that was searched, such as `Patient/x`.
+    public var compartment: String?
     /// The logical id that was asked for or created.
     public var resourceID: String?
     /// The version that was asked for or made.

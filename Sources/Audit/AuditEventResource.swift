@@ -90,8 +90,11 @@ public enum AuditEventResource {
     }
 
     /// An entity that is a patient.
-    static func patient(_ id: String) -> JSONValue {
-        entity(.person, role: .patientRole, [("what", reference("Patient/\(id)"))])
+    ///
+    /// - Parameter isAskedOnly: whether nothing of the patient's was found, written or let out.
+    static func patient(_ id: String, isAskedOnly: Bool = false) -> JSONValue {
+        let asked = isAskedOnly ? [("detail", details([("asked-only", "nothing of this patient's was given")]))] : []
+        return entity(.person, role: .patientRole, [("what", reference("Patient/\(id)"))] + asked)
     }
 
     /// An entity that gives the id by which logs can be joined.

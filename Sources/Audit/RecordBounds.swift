@@ -49,6 +49,14 @@ extension AccessRecord {
         record.scopes = scopes.bounded(RecordBounds.scopes, each: RecordBounds.scope)
         record.program = program?.bounded(RecordBounds.identifier)
         record.patients = patients.prefix(RecordBounds.patients).map { $0.bounded(RecordBounds.identifier) }
+        if !askedOnly.isEmpty {
+            // These a client has named, so that one can be a token as well as an id.
+            let named = Set(askedOnly)
+            record.patients = record.patients.map { named.contains($0) ? SecretScrubber.scrub($0) : $0 }
+            record.askedOnly = askedOnly.map { SecretScrubber.scrub($0) }
+                .bounded(RecordBounds.patients, each: RecordBounds.identifier)
+        }
+        record.compartment = compartment.map { SecretScrubber.scrub($0).bounded(RecordBounds.identifier) }
         record.resourceType = resourceType?.bounded(RecordBounds.identifier)
         record.resourceID = resourceID.map { SecretScrubber.scrub($0).bounded(RecordBounds.identifier) }
         record.versionID = versionID?.bounded(RecordBounds.identifier)
@@ -87,7 +95,7 @@ extension AccessRecord {
             part.decisionID = DecisionID("\(decisionID.text).patients-\(records.count + 1)")
             part.parent = decisionID
             part.patients = Array(rest.prefix(RecordBounds.patients))
-            part.entries = []
+            (part.entries, part.askedOnly) = ([], [])
             (part.released, part.withheld, part.securityEvents) = (0, [], [])
             records.append(part)
             rest = rest.dropFirst(RecordBounds.patients)

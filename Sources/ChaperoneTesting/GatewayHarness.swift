@@ -74,7 +74,7 @@ public struct GatewayHarness: Sendable {
         storage: [UpstreamFHIRServer] = [], jobs: ExportJobs? = nil,
         sink: InMemoryAuditSink = InMemoryAuditSink(), linkKey: @escaping @Sendable () -> UInt8 = { 7 },
         pieces: @escaping @Sendable ([UInt8]) -> [[UInt8]] = { [$0] },
-        clock: @escaping @Sendable () -> Int64 = { GatewayHarness.now },
+        clock: @escaping @Sendable () -> Int64 = { GatewayHarness.now }, pageBytes: Int? = nil,
         revocation: @escaping @Sendable (GrantedAccess) -> AccessTokenVerifier.RevocationStatus = { _ in .active }
     ) throws {
         let key = try PrivateJWK.generate(.es256, keyID: "harness")
@@ -93,6 +93,7 @@ public struct GatewayHarness: Sendable {
             types: try TypeTable.r4().decidingPanels(by: panels.decidingTypes),
             supportedParameters: supportedParameters)
         policy.operations = operations
+        if let pageBytes { policy.maxPageBytes = pageBytes }
         enforcer = Enforcer(
             policy: policy,
             verifier: AccessTokenVerifier(

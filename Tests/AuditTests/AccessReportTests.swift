@@ -48,6 +48,35 @@ import Testing
         #expect(AccessReport.isDisclosure(record))
     }
 
+    @Test(.verifies("audit@patients-asked"))
+    func `who was only asked for has no part in what left of another`() async throws {
+        let record = sampleRecord {
+            ($0.fhirUser, $0.patients, $0.askedOnly) = ("Practitioner/p", ["patient-a", "patient-b"], ["patient-b"])
+        }
+
+        #expect(AccessReport.isDisclosure(record))
+        #expect(AccessReport.isDisclosure(record, of: "patient-a"))
+        #expect(!AccessReport.isDisclosure(record, of: "patient-b"))
+        let sink = InMemoryAuditSink()
+        let recorder = try AuditRecorder(sink: sink, node: "n")
+        _ = try await recorder.record(record).decisionID
+        let rows = try AccessReport(sink.entries, of: "patient-b").rows
+        #expect(rows.map(\.isAskedOnly) == [true] && rows.map(\.isDisclosure) == [false])
+        var accounting = AuditContentFilter()
+        accounting.onlyDisclosures = true
+        let found = try ["patient-a", "patient-b"].map { patient in
+            try accounting.matches(try #require(sink.entries.last), of: patient)
+        }
+        #expect(found == [true, false])
+    }
+
+    @Test func `a token among the patients that a client names is not written`() {
+        let token = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0In0"
+        let record = sampleRecord { ($0.patients, $0.askedOnly) = (["patient-a", token], [token]) }.bounded()
+
+        #expect(record.patients == ["patient-a", "<redacted>"] && record.askedOnly == ["<redacted>"])
+    }
+
     @Test func `a report says who, why and on which basis, and leaves out what is not over`() async throws {
         let sink = InMemoryAuditSink()
         let recorder = try AuditRecorder(sink: sink, node: "n")

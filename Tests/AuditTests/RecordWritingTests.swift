@@ -69,7 +69,7 @@ import Testing
         func text() -> String { texts[random.below(texts.count)] }
         func maybe() -> String? { random.below(3) == 0 ? nil : text() }
         func list() -> [String] { (0..<random.below(3)).map { _ in text() } }
-        let record = AccessRecord(
+        var record = AccessRecord(
             decisionID: DecisionID(text()), clientID: maybe().map { ClientID($0) },
             subject: maybe().map { SubjectID($0) }, fhirUser: maybe(), sourceAddress: maybe(),
             grantID: maybe().map { GrantID($0) }, tokenID: maybe().map { TokenID($0) }, scopes: list(),
@@ -80,6 +80,7 @@ import Testing
             status: random.below(2) == 0 ? nil : 200, released: random.below(1000),
             withheld: (0..<random.below(3)).map { .init(reason: "reason-\($0)", count: $0) }, securityEvents: list(),
             startedAt: Int64(random.below(1 << 40)), endedAt: random.below(2) == 0 ? nil : -1, traceID: maybe())
+        (record.compartment, record.askedOnly) = (maybe(), list())
         let closes: Int64? = random.below(2) == 0 ? nil : Int64(random.below(1000))
         return AuditStatement(event: .access(record), phase: .closing, closes: closes)
     }
@@ -107,6 +108,7 @@ import Testing
             ),
             ("securityEvents", strings(record.securityEvents)), ("started", .int(record.startedAt)),
             ("ended", record.endedAt.map { .int($0) }), ("trace", string(record.traceID)),
+            ("compartment", string(record.compartment)), ("askedOnly", strings(record.askedOnly)),
         ]
         return object([
             ("v", 1), ("phase", .string(statement.phase.rawValue)), ("closes", statement.closes.map { .int($0) }),

@@ -217,7 +217,9 @@ import Testing
 
             let found = try await get("/fhir/Observation?_count=3", token)
             #expect(found.status == 200)
-            for entry in try found.json()["entry"]?.array ?? [] {
+            let rows = try found.json()["entry"]?.array ?? []
+            #expect(rows.count == 3)
+            for entry in rows {
                 #expect(entry["resource"]?["subject"]?["reference"] == "Patient/patient-a")
             }
             #expect(try await get("/fhir/Patient/patient-a", token).status == 200)

@@ -25,14 +25,19 @@ import Testing
             publicBase: "https://gw.example/fhir", upstreamBase: "http://upstream.example", types: try TypeTable.r4())
         let request = try CanonicalRequest(
             FHIRRequest(method: .get, path: path, query: query.isEmpty ? nil : query))
-        #expect(request.namedPatients(policy).map(\.text) == named)
+        var asked = AskedPatients()
+        asked.add(from: request, policy)
+        #expect(asked.ids == named)
     }
 
-    @Test func `no more than sixteen of a query are named`() throws {
+    @Test func `no more than two hundred of a query are named, and how many more is known`() throws {
         let policy = ServerPolicy(
             publicBase: "https://gw.example/fhir", upstreamBase: "http://upstream.example", types: try TypeTable.r4())
-        let ids = (1...40).map { "p\($0)" }.joined(separator: ",")
+        let ids = (1...240).map { "p\($0)" }.joined(separator: ",")
         let request = try CanonicalRequest(FHIRRequest(method: .get, path: "/Observation", query: "patient=\(ids)"))
-        #expect(request.namedPatients(policy).count == 16)
+        var asked = AskedPatients()
+        asked.add(from: request, policy)
+        #expect(asked.ids.count == 200)
+        #expect(asked.left == 40)
     }
 }

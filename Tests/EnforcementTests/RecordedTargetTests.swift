@@ -23,6 +23,15 @@ import Testing
         #expect(RecordedTarget(interaction).interaction == word)
     }
 
+    @Test func `a compartment is none of the resources in it`() throws {
+        let key = try #require(Self.key)
+
+        let target = RecordedTarget(.searchCompartment(.patient, key.id, .observation))
+
+        #expect(target.type == .observation && target.id == nil)
+        #expect(target.compartment == "Patient/p")
+    }
+
     @Test func `interactions with one resource name it`() throws {
         let key = try #require(Self.key)
 

@@ -24,7 +24,12 @@ struct SlowPatchReader {
     private let steps: [Step]
 
     /// Whether what comes of it tells what stands in the document.
-    var tells: Bool { steps.contains { ["test", "copy", "move"].contains($0.word) } }
+    var tells: Bool {
+        steps.contains { step in
+            let isBlind = step.word == "add" ? step.path.count < 2 : step.word == "replace" && step.path.isEmpty
+            return !isBlind
+        }
+    }
 
     /// Nil where the text is no patch.
     init?(_ patch: JSONValue) {

@@ -182,5 +182,5 @@ struct ReferencePatch {
     }
 
     /// Whether it tells what is stored.
-    var reads: Bool { operation == "test" }
+    var reads: Bool { operation != "add" }
 }

@@ -69,12 +69,24 @@ struct GatheringProgress: Sendable {
     private(set) var isExhausted = false
     private var calls = 0
     private let maxCalls: Int
+    /// Bytes of the resources on the page. Only of those that may be seen, so that hidden ones change no page.
+    private var bytes = 0
+    private let maxBytes: Int
 
-    init(from start: GatheringPosition, maxCalls: Int) {
+    init(from start: GatheringPosition, _ policy: ServerPolicy) {
         self.start = start
         position = start
-        self.maxCalls = maxCalls
+        maxCalls = policy.maxCallsPerPage
+        maxBytes = policy.maxPageBytes
     }
+
+    /// Whether a resource still goes onto the page; the first one does whatever its size.
+    func hasRoom(for resource: ResourceView?) -> Bool {
+        bytes == 0 || bytes + (resource?.node.range.count ?? 0) <= maxBytes
+    }
+
+    /// Counts a resource that is on the page.
+    mutating func fill(_ resource: ResourceView?) { bytes += resource?.node.range.count ?? 0 }
 
     /// Counts a call that is about more than the page at hand; false when there may be no further one.
     mutating func spend() -> Bool {

@@ -20,7 +20,7 @@ struct BinaryGathering: AnswerGathering {
     init(_ permit: Permit, _ gathering: Gathering, from start: GatheringPosition) {
         self.permit = permit
         parts = gathering.parts
-        progress = GatheringProgress(from: start, maxCalls: permit.rule.policy.maxCallsPerPage)
+        progress = GatheringProgress(from: start, permit.rule.policy)
         key = permit.request.interaction.instance
     }
 

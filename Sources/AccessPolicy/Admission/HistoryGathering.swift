@@ -33,7 +33,7 @@ struct HistoryGathering: AnswerGathering {
     init(_ permit: Permit, _ gathering: Gathering, from start: GatheringPosition) {
         self.permit = permit
         self.gathering = gathering
-        progress = GatheringProgress(from: start, maxCalls: permit.rule.policy.maxCallsPerPage)
+        progress = GatheringProgress(from: start, permit.rule.policy)
     }
 
     var next: Permit? {
@@ -161,14 +161,30 @@ struct HistoryGathering: AnswerGathering {
             visible.append(row)
         }
         waiting = []
+        var taken: [Row] = []
         for (number, row) in visible.enumerated() where number >= progress.position.skip {
-            guard rows.count < gathering.pageSize else {
+            guard rows.count + taken.count < gathering.pageSize, progress.hasRoom(for: row.resource) else {
                 progress.found(next: GatheringPosition(part: 0, page: progress.position.page, skip: number))
-                return
+                break
             }
-            rows.append(row)
+            taken.append(row)
+            progress.fill(row.resource)
         }
+        keep(taken)
+        guard !progress.isOver else { return }
         progress.advance(to: afterWaiting, parts: 1)
+    }
+
+    private mutating func keep(_ taken: [Row]) {
+        guard let document = taken.lazy.compactMap(\.resource?.node.document).first else { return rows += taken }
+        let keeping = KeptRows(taken.compactMap(\.resource), of: document)
+        rows += taken.map { row in
+            guard let resource = row.resource else { return row }
+            let (kept, redaction) = keeping.kept(resource, row.redaction)
+            return Row(
+                key: row.key, resource: kept, redaction: redaction, scopes: row.scopes, members: row.members,
+                hangsOnCurrent: row.hangsOnCurrent)
+        }
     }
 
     func finished(pageLink: (GatheringPosition) -> String?) -> AnswerAdmission {

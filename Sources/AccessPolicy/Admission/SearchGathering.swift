@@ -27,7 +27,7 @@ struct SearchGathering: AnswerGathering {
     init(_ permit: Permit, _ gathering: Gathering, from start: GatheringPosition) {
         self.permit = permit
         self.gathering = gathering
-        progress = GatheringProgress(from: start, maxCalls: permit.rule.policy.maxCallsPerPage)
+        progress = GatheringProgress(from: start, permit.rule.policy)
     }
 
     var next: Permit? {
@@ -49,7 +49,7 @@ struct SearchGathering: AnswerGathering {
         var search = SearchAnswer(part, bundle, type)
         let page = search.page()
         note(page)
-        add(page, of: place)
+        add(page, of: place, in: bundle.node.document)
         guard !progress.isOver else { return nil }
         progress.advance(to: link, parts: gathering.parts.count)
         return nil
@@ -57,11 +57,11 @@ struct SearchGathering: AnswerGathering {
 
     // MARK: - rows
 
-    private mutating func add(_ page: JudgedPage, of place: Int) {
+    private mutating func add(_ page: JudgedPage, of place: Int, in document: JSONDocument) {
         let rows = page.matches.filter { owner(of: $0.resource, in: place) == place }
         var taken: [SearchAnswer.Entry] = []
         for (number, row) in rows.enumerated() where number >= progress.position.skip {
-            guard count < gathering.pageSize else {
+            guard count < gathering.pageSize, progress.hasRoom(for: row.resource) else {
                 progress.found(
                     next: GatheringPosition(part: place, page: progress.position.page, skip: number))
                 break
@@ -69,6 +69,7 @@ struct SearchGathering: AnswerGathering {
             guard seen.insert(row.key).inserted else { continue }
             taken.append(row)
             count += 1
+            progress.fill(row.resource)
         }
         let rule = gathering.parts[place].rule
         guard !taken.isEmpty else { return }
@@ -78,7 +79,10 @@ struct SearchGathering: AnswerGathering {
             counts.withhold(reason)
             return nil
         }
-        pieces.append(Piece(part: place, matches: taken, included: included))
+        for entry in included { progress.fill(entry.resource) }
+        let keeping = KeptRows((taken + included).map(\.resource), of: document)
+        pieces.append(
+            Piece(part: place, matches: taken.map(keeping.kept), included: included.map(keeping.kept)))
     }
 
     /// The first search of the same type whose limit a row is within.

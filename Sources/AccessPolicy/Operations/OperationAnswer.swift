@@ -61,6 +61,9 @@ struct Rebuilding {
     private let addresses: AddressMap?
     private(set) var builder: ReleaseBuilder
     private var judge: Judge
+    /// For each thing that the operation needs, the grants that give it. What else the token holds says nothing of values
+    /// that were computed under these.
+    private let carrying: [[EffectiveGrant]]
 
     /// No resource stands deeper than this many Bundles and Parameters.
     private static let maxDepth = 8
@@ -76,7 +79,17 @@ struct Rebuilding {
         self.document = document
         addresses = AddressMap(permit.rule.policy, for: document)
         builder = ReleaseBuilder(permit, document: document)
-        judge = permit.rule.judge(for: .answer)
+        let judge = permit.rule.judge(for: .answer)
+        self.judge = judge
+        let descriptor = permit.rule.operation?.descriptor
+        // As where the call was opened: what is computed is held to no constraint afterwards.
+        let isComputed = descriptor?.answers.contains(.parameters) ?? false
+        carrying = (descriptor?.requirements ?? []).map { need in
+            judge.grants.filter { grant in
+                grant.grants(need.letter, on: need.type, types: permit.rule.policy.types)
+                    && (grant.scope.constraint == nil || !(need.isWhole || isComputed))
+            }
+        }
     }
 
     /// A single resource; nil when it may not pass.
@@ -188,7 +201,7 @@ struct Rebuilding {
     /// A value that is no resource; nil when it names a patient outside a boundary.
     private func plain(_ node: JSONNode) -> [UInt8]? {
         let names = names(in: node)
-        let isFree = judge.grants.contains(where: \.isEveryone)
+        let isFree = carrying.allSatisfy { $0.contains(where: \.isEveryone) } && !carrying.isEmpty
         guard isFree || names.allSatisfy(isInside) || mutated(.operationValuesUnjudged) else { return nil }
         guard let addresses else { return Array(node.bytes) }
         return rewritten(JSONValue(node), addresses).serialized
@@ -197,7 +210,8 @@ struct Rebuilding {
     /// Whether what a text names may stand in a value: a patient of a boundary. Of any other record nobody has looked
     /// whose it is.
     private func isInside(_ key: InstanceKey) -> Bool {
-        key.type == .patient && judge.grants.contains { $0.boundary.contains(key.id) }
+        key.type == .patient && !carrying.isEmpty
+            && carrying.allSatisfy { $0.contains { $0.boundary.contains(key.id) } }
     }
 
     /// The patients, and the records of patients, that texts in a value name.

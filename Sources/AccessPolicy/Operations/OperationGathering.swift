@@ -24,7 +24,7 @@ struct OperationGathering: AnswerGathering {
     init(_ permit: Permit, _ gathering: Gathering, from start: GatheringPosition) {
         self.permit = permit
         self.gathering = gathering
-        progress = GatheringProgress(from: start, maxCalls: permit.rule.policy.maxCallsPerPage)
+        progress = GatheringProgress(from: start, permit.rule.policy)
     }
 
     private var part: Permit { gathering.parts[0] }
@@ -39,7 +39,7 @@ struct OperationGathering: AnswerGathering {
         if let denial = OperationAnswer.denial(answer.status, for: part) { return denial }
         guard let bundle = bundle(answer, type: "searchset") else { return Denial(.upstreamUnverifiable) }
         guard let link = NextPage(of: bundle, part.rule).address else { return Denial(.upstreamUnverifiable) }
-        add(judged(bundle))
+        add(judged(bundle), of: bundle.node.document)
         guard !progress.isOver else { return nil }
         progress.advance(to: link, parts: 1)
         return nil
@@ -77,13 +77,21 @@ struct OperationGathering: AnswerGathering {
         return views.indices.compactMap { verdicts[$0] }
     }
 
-    private mutating func add(_ visible: [Row]) {
+    private mutating func add(_ visible: [Row], of document: JSONDocument) {
+        var taken: [Row] = []
         for (number, row) in visible.enumerated() where number >= progress.position.skip {
-            guard rows.count < gathering.pageSize else {
+            guard rows.count + taken.count < gathering.pageSize, progress.hasRoom(for: row.resource) else {
                 progress.found(next: GatheringPosition(part: 0, page: progress.position.page, skip: number))
-                return
+                break
             }
-            if seen.insert(row.key).inserted { rows.append(row) }
+            guard seen.insert(row.key).inserted else { continue }
+            taken.append(row)
+            progress.fill(row.resource)
+        }
+        let keeping = KeptRows(taken.map(\.resource), of: document)
+        rows += taken.map { row in
+            let (resource, redaction) = keeping.kept(row.resource, row.redaction)
+            return Row(key: row.key, resource: resource, redaction: redaction, scopes: row.scopes)
         }
     }
 

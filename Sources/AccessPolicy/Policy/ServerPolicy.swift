@@ -27,6 +27,7 @@ public struct ServerPolicy: Hashable, Sendable {
         let maxIncludes: Int
         let maxPatientsInQuery: Int
         var allowsReverseChaining = false
+        var maxPageBytes = 8 << 20
         var operations = OperationTable.builtIn
     }
 
@@ -60,6 +61,12 @@ public struct ServerPolicy: Hashable, Sendable {
     public var maxCallsPerPage: Int { 32 }
     /// Rows on a page that is put together from several upstream pages, where the client does not say how many.
     public var pageSize: Int { 50 }
+    /// The most bytes of resources on a page that is put together from several upstream answers; what is left comes with
+    /// the next page. A page has one row at least, and what comes along with the rows of one upstream page stays together.
+    public var maxPageBytes: Int {
+        get { facts.values.maxPageBytes }
+        set { change { $0.maxPageBytes = max(1, newValue) } }
+    }
     var addresses: AddressMap { facts.addresses }
 
     /// Whether `_has` may be asked, in the one form in which it tells nothing about hidden rows.

@@ -34,6 +34,8 @@ public struct AccessReport: Hashable, Sendable {
         public let outcome: String
         /// The decision, by which the whole record is found.
         public let decision: String
+        /// Whether the patient was only asked for: nothing of theirs was found, written or let out.
+        public let isAskedOnly: Bool
         /// Whether an accounting of disclosures has it.
         public let isDisclosure: Bool
     }
@@ -44,18 +46,24 @@ public struct AccessReport: Hashable, Sendable {
     /// The report over entries about a patient; entries that are no access do not stand in it.
     ///
     /// What a client asked for and did not get stands in it too: a member may want to know who tried.
-    public init(_ entries: [AuditEntry]) throws(AuditFormatError) {
+    ///
+    /// - Parameter patient: whom the report is about; nil for one about everybody.
+    public init(_ entries: [AuditEntry], of patient: String? = nil) throws(AuditFormatError) {
         var rows: [Row] = []
         for entry in entries {
             guard case .access(let record) = try entry.statement().event, record.outcome != .pending else { continue }
-            rows.append(Row(record))
+            rows.append(Row(record, of: patient))
         }
         self.rows = rows
     }
 
     /// Whether an accounting of disclosures must have an access (45 CFR 164.528(a)(1)): data left, or may have left, and
     /// it went neither to the patient or for them, nor for treatment, payment or health care operations.
-    public static func isDisclosure(_ record: AccessRecord) -> Bool {
+    ///
+    /// - Parameter patient: in whose accounting; a patient who was only asked for has none of what left of others. Nil for
+    ///   that of anybody.
+    public static func isDisclosure(_ record: AccessRecord, of patient: String? = nil) -> Bool {
+        if let patient, record.askedOnly.contains(patient) { return false }
         switch record.outcome {
         case .permitted, .interrupted: guard record.released > 0 else { return false }
         // What a gateway that is not ours then let out is not known here.
@@ -70,13 +78,15 @@ public struct AccessReport: Hashable, Sendable {
             "FAMRQT",
         ]
         guard exempt.isDisjoint(with: record.purposeOfUse) else { return false }
-        let toThemselves = record.patients.allSatisfy { record.fhirUser == "Patient/\($0)" }
-        return !toThemselves || record.patients.isEmpty
+        if let patient { return record.fhirUser != "Patient/\(patient)" }
+        let reached = record.patients.filter { !record.askedOnly.contains($0) }
+        let toThemselves = reached.allSatisfy { record.fhirUser == "Patient/\($0)" }
+        return !toThemselves || reached.isEmpty
     }
 }
 
 extension AccessReport.Row {
-    init(_ record: AccessRecord) {
+    init(_ record: AccessRecord, of patient: String?) {
         at = record.startedAt
         client = record.clientID?.text
         organization = record.organization
@@ -92,6 +102,7 @@ extension AccessReport.Row {
         legalBasis = record.legalBasis
         outcome = record.outcome.code
         decision = record.decisionID.text
-        isDisclosure = AccessReport.isDisclosure(record)
+        isAskedOnly = patient.map(record.askedOnly.contains) ?? false
+        isDisclosure = AccessReport.isDisclosure(record, of: patient)
     }
 }

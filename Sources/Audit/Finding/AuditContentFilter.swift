@@ -20,7 +20,7 @@ public struct AuditContentFilter: Hashable, Sendable {
     public var addresses: Set<String> = []
     /// FHIR identities of users, such as `Practitioner/p1`.
     public var users: Set<String> = []
-    /// Resources that were asked for, such as `Observation/o1`.
+    /// Resources that were asked for, such as `Observation/o1`, or whose compartment was.
     public var resources: Set<String> = []
     /// Actions of AuditEvent: C, R, U, D, E.
     public var actions: Set<String> = []
@@ -38,7 +38,9 @@ public struct AuditContentFilter: Hashable, Sendable {
     public var isEmpty: Bool { self == AuditContentFilter() }
 
     /// Whether an entry passes; throws when its body cannot be read.
-    public func matches(_ entry: AuditEntry) throws(AuditFormatError) -> Bool {
+    ///
+    /// - Parameter patient: whose entries are looked for, so whose accounting of disclosures counts; nil for anybody's.
+    public func matches(_ entry: AuditEntry, of patient: String? = nil) throws(AuditFormatError) -> Bool {
         if isEmpty { return true }
         guard nodes.isEmpty || nodes.contains(entry.node) else { return false }
         let statement = try entry.statement()
@@ -49,10 +51,10 @@ public struct AuditContentFilter: Hashable, Sendable {
                 && Self.any(programs, [record.program]) && Self.any(purposes, record.purposeOfUse)
                 && Self.any(reportingEntities, [record.reportingEntity])
                 && Self.any(organizations, [record.organization]) && Self.any(addresses, [record.sourceAddress])
-                && Self.any(users, [record.fhirUser]) && Self.any(resources, [resource])
+                && Self.any(users, [record.fhirUser]) && Self.any(resources, [resource, record.compartment])
                 && Self.any(actions, [AccessEventRendering.action(record)])
                 && Self.any(accessTypes, [AccessEventRendering.type(record).code])
-                && (!onlyDisclosures || AccessReport.isDisclosure(record))
+                && (!onlyDisclosures || AccessReport.isDisclosure(record, of: patient))
         case .authorization(let record):
             return Self.any(scopes, record.scopes) && Self.any(tokens, [record.tokenID?.text])
                 && Self.any(programs, [record.program]) && Self.any(addresses, [record.sourceAddress])

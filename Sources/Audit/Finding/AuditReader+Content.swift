@@ -14,7 +14,7 @@ extension AuditReader {
         while true {
             let page = try search(asked)
             looked += page.entries.count
-            for (offset, entry) in page.entries.enumerated() where try content.matches(entry) {
+            for (offset, entry) in page.entries.enumerated() where try content.matches(entry, of: query.patient) {
                 found.append(entry)
                 if found.count == query.limit {
                     let rest = offset + 1 < page.entries.count || page.next != nil
@@ -45,7 +45,7 @@ extension AuditReader {
         while true {
             let page = try search(asked)
             looked += page.entries.count
-            for entry in page.entries where try content.matches(entry) { count += 1 }
+            for entry in page.entries where try content.matches(entry, of: query.patient) { count += 1 }
             guard let next = page.next else { return count }
             guard looked < most else { return nil }
             asked.after = next

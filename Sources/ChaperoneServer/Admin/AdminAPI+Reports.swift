@@ -19,7 +19,7 @@ extension AdminAPI {
         wanted.kinds = [AuditIndex.accessKind]
         let page = try await find(wanted, content)
         let names = try await names()
-        let rows = try AccessReport(page.entries).rows.map { Self.row($0, names) }
+        let rows = try AccessReport(page.entries, of: patient).rows.map { Self.row($0, names) }
         var members: [JSONMemberValue] = [
             .init("patient", .string(patient)), .init("accesses", .array(rows)),
         ]
@@ -104,6 +104,7 @@ extension AdminAPI {
         row.set("purpose", access.purposeOfUse)
         row.set("legalBasis", access.legalBasis)
         row.set("outcome", access.outcome)
+        row.set("askedOnly", access.isAskedOnly)
         row.set("disclosure", access.isDisclosure)
         row.set("decision", access.decision)
         return row.value

@@ -37,7 +37,7 @@ extension Enforcer {
     /// Nil for one refusal too many without a valid token: it is told to the gateway and not recorded one by one.
     public func decide(forGateway request: ClientRequest) -> GatewayVerdict? {
         let incoming = receive(request)
-        let draft = RecordDraft(incoming)
+        let draft = RecordDraft(incoming, rulesNow.policy)
         switch incoming.standing {
         case .summed: return nil
         case .refused(let refusal, _): return .refused(refusal, draft)

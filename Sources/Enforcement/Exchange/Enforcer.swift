@@ -169,12 +169,18 @@ public final class Enforcer: Sendable {
             request: asked, format: format, standing: standing,
             decisionID: DecisionID(random.identifier(at: request.receivedAt)), now: now, startedAt: request.receivedAt,
             sourceAddress: request.sourceAddress, unrecordedRefusals: unrecorded)
-        incoming.panelQuestion = question(behind: standing, now: now)
         incoming.exportJob = job
         if case .verified = standing, jobs.isAvailable, asked.path.hasSuffix("/$export") {
             incoming.newJobID = random.identifier(byteCount: 16)
         }
         incoming.mayStream = request.takesPieces && asked.method != .head
+        return completed(incoming, of: request)
+    }
+
+    /// The same facts for every door: what stands before the judgement, and what the record says of who asks.
+    private func completed(_ incoming: IncomingRequest, of request: ClientRequest) -> IncomingRequest {
+        var incoming = incoming
+        incoming.panelQuestion = question(behind: incoming.standing, now: incoming.now)
         incoming.traceID = request.values(of: "traceparent").first.flatMap { TraceParent($0) }?.traceID
         incoming.reportingEntity = facts.reportingEntity
         incoming.organization = incoming.access.flatMap { facts.organization($0.clientID) }
@@ -184,11 +190,13 @@ public final class Enforcer: Sendable {
 
     /// The facts about a request of this process's own pages, made as somebody whom the caller has proved.
     func receive(_ request: ClientRequest, as access: GrantedAccess) -> IncomingRequest {
-        IncomingRequest(
-            request: request.fhirRequest, format: .json,
-            standing: standing(of: access, at: request.receivedAt / 1000),
-            decisionID: DecisionID(random.identifier(byteCount: 16)), now: request.receivedAt / 1000,
-            startedAt: request.receivedAt, sourceAddress: request.sourceAddress, unrecordedRefusals: 0)
+        completed(
+            IncomingRequest(
+                request: request.fhirRequest, format: .json,
+                standing: standing(of: access, at: request.receivedAt / 1000),
+                decisionID: DecisionID(random.identifier(at: request.receivedAt)), now: request.receivedAt / 1000,
+                startedAt: request.receivedAt, sourceAddress: request.sourceAddress, unrecordedRefusals: 0),
+            of: request)
     }
 
     private func standing(of access: GrantedAccess, at now: Int64) -> IncomingRequest.Standing {

@@ -49,7 +49,7 @@ final class ExchangeRules: Sendable {
 
 extension ExchangeRules {
     func judge(_ incoming: IncomingRequest) -> Judgement {
-        let record = RecordDraft(incoming)
+        let record = RecordDraft(incoming, policy)
         switch incoming.standing {
         case .summed(let refusal): return .refuse(refusal, record)
         case .refused(let refusal, _): return .refuse(refusal, record)
@@ -85,7 +85,6 @@ extension ExchangeRules {
     ) -> Judgement {
         var record = record
         record.describe(request)
-        record.named = request.namedPatients(policy)
         let question = asker.question(request, policy)
         switch decide(question) {
         case .deny(let denial): return .refuse(GatewayRefusal(denial, realm: policy.publicBase), record)

@@ -5,24 +5,35 @@ internal import FHIRCore
 /// The audit record of an exchange while it is being filled in.
 struct RecordDraft: Sendable {
     private var record: AccessRecord
+    private let policy: ServerPolicy
+    /// Whom the request names, or was narrowed to.
+    private var asked = AskedPatients()
+    /// The patient in context of a token with scopes of the patient level.
+    private let contextPatient: ResourceID?
+    /// Whether the patient in context is what the request stands or falls by.
+    private var isOfContext: Bool
+    /// Whether the permit is one for a change.
+    private var changesUpstream = false
+    private var isOperation = false
     /// Whether what was asked for is described, and what follows are the requests that it comes to.
     private var isSettled = false
     /// Types on which the protected server was seen to pass over what a search said; no part of the record itself.
     private(set) var disobeyed: Set<ResourceType> = []
 
-    /// Patients whom the request names by itself. They belong into a record of which nothing left: what leaves tells
-    /// whose it is.
-    var named: [ResourceID] = []
-
     var decisionID: DecisionID { record.decisionID }
 
-    init(_ incoming: IncomingRequest) {
+    init(_ incoming: IncomingRequest, _ policy: ServerPolicy) {
         let access = incoming.access
+        self.policy = policy
+        // A context that no scope of the token is bounded by is nobody's access (a user's token launched on a patient).
+        let isBounded = access?.scopes.contains { $0.scope.level == .patient } ?? false
+        contextPatient = isBounded ? access?.launch.patient : nil
+        isOfContext = isBounded
         record = AccessRecord(
             decisionID: incoming.decisionID, clientID: access?.clientID, subject: access?.subject,
             fhirUser: access?.launch.fhirUser?.description, sourceAddress: incoming.sourceAddress,
             grantID: access?.grantID, tokenID: access?.tokenID, program: access?.program.rawValue,
-            patients: access?.launch.patient.map { [$0.text] } ?? [], interaction: .unclassified,
+            interaction: .unclassified,
             method: incoming.request.method.description, path: incoming.request.path,
             queryAsked: incoming.request.query,
             outcome: .pending, startedAt: incoming.startedAt, traceID: incoming.traceID,
@@ -38,6 +49,7 @@ struct RecordDraft: Sendable {
     /// Adds what the request was understood to ask for.
     mutating func describe(_ request: CanonicalRequest) {
         let target = RecordedTarget(request.interaction)
+        asked.add(from: request, policy)
         if isSettled {
             record.resourceID = target.id?.text ?? record.resourceID
             return
@@ -45,6 +57,7 @@ struct RecordDraft: Sendable {
         record.interaction = target.interaction
         record.resourceType = target.type?.rawValue
         record.resourceID = target.id?.text
+        record.compartment = target.compartment
         record.versionID = target.version?.text
         record.operation = target.operation
         // The form of a POST search is a query like any other (enforcer.md b.4 row 7).
@@ -56,6 +69,14 @@ struct RecordDraft: Sendable {
         let scopes = permit.determining.map(\.text)
         record.scopes = isSettled ? record.scopes + scopes.filter { !record.scopes.contains($0) } : scopes
         record.queryNarrowed = permit.recordedQuery ?? (isSettled ? record.queryNarrowed : nil)
+        for part in permit.requests {
+            guard let type = part.upstreamInteraction.type, let query = part.upstreamQuery else { continue }
+            asked.add(from: query, of: type, policy)
+        }
+        let isOfContext = permit.determining.contains { $0.scope.level == .patient } || permit.determining.isEmpty
+        self.isOfContext = isSettled ? self.isOfContext || isOfContext : isOfContext
+        changesUpstream = permit.changesUpstream
+        isOperation = permit.isOperation
     }
 
     /// Says that what was asked for is described: a patch stays one in the record though an update is sent.
@@ -63,9 +84,13 @@ struct RecordDraft: Sendable {
 
     /// Adds what left and what did not.
     mutating func describe(_ answer: ReleasedAnswer) {
-        // For a search the permit names every scope that was asked with; the answer knows which admitted something.
-        if !answer.determining.isEmpty, !record.interaction.changesUpstream {
-            record.scopes = answer.determining.map(\.text)
+        // For a search the permit names every scope that was asked with; the answer knows which admitted something. Of a
+        // call its own scopes have opened it, and others what it found.
+        if !answer.determining.isEmpty, !changesUpstream {
+            let admitting = answer.determining.map(\.text)
+            record.scopes =
+                isOperation ? record.scopes + admitting.filter { !record.scopes.contains($0) } : admitting
+            if !isOperation { isOfContext = answer.determining.contains { $0.scope.level == .patient } }
         }
         record.released = answer.counts.released
         record.withheld = answer.counts.withheld
@@ -79,37 +104,66 @@ struct RecordDraft: Sendable {
     /// Notes types on which the protected server was seen to pass over what a search said.
     mutating func distrust(_ types: Set<ResourceType>) { disobeyed.formUnion(types) }
 
-    /// Adds patients whose resources the request is about.
+    /// Adds patients whose resources the request has found, brings or has let out.
     mutating func add(_ patients: [ResourceID]) {
         var known = Set(record.patients)
         for patient in patients where known.insert(patient.text).inserted { record.patients.append(patient.text) }
     }
+
+    /// Adds patients whom the request names.
+    mutating func add(asked patients: [ResourceID]) { for patient in patients { asked.add(patient) } }
 
     /// Adds what a call that may change something is about, beside what it names: in its opening record all of it.
     mutating func add(targets: [String]) {
         for target in targets where !record.targets.contains(target) { record.targets.append(target) }
     }
 
-    /// The patients whom the record names by now.
-    var named: Set<ResourceID> { Set(record.patients.compactMap { ResourceID($0) }) }
+    /// Everybody whom the request names, was narrowed to or is bounded by.
+    private var everyoneAsked: AskedPatients {
+        var all = AskedPatients()
+        if isOfContext, let contextPatient { all.add(contextPatient) }
+        all.add(asked)
+        return all
+    }
 
-    /// The record before anything is done.
-    func opening() -> AccessRecord { record }
+    /// The record with all whom it is about, those first who were asked for.
+    private var told: AccessRecord {
+        let asked = everyoneAsked
+        let reached = Set(record.patients)
+        var told = record
+        told.patients = asked.ids + record.patients.filter { !asked.contains($0) }
+        // What left and is nobody's in particular may be any of theirs.
+        let isUnclear = reached.isEmpty && record.released > 0
+        told.askedOnly = isUnclear ? [] : asked.ids.filter { !reached.contains($0) }
+        if asked.left > 0 { told.securityEvents.append("asked-patients-not-named:\(asked.left)") }
+        return told
+    }
 
-    /// The record of a decision that somebody else carries out.
+    /// The record before anything is done. If it is all that is ever known, of nobody can be said that nothing came of it.
+    func opening() -> AccessRecord {
+        var opening = told
+        opening.askedOnly = []
+        return opening
+    }
+
+    /// The record of a decision that somebody else carries out. What left then is not known here, so nobody is said to
+    /// have been only asked for where it was permitted.
     func decided(_ outcome: AccessOutcome, status: Int) -> AccessRecord {
-        var closed = record
+        var closed = told
+        if case .decisionGiven = outcome { closed.askedOnly = [] }
         closed.outcome = outcome
         closed.status = status
-        closed.add(named: named)
         return closed
     }
 
-    /// The record of the end of an answer that went out piece by piece.
+    /// The patients whom the record names by now.
+    var named: Set<ResourceID> { Set(told.patients.compactMap { ResourceID($0) }) }
+
+    /// The record of the end of an answer that went out piece by piece; what left is described already.
     ///
     /// - Parameter released: how many resources the client was sent; of what was judged the last ones may not have been.
     func streamed(_ outcome: AccessOutcome, status: Int, released: Int) -> AccessRecord {
-        var closed = record
+        var closed = told
         closed.released = released
         closed.outcome = outcome
         closed.status = status
@@ -134,15 +188,18 @@ struct RecordDraft: Sendable {
 
     /// The record of the end.
     func closing(_ conclusion: Conclusion) -> AccessRecord {
-        var closed = record
+        var closed = told
         // What was judged fit to leave and does not leave after all was not released.
-        if case .refusal = conclusion {
+        switch conclusion {
+        case .refusal:
             closed.released = 0
             for place in closed.entries.indices { closed.entries[place].released = 0 }
+        case .released(let answer):
+            if answer.body.bytes.isEmpty, answer.rawContentType == nil { closed.released = 0 }
+        case .bundle: break
         }
         closed.outcome = conclusion.outcome
         closed.status = conclusion.status
-        if closed.released == 0 { closed.add(named: named) }
         return closed
     }
 }
@@ -153,10 +210,14 @@ extension RecordDraft {
     /// The record of one entry, at its place from 0.
     func entry(_ place: Int, _ request: FHIRRequest?) -> RecordDraft {
         var entry = self
-        entry.named = []
         entry.record.decisionID = DecisionID("\(record.decisionID.text).\(place + 1)")
         entry.record.parent = record.decisionID
         entry.record.interaction = .unclassified
+        entry.record.patients = []
+        entry.asked = AskedPatients()
+        entry.isOfContext = contextPatient != nil
+        entry.changesUpstream = false
+        entry.isOperation = false
         entry.record.securityEvents = []
         guard let request else { return entry }
         entry.record.method = request.method.description
@@ -171,19 +232,26 @@ extension RecordDraft {
     func gathering(_ entries: [(record: RecordDraft, conclusion: Conclusion?, isWrite: Bool)]) -> RecordDraft {
         var whole = self
         var patients = Set(record.patients)
+        // Whoever its entries are about, and nobody beside.
+        if !entries.isEmpty { whole.isOfContext = false }
         for (entry, conclusion, isWrite) in entries {
             let part = entry.record
             for patient in part.patients where patients.insert(patient).inserted {
                 whole.record.patients.append(patient)
             }
+            whole.asked.add(entry.everyoneAsked)
             whole.distrust(entry.disobeyed)
-            whole.record.released += part.released
             whole.record.withheld += part.withheld
             if isWrite {
                 let target = part.resourceType.map { type in part.resourceID.map { "\(type)/\($0)" } ?? type }
                 whole.record.targets.append("\(part.method) \(target ?? part.path)")
             }
-            if let conclusion { whole.record.entries.append(entry.closing(conclusion)) }
+            if let conclusion {
+                let closed = entry.closing(conclusion)
+                // Only what an entry's own record says that it released.
+                whole.record.released += closed.released
+                whole.record.entries.append(closed)
+            }
         }
         for scope in entries.flatMap(\.record.record.scopes) where !whole.record.scopes.contains(scope) {
             whole.record.scopes.append(scope)
@@ -199,18 +267,21 @@ struct RecordedTarget {
     var id: ResourceID?
     var version: VersionID?
     var operation: String?
+    /// The compartment that is searched, as a reference.
+    var compartment: String?
 
     /// Labelled, because several interactions bear one name in both vocabularies: without the label `.searchSystem`
     /// would mean the initialiser below, for ever.
     private init(
         as interaction: AccessInteraction, _ type: ResourceType? = nil, _ id: ResourceID? = nil,
-        version: VersionID? = nil, operation: String? = nil
+        version: VersionID? = nil, operation: String? = nil, compartment: String? = nil
     ) {
         self.interaction = interaction
         self.type = type
         self.id = id
         self.version = version
         self.operation = operation
+        self.compartment = compartment
     }
 
     init(_ interaction: FHIRInteraction) {
@@ -223,7 +294,8 @@ struct RecordedTarget {
         case .systemHistory: self.init(as: .historySystem)
         case .search(let type): self.init(as: .searchType, type)
         case .searchSystem: self.init(as: .searchSystem)
-        case .searchCompartment(_, let id, let type): self.init(as: .searchType, type, id)
+        case .searchCompartment(let kind, let id, let type):
+            self.init(as: .searchType, type, compartment: "\(kind.rawValue)/\(id.text)")
         case .create(let type), .conditionalCreate(let type): self.init(as: .create, type)
         case .update(let key): self.init(as: .update, key.type, key.id)
         case .conditionalUpdate(let type): self.init(as: .update, type)

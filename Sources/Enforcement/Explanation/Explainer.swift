@@ -24,13 +24,13 @@ struct Explainer {
             do throws(RequestRefusal) {
                 let asked = try CanonicalRequest(incoming.request)
                 guard case .page(let opaque) = asked.interaction else {
-                    return explain(asked, of: asker, page: nil, RecordDraft(incoming))
+                    return explain(asked, of: asker, page: nil, RecordDraft(incoming, rules.policy))
                 }
                 guard let page = rules.pageLinks.open(opaque, for: access, now: incoming.now) else {
                     return refused(.notFound("page-link"))
                 }
                 let original = try page.originalRequest(asHead: asked.isHead)
-                return explain(original, of: asker, page: page, RecordDraft(incoming))
+                return explain(original, of: asker, page: page, RecordDraft(incoming, rules.policy))
             } catch {
                 var explanation = refused(GatewayRefusal(error))
                 explanation.access = access

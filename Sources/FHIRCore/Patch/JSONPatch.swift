@@ -35,12 +35,14 @@ public struct JSONPatch: Hashable, Sendable {
     }
 
     /// Whether the outcome, or whether there is one, tells what stands in the document: `test` says it outright, `copy`
-    /// and `move` carry a value to where it may be seen.
+    /// and `move` carry a value to where it may be seen, `remove` and `replace` say whether something is there, and so
+    /// does `add` of the place that it adds to. Only what goes into any object alike tells nothing.
     public var readsDocument: Bool {
         operations.contains { operation in
             switch operation {
-            case .test, .copy, .move: true
-            case .add, .remove, .replace: false
+            case .test, .copy, .move, .remove: true
+            case .add(let path, _): path.tokens.count > 1
+            case .replace(let path, _): !path.tokens.isEmpty
             }
         }
     }

@@ -61,30 +61,28 @@ extension ResourceView {
         return texts.count == nodes.count ? texts : nil
     }
 
-    /// Every `Reference` element in the resource, at any depth, outside `contained`.
+    /// Every `Reference` element in the resource, at any depth; without those of its contained resources, which are
+    /// resources of their own, where nothing else is said. Only the resource itself has contained ones: whatever deeper
+    /// bears that name is looked into.
     ///
-    /// An element is one when it has a member `reference` that is no object or array, or when it has an
-    /// `identifier` object and nothing beside it that a `Reference` could not have. Rather one too many than one
-    /// too few: what is found here can only take away.
-    public func allReferences() -> [ReferenceValue] {
+    /// An element is one when it has a member `reference` that is no object or array, or when it has an `identifier`
+    /// object, or a `type` that is the name of a type of resource, and nothing beside it that a `Reference` could not
+    /// have. Rather one too many than one too few: what is found here can only take away.
+    public func allReferences(includingContained: Bool = false) -> [ReferenceValue] {
         var result: [ReferenceValue] = []
         // The tape has the values in the document's order, at whatever depth.
-        var containedEnds: [Int: Int] = [:]
         let storage = node.document.storage
+        let contained = includingContained ? nil : node["contained"]?.index
         var place = node.index
         let end = storage.next(place)
         while place < end {
-            if !containedEnds.isEmpty, let past = containedEnds[place] {
-                place = past
+            if place == contained {
+                place = storage.next(place)
                 continue
             }
             if storage.tape[place].kind == .object {
                 let object = JSONNode(document: node.document, index: place)
                 if ReferenceElement.isReference(object) { result.append(ResourceView.reference(object)) }
-                // Only a resource has contained ones; under that name anything else is looked into.
-                if let contained = object["contained"], object["resourceType"] != nil {
-                    containedEnds[contained.index] = storage.next(contained.index)
-                }
             }
             place += 1
         }
@@ -120,7 +118,8 @@ private enum ReferenceElement {
             return reference.kind != .object && reference.kind != .array
         }
         if node["_reference"] != nil { return true }
-        guard node["identifier"]?.kind == .object else { return false }
+        let isTyped = node["type"]?.string.flatMap(ResourceType.init(rawValue:)) != nil
+        guard node["identifier"]?.kind == .object || isTyped else { return false }
         return node.members.allSatisfy { own.contains($0.name) }
     }
 }

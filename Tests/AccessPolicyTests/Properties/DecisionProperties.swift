@@ -66,6 +66,7 @@ import Testing
 
     @Test(arguments: seeds) func `removing a scope never permits a request that was refused`(seed: UInt64) {
         var cases = RandomCases(seed: seed)
+        var (kept, lost, refused) = (0, 0, 0)
         for _ in 0..<PropertyRun.cases(1_000) {
             let scopes = cases.scopes(3)
             var token = cases.token(scopes)
@@ -77,11 +78,15 @@ import Testing
             token.scopes = scopes.dropFirst().joined(separator: " ")
             let after = DecisionProperties.permit(request, token) != nil
             #expect(before || !after, "\(scopes) \(request.interaction)")
+            if after { kept += 1 } else if before { lost += 1 } else { refused += 1 }
         }
+        // Each of the three must have come up often, or nothing was tried.
+        #expect(min(kept, lost, refused) > 20, "\(kept) \(lost) \(refused)")
     }
 
     @Test(arguments: seeds) func `removing a scope never shows another resource`(seed: UInt64) throws {
         var cases = RandomCases(seed: seed)
+        var shown = 0
         for _ in 0..<PropertyRun.cases(500) {
             let scopes = cases.scopes(3)
             var token = cases.token(scopes)
@@ -94,7 +99,9 @@ import Testing
                 admit(resource, as: .match, under: narrow).released != nil
             else { continue }
             #expect(wide.map { admit(resource, as: .match, under: $0).released != nil } == true, "\(scopes)")
+            shown += 1
         }
+        #expect(shown > 20)
     }
 
     /// Patients that a resource's subject names, found by plain text: no code is shared with the judge.

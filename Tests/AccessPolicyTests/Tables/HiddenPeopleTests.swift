@@ -44,6 +44,32 @@ import Testing
                 .contains("SECRET") == true)
     }
 
+    /// A resource of the kind in which other patients are masked.
+    private static func encounter(_ extra: String) throws -> String {
+        let json =
+            #"{"resourceType":"Encounter","id":"e","status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/pA"}\#(extra)}"#
+        return try #require(try HiddenPeopleTests.released(json, "GET /Encounter/e"))
+    }
+
+    @Test(.verifies("attack@ATK-231"))
+    func `somebody of whom only type and name are said is masked as a patient, and kept as anybody else`() throws {
+        func released(_ individual: String) throws -> String {
+            try Self.encounter(#","participant":[{"individual":\#(individual)}]"#)
+        }
+
+        #expect(try !released(#"{"type":"Patient","display":"SECRET"}"#).contains("SECRET"))
+        #expect(try released(#"{"type":"Practitioner","display":"KEPT"}"#).contains("KEPT"))
+    }
+
+    @Test(.verifies("attack@ATK-231"))
+    func `nobody hides below what looks like a contained resource inside an element`() throws {
+        let text = try Self.encounter(
+            #","extension":[{"url":"x","valueReference":{"resourceType":"Device","contained":[{"patient":{"reference":"Patient/pB","display":"SECRET"}}]}}]"#
+        )
+
+        #expect(!text.contains("SECRET") && !text.contains("pB"))
+    }
+
     @Test(arguments: [
         #"{"resourceType":"Organization","id":"c","name":"KEPT"}"#,
         #"{"resourceType":"Coverage","id":"c","type":{"text":"KEPT"}}"#,

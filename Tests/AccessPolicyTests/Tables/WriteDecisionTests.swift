@@ -215,6 +215,24 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        #"{"op":"remove","path":"/performer"}"#, #"{"op":"replace","path":"/issued","value":"2020-01-01T00:00:00Z"}"#,
+        #"{"op":"add","path":"/performer/-","value":{}}"#, #"{"op":"test","path":"/status","value":"final"}"#,
+    ])
+    func `who may write and not read is not told by a patch what is there`(operation: String) throws {
+        func status(_ token: Token, _ operation: String) throws -> Int? {
+            guard case .deny(let denial) = try Self.decide("PATCH /Observation/o", token, body: "[\(operation)]") else {
+                return nil
+            }
+            return denial.status
+        }
+        let writer = Token.patient("patient/Observation.u")
+
+        #expect(try status(writer, operation) == 403)
+        #expect(try status(.patient("patient/Observation.ru"), operation) == nil)
+        #expect(try status(writer, #"{"op":"add","path":"/status","value":"final"}"#) == nil)
+    }
+
     @Test(.verifies("attack@ATK-128"))
     func `labels and profiles stay within a boundary`() throws {
         for name in ["security", "profile"] {

@@ -62,6 +62,8 @@ import Testing
         let answer = await harness.send("GET", "/Observation", token: token)
 
         try expectNoLeak(answer)
+        #expect(answer.status == 200)
+        #expect(answer.keys.contains("Observation/obsA"))
         #expect(answer.keys.allSatisfy { $0.hasPrefix("Observation/obsA") || $0.hasPrefix("OperationOutcome") })
         let record = try #require(answer.records.last)
         let event = try record.statement().event

@@ -1,6 +1,7 @@
 import Audit
 import ChaperoneTesting
 import Enforcement
+import FHIRCore
 import RequirementTraits
 import Testing
 
@@ -28,6 +29,20 @@ import Testing
         ("PROPFIND", "/Observation", ""), ("GET", "/Nothing/x", ""), ("GET", "/Patient/../Patient/pB", ""),
     ]
 
+    /// A record names scopes of the token, and of patients the one in context and those in the address.
+    private func check(_ record: AccessRecord, _ held: JSONValue, _ note: Comment) {
+        let scopes = Set((held["scope"]?.string ?? "").split(separator: " ").map(String.init))
+        #expect(Set(record.scopes).isSubset(of: scopes), note)
+        if record.outcome == .permitted, record.released > 0 { #expect(!record.scopes.isEmpty, note) }
+        let own = held["patient"]?.string
+        let named = Set([own, record.path.contains("pA") ? "pA" : nil].compactMap { $0 })
+        // What is no request of FHIR at all names nobody but who is in context.
+        #expect(Set(record.patients).isSubset(of: named), note)
+        if let own { #expect(record.patients.contains(own), note) }
+        #expect(Set(record.askedOnly).isSubset(of: record.patients), note)
+        if record.outcome != .permitted { #expect(record.released == 0, note) }
+    }
+
     @Test(.verifies("house@every-interaction"), arguments: Self.shapes)
     func `an answer and one closed record`(method: String, target: String, body: String) async throws {
         let catalogue = try AttackCatalogue.shared.get()
@@ -44,6 +59,8 @@ import Testing
             // The capability statement is open to everybody and no access to anybody's data.
             if target != "/metadata" {
                 #expect(answer.records.count { $0.index.phase != .opening && $0.parent == nil } == 1, "\(name)")
+                let held = try #require(catalogue.held[name])
+                for record in try RecordedPatientsTests.records(answer) { check(record, held, "\(name) \(target)") }
             }
         }
     }

@@ -88,6 +88,32 @@ import Testing
         #expect(answer.records.map(\.index.phase) == [.opening, .closing])
     }
 
+    @Test(.verifies("attack@ATK-244"))
+    func `a grant for everybody on another type frees no value of an answer`() async throws {
+        let users = [
+            try #require(InstanceKey(Self.clinician)): PatientPanel.patients(Set([ResourceID("pA")].compactMap { $0 }))
+        ]
+        let panels = PanelSource.table(users: users, clients: [ClientID("app"): .everyone])
+        let body =
+            #"{"resourceType":"Parameters","parameter":[{"name":"own","valueString":"Patient/pA"},{"name":"foreign","valueString":"Patient/pB"},{"name":"plain","valueString":"x"}]}"#
+        let claim = #"{"resourceType":"Claim","id":"c","patient":{"reference":"Patient/pA"}}"#
+        let request = #"{"resourceType":"Bundle","type":"collection","entry":[{"resource":\#(claim)}]}"#
+        func names(_ scope: String) async throws -> [String?] {
+            let harness = try harness(Self.fixed(body), panels: panels)
+            let answer = await harness.send(
+                "POST", "/Claim/$submit", token: try harness.token(scope: scope, fhirUser: Self.clinician),
+                headers: [("Content-Type", "application/fhir+json")], body: Array(request.utf8))
+            #expect(answer.status == 200)
+            return (answer.json?["parameter"]?.array ?? []).map { $0["name"]?.string }
+        }
+
+        let bounded = "user/Claim.cruds user/ClaimResponse.rs"
+        #expect(try await names(bounded) == ["own", "plain"])
+        #expect(try await names("\(bounded) system/Organization.rs") == ["own", "plain"])
+        #expect(try await names("\(bounded) system/Claim.c") == ["own", "plain"])
+        #expect(try await names("system/Claim.cruds system/ClaimResponse.rs") == ["own", "foreign", "plain"])
+    }
+
     static let unreadable = [
         "", "[]", #"{"resourceType":"Group","id":"g"}"#, #"{"resourceType":"OperationOutcome","issue":[]}"#,
         #"{"resourceType":"Parameters","parameter":{}}"#, #"{"resourceType":"Bundle","entry":[]}"#,

@@ -225,11 +225,14 @@ import Testing
     @Test func `what tells of the document is known`() throws {
         for text in [
             #"[{"op":"test","path":"/a","value":1}]"#, #"[{"op":"move","from":"/a","path":"/b"}]"#,
-            #"[{"op":"copy","from":"/a","path":"/b"}]"#,
+            #"[{"op":"copy","from":"/a","path":"/b"}]"#, #"[{"op":"remove","path":"/a"}]"#,
+            #"[{"op":"replace","path":"/a","value":1}]"#, #"[{"op":"add","path":"/a/b","value":1}]"#,
+            #"[{"op":"add","path":"/a","value":1},{"op":"add","path":"/b/-","value":1}]"#,
         ] {
-            #expect(try Self.patch(text).readsDocument)
+            #expect(try Self.patch(text).readsDocument, "\(text)")
         }
-        #expect(try !Self.patch(#"[{"op":"add","path":"/a","value":1},{"op":"remove","path":"/a"}]"#).readsDocument)
+        let blind = #"[{"op":"add","path":"/a","value":1},{"op":"replace","path":"","value":{}}]"#
+        #expect(try !Self.patch(blind).readsDocument)
     }
 
     @Test(arguments: [

@@ -115,10 +115,9 @@ private enum ListReader {
         return named.isEmpty || named.first == type.rawValue || isDeclared
     }
 
-    static func references(in node: JSONNode) -> [Range<Int>] {
-        let isResource = node["resourceType"] != nil
+    static func references(in node: JSONNode, isResource: Bool = true) -> [Range<Int>] {
         let inside = node.elements + node.members.filter { !(isResource && $0.name == "contained") }.map(\.value)
-        return (isReference(node) ? [node.range] : []) + inside.flatMap(references)
+        return (isReference(node) ? [node.range] : []) + inside.flatMap { references(in: $0, isResource: false) }
     }
 
     private static func isReference(_ node: JSONNode) -> Bool {
@@ -127,6 +126,8 @@ private enum ListReader {
         let own = [
             "id", "extension", "reference", "_reference", "type", "_type", "identifier", "display", "_display",
         ]
-        return node["identifier"]?.kind == .object && node.members.allSatisfy { own.contains($0.name) }
+        let isTyped =
+            node["type"]?.string.map { name in ResourceType.allCases.contains { $0.rawValue == name } } ?? false
+        return (node["identifier"]?.kind == .object || isTyped) && node.members.allSatisfy { own.contains($0.name) }
     }
 }

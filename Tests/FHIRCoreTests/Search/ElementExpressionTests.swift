@@ -204,6 +204,27 @@ import Testing
         #expect(try resource(text).allReferences().map(\.literal) == [patient("pB")])
     }
 
+    @Test func `a reference cannot be hidden below what looks like a resource inside`() throws {
+        let text = """
+            {"resourceType":"Observation","extension":[{"valueX":{"resourceType":"Device",
+             "contained":[{"patient":{"reference":"Patient/pB"}}]}}],
+             "contained":[{"resourceType":"Device","contained":[{"patient":{"reference":"Patient/pC"}}]}]}
+            """
+        #expect(try resource(text).allReferences().map(\.literal) == [patient("pB")])
+        #expect(
+            try resource(text).allReferences(includingContained: true).map(\.literal)
+                == [patient("pB"), patient("pC")])
+    }
+
+    @Test func `a reference that says only its type and a name is one`() throws {
+        let text = """
+            {"resourceType":"Observation","performer":[{"type":"Patient","display":"Jane B"},
+             {"type":"Practitioner","_display":{"extension":[]}},{"display":"x"},{"type":"final","display":"x"}],
+             "code":{"type":"Patient","display":"x","code":"c"}}
+            """
+        #expect(try resource(text).allReferences().map(\.declaredType) == ["Patient", "Practitioner"])
+    }
+
     @Test(.enabled(if: SharedData.isThere))
     func `the subject of each resource of the trap set is found as written`() throws {
         let bundle = try JSONDocument(SharedData.bytes("enforcer/two-patient-traps.json")).root

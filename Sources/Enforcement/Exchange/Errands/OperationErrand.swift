@@ -22,8 +22,12 @@ struct OperationErrand: Errand {
         self.rules = rules
         proofs = permit.proofs
         // The opening record of a change has to name whom it may be about, and by then nothing has been answered.
-        self.record.add(permit.operationSubjects)
-        if permit.changesUpstream { self.record.add(targets: permit.operationTargets) }
+        if permit.changesUpstream {
+            self.record.add(permit.operationSubjects)
+            self.record.add(targets: permit.operationTargets)
+        } else {
+            self.record.add(asked: permit.operationSubjects)
+        }
     }
 
     mutating func start() -> ErrandStep {

@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import Audit
 internal import FHIRCore
 
 /// A JSON Patch of an instance: the stored version is read and judged, the patch applied to it here, and what comes of it
@@ -75,8 +76,15 @@ struct PatchErrand: Errand {
         // What it tells of the stored version has to be what the token may read of it: all of it, for the patch is
         // applied to the whole and not to what a redaction would leave.
         if let reading, !mutated(.patchTestsUnread) {
-            guard case .release = admit(stored, as: .match, under: reading) else {
-                return .conclude(.refusal(.notFound("stored-unreadable-for-token")))
+            switch admit(stored, as: .match, under: reading) {
+            case .release: break
+            // It can be read in part, so that it is there is no secret.
+            case .redact:
+                return .conclude(
+                    .refusal(
+                        GatewayRefusal(Denial(.bodyOutsideBoundary)).recorded(
+                            as: .refused(reason: "stored-cut-for-token"))))
+            case .withhold: return .conclude(.refusal(.notFound("stored-unreadable-for-token")))
             }
         }
         switch patched(stored, by: patch, under: permitted.permit) {

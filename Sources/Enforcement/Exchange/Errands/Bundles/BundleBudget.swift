@@ -27,6 +27,10 @@ struct BundleBudget: Sendable {
     /// The conclusion of an entry as there is still room for it; what was changed is told in any case.
     mutating func fitted(_ conclusion: Conclusion, isWrite: Bool) -> Conclusion {
         guard case .released(let answer) = conclusion else { return conclusion }
+        // Content that is no resource cannot stand in a Bundle.
+        guard answer.rawContentType == nil, answer.plainContentType == nil else {
+            return .refusal(GatewayRefusal(Denial(.formatNotSupported)))
+        }
         guard releasedBytes + answer.body.bytes.count > answerBytes else {
             releasedBytes += answer.body.bytes.count
             return conclusion

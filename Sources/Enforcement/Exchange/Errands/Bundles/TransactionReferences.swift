@@ -46,7 +46,7 @@ struct TransactionReferences: Sendable {
     func resolving(_ request: CanonicalRequest) throws(RequestRefusal) -> CanonicalRequest? {
         guard case .resource(let body) = request.body else { return request }
         var edits: [ByteEdit] = []
-        for value in ([body] + (body.containedParts ?? [])).flatMap({ $0.allReferences() }) {
+        for value in body.allReferences(includingContained: true) {
             switch value.literal {
             case .urn(let name):
                 if let key = known[name], deleted.contains(key) { return nil }
@@ -73,17 +73,5 @@ struct TransactionReferences: Sendable {
             && text.utf8.allSatisfy { byte in
                 (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || ":-.".utf8.contains(byte)
             }
-    }
-}
-
-extension ResourceView {
-    /// The contained resources; nil when one of them is none.
-    fileprivate var containedParts: [ResourceView]? {
-        var parts: [ResourceView] = []
-        for node in self.node["contained"]?.elements ?? [] {
-            guard let view = try? ResourceView(node) else { return nil }
-            parts.append(view)
-        }
-        return parts
     }
 }
