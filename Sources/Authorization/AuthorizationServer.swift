@@ -55,21 +55,22 @@ public struct AuthorizationServer: Sendable {
             references: ReferenceTokens(
                 key: keys.references, store: stores.referenceTokens, random: random, issuer: configuration.issuer),
             sealer: sealer, budget: StepBudget(configuration.budget),
-            proofNonces: configuration.demandsProofNonces ? ProofNonces(key: keys.references) : nil, lookup: lookup,
+            proofNonces: configuration.demandsProofNonces ? ProofNonces(key: keys.references) : nil,
+            certificates: certificates, lookup: lookup,
             federation: federation)
         try await SecondFactorDesk(parts: parts).resealOld()
         return AuthorizationServer(
-            parts: parts, registered: stores, state: state, publishedKeys: publishedKeys, certificates: certificates)
+            parts: parts, registered: stores, state: state, publishedKeys: publishedKeys)
     }
 
     private init(
         parts: ServerParts, registered: AuthorizationStores, state: RevocationState,
-        publishedKeys: PublishedClientKeys?, certificates: CertificateValidator?
+        publishedKeys: PublishedClientKeys?
     ) {
         let interaction = InteractionEndpoint(parts: parts)
         let authenticator = ClientAuthenticator(
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
-            publishedKeys: publishedKeys, certificates: certificates, throttle: parts.stores.throttle,
+            publishedKeys: publishedKeys, certificates: parts.certificates, throttle: parts.stores.throttle,
             verifications: VerificationBudget(parts.configuration.budget.verifications),
             clock: parts.clock
         ) { verdict, client, source in try await parts.noteLockouts(verdict, client: client, parts.records(for: source))

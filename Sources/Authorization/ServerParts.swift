@@ -17,6 +17,8 @@ struct ServerParts: Sendable {
     let budget: StepBudget
     /// Nil where proofs need none.
     let proofNonces: ProofNonces?
+    /// Who vouches for certificates; nil where nobody does.
+    let certificates: CertificateValidator?
     /// Nil where there is nothing to look in; lists then show what the directory knows.
     let lookup: ContextLookup?
     /// The identity providers at which people sign in.

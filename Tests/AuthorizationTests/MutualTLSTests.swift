@@ -5,6 +5,7 @@ import ChaperoneTesting
 import FHIRCore
 import Foundation
 import RequirementTraits
+import Synchronization
 import Testing
 
 @testable import OAuthCore
@@ -30,14 +31,15 @@ import Testing
 
     /// A server on which one authority counts: the one of `test-client`.
     private func harness(
-        isReading: Bool = true, verdict: CertificateValidator.Verdict = .trusted
+        isReading: Bool = true, verdict: CertificateValidator.Verdict = .trusted,
+        isWithdrawn: @escaping @Sendable (String) -> Bool = { _ in false }
     ) async throws -> LaunchHarness {
         let good = try Self.certificate("test-client")
         let harness = try await LaunchHarness(
             clock: ManualClock(),
-            certificates: CertificateValidator(judge: { certificate, _ in
-                certificate.der == good.der ? verdict : .untrusted
-            }),
+            certificates: CertificateValidator(
+                isWithdrawn: isWithdrawn,
+                judge: { certificate, _ in certificate.der == good.der ? verdict : .untrusted }),
             readsCertificates: isReading)
         func client(
             _ id: String, _ method: ClientAuthenticationMethod, keys: ClientMetadata.Keys? = nil,
@@ -209,6 +211,33 @@ import Testing
         #expect(facts["token_type"] == "Bearer")
         let refused = try await serviceToken(harness, nil, jti: "b")
         #expect(refused.face == "400 invalid_request")
+    }
+
+    @Test(.verifies("house@certificates-withdrawn"))
+    func `introspection knows nothing of a token that is bound to a withdrawn certificate`() async throws {
+        let withdrawn = Mutex<String?>(nil)
+        let harness = try await harness(isWithdrawn: { thumbprint in withdrawn.withLock { $0 == thumbprint } })
+        let certificate = try Self.certificate("test-client")
+        let token = try #require(try await serviceToken(harness, certificate, jti: "a").response).accessToken
+        func isActive(_ jti: String) async throws -> Bool? {
+            let claims: JSONValue = [
+                "iss": "bound-service", "sub": "bound-service", "aud": "https://as.example/oauth/token",
+                "jti": .string(jti), "exp": .int(harness.clock.now + 300),
+            ]
+            let form = try LaunchHarness.form([
+                ("token", token.reveal()), ("client_assertion_type", PresentedClient.assertionType),
+                ("client_assertion", try JWS.sign(claims, type: "JWT", with: SharedKeys.serviceKey)),
+            ])
+            guard
+                case .facts(let facts) = await harness.server.introspection.answer(
+                    form, authorization: nil, from: harness.source)
+            else { return nil }
+            return facts["active"]?.bool
+        }
+
+        #expect(try await isActive("b") == true)
+        withdrawn.withLock { $0 = certificate.thumbprint }
+        #expect(try await isActive("c") == false)
     }
 
     @Test func `what is read is announced, and nothing is announced that is not read`() async throws {

@@ -267,7 +267,9 @@ import Testing
         clock.advance(seconds: 3600)
         #expect(await judge.keeper.sources.renew().isEmpty)
 
+        #expect(!judge.validator.isWithdrawn(certificate.thumbprint))
         #expect(judge.newlyWithdrawn(at: clock.now) == [certificate.thumbprint])
+        #expect(judge.validator.isWithdrawn(certificate.thumbprint))
         #expect(judge.newlyWithdrawn(at: clock.now).isEmpty)
         #expect(judge.isWithdrawn(certificate, at: clock.now))
         // Without what leads to its authority it is the same certificate.

@@ -118,7 +118,7 @@ import Testing
 
     @Test(arguments: ["+", "%"])
     func `a client secret that clients send in two ways is refused`(_ sign: String) async throws {
-        try await inFolder { folder in
+        try await Self.inFolder { folder in
             let odd = try symmetricClient(folder, secret: String(repeating: "s", count: 40) + sign)
 
             let checked = #expect(throws: ConfigurationError.self) { _ = try odd.loadedSecrets() }

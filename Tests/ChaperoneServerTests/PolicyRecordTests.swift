@@ -145,10 +145,13 @@ import Testing
             func roster(_ date: String) throws -> PolicyInForce {
                 try PrivateFile.write(Array("roster of \(date)\n".utf8), to: path)
                 return try RosterFile(
-                    provider: "plan", path: path, feed: MemberRosterFeed(clock: .system), seconds: 1
+                    provider: "plan", path: path, feed: MemberRosterFeed(clock: .system),
+                    kept: KeptRoster(path: "\(folder)/roster.kept", KEPT), seconds: 1
                 ).policy()
             }
-            let refused = RosterFile(provider: "plan", path: path, feed: MemberRosterFeed(clock: .system), seconds: 1)
+            let refused = RosterFile(
+                provider: "plan", path: path, feed: MemberRosterFeed(clock: .system),
+                kept: KeptRoster(path: "\(folder)/roster.kept", KEPT), seconds: 1)
                 .policy(refused: "its date is yet to come")
 
             try await installation.note(try roster("one"))

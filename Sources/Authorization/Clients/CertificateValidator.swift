@@ -17,10 +17,20 @@ public struct CertificateValidator: Sendable {
     /// May have to ask others, within the time that outbound requests have.
     public let judge: @Sendable (_ certificate: ClientCertificate, _ now: Int64) async -> Verdict
 
-    public init(judge: @escaping @Sendable (ClientCertificate, Int64) async -> Verdict) { self.judge = judge }
+    /// Whether a certificate that was judged before is known to be withdrawn, by its thumbprint (`x5t#S256`); from memory.
+    public let isWithdrawn: @Sendable (_ thumbprint: String) -> Bool
+
+    public init(
+        isWithdrawn: @escaping @Sendable (String) -> Bool = { _ in false },
+        judge: @escaping @Sendable (ClientCertificate, Int64) async -> Verdict
+    ) {
+        self.isWithdrawn = isWithdrawn
+        self.judge = judge
+    }
 
     /// One for which nothing is ever withdrawn.
     public init(isTrusted: @escaping @Sendable (ClientCertificate, Int64) -> Bool) {
+        isWithdrawn = { _ in false }
         judge = { isTrusted($0, $1) ? .trusted : .untrusted }
     }
 }

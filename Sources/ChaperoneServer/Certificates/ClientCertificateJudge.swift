@@ -128,5 +128,9 @@ final class ClientCertificateJudge: Sendable {
     }
 
     /// The same as a capability of the authorization server.
-    var validator: CertificateValidator { CertificateValidator(judge: { await self.verdict(on: $0, at: $1) }) }
+    var validator: CertificateValidator {
+        CertificateValidator(
+            isWithdrawn: { thumbprint in self.judged.withLock { $0[thumbprint]?.isWithdrawn ?? false } },
+            judge: { await self.verdict(on: $0, at: $1) })
+    }
 }

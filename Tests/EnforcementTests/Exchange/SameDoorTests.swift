@@ -1,4 +1,5 @@
 import AccessPolicy
+import Audit
 import ChaperoneTesting
 import FHIRCore
 import OAuthCore
