@@ -13,6 +13,7 @@ import uuid
 
 from authlib.jose import JsonWebKey, jwt
 
+from full_length_keys import generate_key
 from requirements_log import verifies
 from server_under_test import ROOT, ChaperoneUnderTest, request
 from smart_client import FormReader, Person
@@ -148,8 +149,8 @@ class Certification(unittest.TestCase):
         cls.server = ChaperoneUnderTest()
         place = cls.server.folder
         cls.keys = {
-            "RS384": JsonWebKey.generate_key("RSA", 2048, {"kid": "rs", "alg": "RS384", "use": "sig"}, is_private=True),
-            "ES384": JsonWebKey.generate_key("EC", "P-384", {"kid": "es", "alg": "ES384", "use": "sig"}, is_private=True)}
+            "RS384": generate_key("RSA", 2048, {"kid": "rs", "alg": "RS384", "use": "sig"}),
+            "ES384": generate_key("EC", "P-384", {"kid": "es", "alg": "ES384", "use": "sig"})}
         (place / "inferno.jwks.json").write_text(json.dumps(
             {"keys": [key.as_dict(is_private=False) for key in cls.keys.values()]}))
         (place / "inferno.secret").write_text(SECRET + "\n")

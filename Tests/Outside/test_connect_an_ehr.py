@@ -11,8 +11,9 @@ import unittest
 import urllib.parse
 import uuid
 
-from authlib.jose import JsonWebKey, jwt
+from authlib.jose import jwt
 
+from full_length_keys import generate_key
 from requirements_log import verifies
 from server_under_test import BINARY, ROOT, ChaperoneUnderTest, request
 from smart_client import App, Person
@@ -43,7 +44,7 @@ class SmallEHR:
 
     def __init__(self, issuer, fhir, client_id="city-hospital-ehr"):
         self.issuer, self.client_id = issuer, client_id
-        self.key = JsonWebKey.generate_key("EC", "P-384", {"kid": "second", "alg": "ES384", "use": "sig"}, is_private=True)
+        self.key = generate_key("EC", "P-384", {"kid": "second", "alg": "ES384", "use": "sig"})
         self.token_endpoint = request(fhir, "GET", "/.well-known/smart-configuration").json["token_endpoint"] if fhir else ""
 
     @property

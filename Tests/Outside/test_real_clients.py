@@ -14,6 +14,7 @@ import requests  # noqa: E402
 from authlib.integrations.requests_client import OAuth2Session  # noqa: E402
 from authlib.jose import JsonWebKey, jwt  # noqa: E402
 from fhirclient import client as fhirclient  # noqa: E402
+from full_length_keys import generate_key  # noqa: E402
 from fhirclient.models.condition import Condition  # noqa: E402
 from fhirclient.models.patient import Patient  # noqa: E402
 from requirements_log import verifies  # noqa: E402
@@ -95,7 +96,7 @@ class RealClients(unittest.TestCase):
         for algorithm in metadata["dpop_signing_alg_values_supported"]:
             with self.subTest(algorithm):
                 kind, size = {"ES256": ("EC", "P-256"), "ES384": ("EC", "P-384")}.get(algorithm, ("RSA", 2048))
-                key = JsonWebKey.generate_key(kind, size, is_private=True)
+                key = generate_key(kind, size)
                 public = {name: value for name, value in key.as_dict(is_private=False).items() if name != "kid"}
 
                 def proof(method, address, token=None):
