@@ -55,7 +55,7 @@ struct AuthorizationEventRendering {
     private static func type(_ kind: AuthorizationRecord.Kind) -> AuditCode {
         switch kind {
         case .login, .loginFailed, .logout, .launch, .patientChosen, .consent, .consentDenied, .authorizationRefused,
-            .code, .token, .tokenRefused, .refresh, .introspect, .revoke:
+            .code, .token, .tokenRefused, .refresh, .introspect, .userInfo, .revoke:
             .userAuthentication
         case .accountLocked, .codeReplayed, .refreshReplayed, .clientRegistered, .clientChanged, .userChanged,
             .keyChanged, .policyChanged, .configurationChanged, .refusalsSummed:

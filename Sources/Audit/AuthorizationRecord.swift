@@ -23,6 +23,8 @@ public struct AuthorizationRecord: Hashable, Sendable {
         case refresh
         case refreshReplayed = "refresh-replayed"
         case introspect
+        /// Who signed in was told to the holder of an access token.
+        case userInfo = "userinfo"
         case revoke
         case clientRegistered = "client-registered"
         case clientChanged = "client-changed"

@@ -167,7 +167,9 @@ import Testing
         let response = try await granted(harness, as: "references")
         let token = response.accessToken.reveal()
         #expect(token.split(separator: ".").count == 2)
-        #expect(throws: JOSEError.self) { try harness.access(response) }
+        #expect(throws: JOSEError.self) {
+            try JWS.verify(token, keys: harness.server.keys.signer.verificationKeys, rules: .accessToken)
+        }
         let claims = try #require(
             try harness.server.references.claims(of: token, audience: LaunchHarness.fhirBase, at: harness.clock.now))
         #expect(claims.access.launch.patient?.text == "patient-a")
@@ -238,18 +240,25 @@ import Testing
     @Test func `UserInfo tells who signed in, to whom may know it`() async throws {
         let harness = try await LaunchHarness()
         let response = try await granted(harness)
-        guard case .claims(let claims) = await harness.server.userInfo.answer(.bearer(response.accessToken)) else {
+        guard
+            case .claims(let claims) = await harness.server.userInfo.answer(
+                .bearer(response.accessToken), from: harness.source)
+        else {
             throw Unexpected(nil)
         }
         #expect(claims["sub"]?.string == (try harness.access(response)).access.subject?.text)
         #expect(claims["fhirUser"]?.string == "\(LaunchHarness.fhirBase)/Patient/patient-a")
         let narrow = try await granted(harness, scope: "launch/patient patient/Patient.rs")
-        guard case .forbidden = await harness.server.userInfo.answer(.bearer(narrow.accessToken)) else {
+        guard case .forbidden = await harness.server.userInfo.answer(.bearer(narrow.accessToken), from: harness.source)
+        else {
             throw Unexpected(nil)
         }
-        guard case .unauthorized(nil) = await harness.server.userInfo.answer(.none) else { throw Unexpected(nil) }
+        guard case .unauthorized(nil) = await harness.server.userInfo.answer(.none, from: harness.source) else {
+            throw Unexpected(nil)
+        }
         let idToken = try #require(response.idToken)
-        guard case .unauthorized(.some) = await harness.server.userInfo.answer(.bearer(idToken)) else {
+        guard case .unauthorized(.some) = await harness.server.userInfo.answer(.bearer(idToken), from: harness.source)
+        else {
             throw Unexpected(nil)
         }
     }

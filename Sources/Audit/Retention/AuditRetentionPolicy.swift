@@ -19,7 +19,7 @@ public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
             switch record.kind {
             case .login, .loginFailed, .logout, .accountLocked, .launch, .patientChosen, .consent, .consentDenied,
                 .authorizationRefused, .code, .codeReplayed, .token, .tokenRefused, .refresh, .refreshReplayed,
-                .introspect, .revoke:
+                .introspect, .userInfo, .revoke:
                 self = .authorization
             case .refusalsSummed: self = .anonymous
             case .clientRegistered, .clientChanged, .userChanged, .keyChanged, .policyChanged, .configurationChanged,

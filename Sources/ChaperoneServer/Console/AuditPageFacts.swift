@@ -86,7 +86,7 @@ struct AuditPageFacts: Page {
             "authorization", "Consents and tokens",
             [
                 "consent", "consent-denied", "authorization-refused", "code", "code-replayed", "token", "token-refused",
-                "refresh", "refresh-replayed", "introspect", "revoke", "launch", "patient-chosen",
+                "refresh", "refresh-replayed", "introspect", "userinfo", "revoke", "launch", "patient-chosen",
             ]
         ),
         (

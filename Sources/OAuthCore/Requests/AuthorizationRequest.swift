@@ -25,7 +25,8 @@ public struct AuthorizationRequest: Hashable, Sendable {
     public let maxAge: Int64?
     /// A hint at the account; shown nowhere unescaped and believed nowhere.
     public let loginHint: String?
-
+    /// An ID token that the app was given before, of the person whom it expects; not verified here.
+    public let idTokenHint: String?
     /// The classes of authentication that are asked for, the best first.
     public let acrValues: [String]
     /// The languages that the pages are asked for in, the best first.
@@ -79,6 +80,7 @@ public struct AuthorizationRequest: Hashable, Sendable {
         prompts = try AuthorizationChecks.prompts(form)
         maxAge = try AuthorizationChecks.maxAge(form)
         loginHint = try AuthorizationChecks.limited("login_hint", of: form, to: 255)
+        idTokenHint = try AuthorizationChecks.limited("id_token_hint", of: form, to: UnverifiedJWT.maxBytes)
         acrValues = AuthorizationChecks.words("acr_values", of: form)
         uiLocales = AuthorizationChecks.words("ui_locales", of: form)
         self.clientID = client
