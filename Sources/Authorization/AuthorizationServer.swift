@@ -68,25 +68,27 @@ public struct AuthorizationServer: Sendable {
         publishedKeys: PublishedClientKeys?
     ) {
         let interaction = InteractionEndpoint(parts: parts)
+        // One budget for all proofs of one source, whatever they are shown to.
+        let verifications = VerificationBudget(parts.configuration.budget.verifications)
+        let callers = BearerCallers(parts: parts, verifications: verifications)
         let authenticator = ClientAuthenticator(
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
             publishedKeys: publishedKeys, certificates: parts.certificates, throttle: parts.stores.throttle,
-            verifications: VerificationBudget(parts.configuration.budget.verifications),
-            clock: parts.clock
+            verifications: verifications, clock: parts.clock
         ) { verdict, client, source in try await parts.noteLockouts(verdict, client: client, parts.records(for: source))
         }
         self.interaction = interaction
         federation = FederationEndpoint(parts: parts, interaction: interaction)
         secondFactors = interaction.secondFactors
-        launch = LaunchEndpoint(parts: parts)
+        launch = LaunchEndpoint(parts: parts, callers: callers)
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
         token = TokenEndpoint(
             parts: parts, authenticator: authenticator,
             issuer: TokenIssuer(parts: parts))
-        introspection = IntrospectionEndpoint(parts: parts, authenticator: authenticator)
+        introspection = IntrospectionEndpoint(parts: parts, authenticator: authenticator, callers: callers)
         pushedRequests = PushedRequestEndpoint(
             parts: parts, authenticator: authenticator, authorization: authorization)
-        userInfo = UserInfoEndpoint(parts: parts)
+        userInfo = UserInfoEndpoint(parts: parts, callers: callers)
         revocation = RevocationEndpoint(parts: parts, authenticator: authenticator)
         discovery = DiscoveryEndpoint(configuration: parts.configuration, keys: parts.keys)
         revocationState = state

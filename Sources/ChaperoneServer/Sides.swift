@@ -85,11 +85,16 @@ struct Sides {
         let gateway = gateway.configuration
         let metrics = metrics
         let certificates = configuration.certificateSources
+        let (plain, encrypted) = (
+            configuration.strictTransport(overTLS: false), configuration.strictTransport(overTLS: true)
+        )
         var listeners = [
             Listener(
                 name: "public", address: configuration.listeners.public, router: router,
                 server: HTTPServerBuilder {
-                    TwoSidedChannel(responder: $0, gateway: gateway, metrics: metrics, certificates: certificates)
+                    TwoSidedChannel(
+                        responder: $0, gateway: gateway, metrics: metrics, certificates: certificates,
+                        strictTransport: plain)
                 })
         ]
         if let settings = configuration.listeners.tls {
@@ -100,8 +105,8 @@ struct Sides {
                     name: "tls", address: settings.address, router: router,
                     server: HTTPServerBuilder {
                         TwoSidedChannel(
-                            responder: $0, gateway: gateway, metrics: metrics, tls: identity, certificates: certificates
-                        )
+                            responder: $0, gateway: gateway, metrics: metrics, tls: identity,
+                            certificates: certificates, strictTransport: encrypted)
                     }))
         }
         return listeners

@@ -118,6 +118,31 @@ import Testing
         #expect(answer.leaving?.redirectHost == "app.example")
     }
 
+    @Test(
+        .verifies("oauth-attack@R-25"),
+        arguments: [
+            ("com.evil.app://www.medicare.gov/cb", "com.evil.app:"),
+            ("com.evil.app:/www.medicare.gov", "com.evil.app:"),
+            ("com.evil.app:///cb", "com.evil.app:"), ("com.evil.app:/cb?x=//www.medicare.gov/", "com.evil.app:"),
+            ("http://127.0.0.1:8765/cb", "127.0.0.1:8765"), ("https://app.example?a=//b/c", "app.example"),
+        ])
+    func `what stands behind a private scheme is no host, so it is not shown as one`(
+        _ redirect: String, _ shown: String
+    ) async throws {
+        let harness = try await LaunchHarness()
+        let app = ClientRegistration(
+            id: ClientID("installed"),
+            metadata: try ClientMetadata(
+                name: "Installed", redirectURIs: [redirect], grantTypes: [.authorizationCode],
+                authenticationMethod: .none, isNative: true),
+            status: .active, approvedScopes: try ScopeSet(parsing: LaunchHarness.scope), program: .patientAccess)
+        #expect(try await harness.server.clients.reconcile(app, from: harness.source) == .added)
+        let request: [String: String?] = ["client_id": "installed", "redirect_uri": redirect]
+        let refused = try await harness.begin(request.merging(["prompt": "none"]) { $1 })
+        #expect(refused.leaving?.redirectHost == shown)
+        #expect(try await harness.reachConsent(request).page.redirectHost == shown)
+    }
+
     @Test(.verifies("oauth-attack@R-27"))
     func `cancelling does not bounce to an app that nobody vouches for`() async throws {
         let harness = try await LaunchHarness()

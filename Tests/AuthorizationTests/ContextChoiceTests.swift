@@ -77,6 +77,79 @@ import Testing
         }
     }
 
+    // MARK: - long panels
+
+    private static func ids(_ count: Int) throws -> [ResourceID] {
+        try (0..<count).map { try #require(ResourceID("p\($0)")) }
+    }
+
+    /// A harness in which the doctor has a panel of thousands, which the directory can lose.
+    private func busy() async throws -> (harness: LaunchHarness, directory: DirectoryDouble) {
+        let directory = DirectoryDouble()
+        let harness = try await LaunchHarness(directory: directory, lookup: LookupDouble.lookup)
+        let own = try ["patient-a", "patient-c"].map { try #require(ResourceID($0)) }
+        let doctor = try #require(InstanceKey("Practitioner/doctor"))
+        directory.follow(
+            LocalMemberDirectory(
+                links: harness.store,
+                panels: PractitionerPanels([doctor: .patients(Set(try Self.ids(5_000) + own))])))
+        return (harness, directory)
+    }
+
+    private func kept(_ harness: LaunchHarness, _ handle: Secret) async throws -> PatientSelection? {
+        switch try await harness.store.transaction(TransactionID(presented: handle))?.state {
+        case .awaitingContext(let member)?, .awaitingEncounter(let member, _)?, .awaitingConsent(let member, _)?:
+            member.selection
+        case .awaitingLogin?, .closed?, nil: nil
+        }
+    }
+
+    @Test(.verifies("house@bounded-picker"))
+    func `a panel of thousands is not kept with the launch, and bounds the choice all the same`() async throws {
+        let (harness, _) = try await busy()
+        let opened = try await signIn(harness, as: "doctor", scope: Self.encounterScope)
+        let page = try #require(opened.answer.patientChoice)
+        #expect(page.patients.map(\.label) == ["Anna Alder"], "Ben is nobody's of the panel")
+        #expect(try await kept(harness, page.transaction) == .unlisted)
+
+        #expect(try await choose(harness, opened, "patient-b").patientChoice?.hasProblem == true)
+        let chosen = try await choose(harness, opened, "patient-a")
+        #expect(chosen.encounterChoice?.patient?.label == "Anna Alder")
+        #expect(try await kept(harness, page.transaction) == .unlisted)
+        let consent = await harness.server.interaction.chooseEncounter(
+            transaction: page.transaction, encounter: "e-1", session: opened.session, from: harness.source)
+        let end = try await harness.decide(try #require(consent.consent), session: opened.session)
+        #expect(end.redirectParameters?["code"] != nil, "\(end.outcome)")
+    }
+
+    @Test(.verifies("house@bounded-picker"))
+    func `who has left the panel meanwhile cannot be chosen`() async throws {
+        let (harness, directory) = try await busy()
+        let opened = try await signIn(harness, as: "doctor", scope: Self.encounterScope)
+        directory.forget()
+        let answer = try await choose(harness, opened, "patient-a")
+        #expect(answer.patientChoice?.hasProblem == true, "\(answer.outcome)")
+        #expect(answer.patientChoice?.patients.isEmpty == true)
+    }
+
+    @Test func `a long list of the directory's own is paged from page to page`() async throws {
+        let harness = try await LaunchHarness()
+        let account = NewAccount(
+            username: "home", password: Secret("pass-home"), displayName: "Home",
+            fhirUser: InstanceKey("RelatedPerson/home"),
+            patients: try Self.ids(150).map { LinkedPatient(id: $0, label: "Person \($0.text)") })
+        #expect(try await harness.server.accounts.add(account, by: "test", from: harness.source) != nil)
+        let opened = try await signIn(harness, as: "home", scope: "launch/patient patient/Patient.rs")
+        let page = try #require(opened.answer.patientChoice)
+        #expect(page.patients.count == 10 && page.next == "10")
+        #expect(try await kept(harness, page.transaction) == .unlisted)
+        let last = await harness.server.interaction.show(
+            transaction: page.transaction, search: PatientSearch(page: "140"), session: opened.session,
+            from: harness.source)
+        #expect(last.patientChoice?.patients.last?.label == "Person p149")
+        #expect(try await choose(harness, opened, "p149").consent?.patient?.label == "Person p149")
+    }
+
     // MARK: - encounters
 
     private static let encounterScope = "launch/patient launch/encounter patient/Patient.rs patient/Observation.rs"

@@ -407,8 +407,26 @@ import Testing
         let answer = try await federation.signIn()
         let cookie = try #require(answer.interaction?.newCookie)
         // The provider did not say when: no demand of a recent sign-in is met, and nothing is claimed of it.
-        let again = try await federation.harness.begin(["max_age": "3600"], session: cookie)
-        #expect(again.login != nil)
+        for age in ["3600", "9999999999"] {
+            let again = try await federation.harness.begin(["max_age": age], session: cookie)
+            #expect(again.login != nil, "however old it may be")
+        }
+    }
+
+    @Test(.verifies("house@id-token-without-auth-time"))
+    func `with openid there is an ID token, also where the provider did not say when the person signed in`()
+        async throws
+    {
+        let federation = try await FederationHarness()
+        federation.provider.set { $0.claims = ["auth_time": nil] }
+        let response = try await federation.launch()
+        let text = try #require(response.idToken).reveal().split(separator: ".")[1]
+        let claims = try JSONValue(parsing: try #require(Base64URL.decode(String(text))))
+        #expect(claims["sub"]?.string?.isEmpty == false && claims["nonce"]?.string == "nonce-1")
+        #expect(claims["auth_time"] == nil)
+        // It comes back as a hint like any other.
+        let hinted = try await federation.harness.begin(["id_token_hint": response.idToken?.reveal()])
+        #expect(hinted.login != nil, "\(hinted.outcome)")
     }
 
     @Test(.verifies("house@MINIMUM-ACR")) func `a password of this server meets no demand`() async throws {

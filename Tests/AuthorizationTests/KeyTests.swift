@@ -101,7 +101,16 @@ import Testing
 
     @Test func `nothing of a key stands in the store in clear`() async throws {
         let harness = try await LaunchHarness()
-        let secret = try #require(try harness.server.keys.signer.accessTokenKey.json()["d"]?.string)
-        #expect(try await harness.store.keys().allSatisfy { !$0.sealed.contains(secret) })
+        let key = harness.server.keys.signer.accessTokenKey
+        let secret = Array(try #require(try key.json()["d"]?.string).utf8)
+        let kept = try await harness.store.keys()
+        for stored in kept {
+            let bytes = try #require(Base64URL.decode(stored.sealed), "the seal is base64url")
+            #expect(bytes.firstRange(of: secret) == nil && Array(stored.sealed.utf8).firstRange(of: secret) == nil)
+        }
+        // And it is there, for who has the installation's key.
+        let own = try #require(kept.first { $0.id == key.keyID })
+        let opened = try #require(try SharedKeys.sealer().open(own.sealed, context: "key:access-token:\(own.id)"))
+        #expect(opened.firstRange(of: secret) != nil)
     }
 }

@@ -71,6 +71,12 @@ import Testing
         #expect(Self.problem(text)?.line == 3)
     }
 
+    @Test(.verifies("house@bytes-not-letters"), arguments: [#"\u212A-1"#, #"\u212B"#, #"e\u0301"#])
+    func `a login whose letters Unicode could take for others is a mistake of the feed`(_ login: String) {
+        let line = #"{"login": ""# + login + #"", "person": "Patient/p1"}"#
+        #expect(Self.problem(Self.head + "\n" + line)?.line == 2)
+    }
+
     @Test func `both formats say the same`() throws {
         let json = try MemberRoster(
             parsing: Array(

@@ -403,10 +403,17 @@ import Testing
         _ = try await show(harness, code, half)
         let stored = try #require(
             try await harness.store.secondFactor(of: try await account(harness).subject))
-        let texts = "\(harness.log.records) \(stored)"
+        let records = "\(harness.log.records)"
+        #expect(records.contains(stored.subject.text), "a record prints what it holds")
         for secret in [app.key.base32, code.reveal(), app.recovery[0], Base64URL.encode(app.key.bytes)] {
-            #expect(!texts.contains(secret))
+            #expect(!records.contains(secret))
         }
+        let sealed = try #require(Base64URL.decode(stored.sealedKey), "the seal is base64url")
+        #expect(sealed.firstRange(of: app.key.bytes) == nil)
+        #expect(sealed.firstRange(of: Array(app.key.base32.utf8)) == nil)
+        let opened = try SharedKeys.sealer().open(
+            stored.sealedKey, context: "second-factor:\(stored.subject.text)")
+        #expect(opened == app.key.bytes, "it is the key that is sealed")
     }
 
     // MARK: - recovery, renewal, removal

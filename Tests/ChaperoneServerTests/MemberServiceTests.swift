@@ -67,9 +67,26 @@ import Testing
     @Test(.verifies("oauth-attack@L-22"), arguments: ["M-1", "m 1", "M 1 ", ""])
     func `a table knows exactly its own values`(_ value: String) async throws {
         let person = try #require(InstanceKey("Patient/p1"))
-        guard case .asked(let ask) = MemberSource.table(["M 1": MemberFacts(of: person)]) else { return }
+        guard case .asked(let ask) = MemberSource.table(["M 1": MemberFacts(of: person)]) else {
+            Issue.record("a table is nothing that is asked")
+            return
+        }
         #expect(try await ask(Self.identity) == .known(MemberFacts(of: person)))
         let other = ExternalIdentity(provider: "plan", issuer: "https://idp.example", subject: "s", identifier: value)
         #expect(try await ask(other) == .unknown)
+    }
+
+    @Test(.verifies("oauth-attack@L-22"))
+    func `a value that Unicode holds for equivalent is another member`() async throws {
+        let person = try #require(InstanceKey("Patient/p1"))
+        guard case .asked(let ask) = MemberSource.table(["\u{212A}1": MemberFacts(of: person)]) else {
+            Issue.record("a table is nothing that is asked")
+            return
+        }
+        for (value, isKnown) in [("\u{212A}1", true), ("K1", false)] {
+            let identity = ExternalIdentity(
+                provider: "plan", issuer: "https://idp.example", subject: "s", identifier: value)
+            #expect(try await ask(identity) == (isKnown ? .known(MemberFacts(of: person)) : .unknown))
+        }
     }
 }

@@ -146,13 +146,18 @@ import Testing
                 try PrivateFile.write(Array("roster of \(date)\n".utf8), to: path)
                 return try RosterFile(
                     provider: "plan", path: path, feed: MemberRosterFeed(clock: .system),
-                    kept: KeptRoster(path: "\(folder)/roster.kept", KEPT), seconds: 1
+                    kept: KeptRoster(
+                        folder: folder, provider: "plan", issuer: "https://idp.example", claim: "sub",
+                        limit: RosterFile.limit), seconds: 1
                 ).policy()
             }
             let refused = RosterFile(
                 provider: "plan", path: path, feed: MemberRosterFeed(clock: .system),
-                kept: KeptRoster(path: "\(folder)/roster.kept", KEPT), seconds: 1)
-                .policy(refused: "its date is yet to come")
+                kept: KeptRoster(
+                    folder: folder, provider: "plan", issuer: "https://idp.example", claim: "sub",
+                    limit: RosterFile.limit), seconds: 1
+            )
+            .policy(refused: "its date is yet to come")
 
             try await installation.note(try roster("one"))
             try await installation.note(try roster("one"))

@@ -43,11 +43,13 @@ final class RunningServer: Sendable {
     ///   - settings: further lines of the configuration, at its top level.
     ///   - listeners: one more line under `listeners`.
     ///   - awaitsReady: whether to wait until it says that it can be used.
+    ///   - scheme: of the issuer; the listener itself speaks plain HTTP.
     static func with<Value>(
-        settings: String = "", listeners: String = "", awaitsReady: Bool = true,
+        settings: String = "", listeners: String = "", awaitsReady: Bool = true, scheme: String = "http",
         _ work: (RunningServer) async throws -> Value
     ) async throws -> Value {
-        let server = try await start(settings: settings, listeners: listeners, awaitsReady: awaitsReady)
+        let server = try await start(
+            settings: settings, listeners: listeners, awaitsReady: awaitsReady, scheme: scheme)
         do {
             let value = try await work(server)
             try await server.stop()
@@ -59,12 +61,12 @@ final class RunningServer: Sendable {
     }
 
     static func start(
-        settings: String = "", listeners: String = "", awaitsReady: Bool = true
+        settings: String = "", listeners: String = "", awaitsReady: Bool = true, scheme: String = "http"
     ) async throws -> RunningServer {
         let ports = try await freePorts(4)
         let folder = try temporaryFolder()
         let yaml = """
-            issuer: http://localhost:\(ports[0])
+            issuer: \(scheme)://localhost:\(ports[0])
             state-directory: \(folder)
             listeners:
               public: {port: \(ports[0])}
@@ -87,7 +89,7 @@ final class RunningServer: Sendable {
             configuration: configuration, folder: folder, composition: composition, task: task)
         // The protected server's own statement is read a moment after both are up.
         for _ in 0..<500 where awaitsReady {
-            if try await Browser().get(server.issuer + "/health/ready").status == 200 { break }
+            if try await Browser().get("http://localhost:\(ports[0])/health/ready").status == 200 { break }
             try await Task.sleep(for: .milliseconds(20))
         }
         return server

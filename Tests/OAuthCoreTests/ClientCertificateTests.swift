@@ -71,12 +71,62 @@ import Testing
 
         for count in der.indices { #expect(ClientCertificate(der: Array(der.prefix(count))) == nil) }
         #expect(ClientCertificate(der: der + [0]) == nil)
-        let thumbprint = try Self.client().thumbprint
+        var (read, unread) = (0, 0)
         for place in der.indices {
             var changed = der
             changed[place] ^= 0x41
-            if let read = ClientCertificate(der: changed) { #expect(read.thumbprint != thumbprint) }
+            if ClientCertificate(der: changed) == nil { unread += 1 } else { read += 1 }
         }
+        // Both happen: a tag or a length that was changed is seen, a letter is another letter.
+        #expect(read > 100 && unread > 50, "\(read) read, \(unread) unread")
+    }
+
+    @Test func `each letter of a name counts`() throws {
+        let der = try Self.der("test-client")
+        let name = Array("app.example".utf8)
+        let pattern = [0x82, UInt8(name.count)] + name
+        let start = try #require(
+            der.indices.first { der[$0...].starts(with: pattern) }, "the dNSName stands in the certificate")
+        for place in (start + 2)..<(start + pattern.count) {
+            var changed = der
+            changed[place] ^= 0x01
+            let certificate = try #require(ClientCertificate(der: changed))
+            #expect(!CertificateSubject.dns("app.example").isMet(by: certificate), "\(place - start)")
+            #expect(CertificateSubject.uri("https://app.example/id").isMet(by: certificate))
+        }
+    }
+
+    // MARK: - letters that look alike
+
+    /// A name of one part in DER.
+    private static func name(_ type: [UInt8], _ text: String) throws -> DistinguishedName? {
+        func wrapped(_ tag: UInt8, _ content: [UInt8]) -> [UInt8] { [tag, UInt8(content.count)] + content }
+        let attribute = wrapped(0x30, wrapped(0x06, type) + wrapped(0x0C, Array(text.utf8)))
+        var reader = DERReader(wrapped(0x30, wrapped(0x31, attribute))[...])
+        return DistinguishedName(der: try reader.read(0x30))
+    }
+
+    private static let commonName: [UInt8] = [0x55, 0x04, 0x03]
+
+    @Test(
+        .verifies("oauth-attack@A-41", "house@bytes-not-letters"),
+        arguments: [
+            ("K", "\u{212A}"), ("\u{C5}", "\u{212B}"), ("\u{E9}", "e\u{301}"), ("\u{2126}", "\u{3A9}"),
+            ("a`", "a\u{1FEF}"),
+        ])
+    func `names that Unicode holds for equivalent are names of two holders`(_ one: String, _ other: String) throws {
+        #expect(one == other, "or there is nothing to tell apart")
+        #expect(try Self.name(Self.commonName, one) == DistinguishedName("CN=\(one)"))
+        #expect(try Self.name(Self.commonName, one) != DistinguishedName("CN=\(other)"))
+        #expect(try Self.name(Self.commonName, other) != DistinguishedName("CN=\(one)"))
+        #expect(DistinguishedName("CN=\(one)+CN=\(other)") != nil, "two attributes and not one twice")
+    }
+
+    @Test func `a mark that combines with a separator leaves it a separator`() throws {
+        #expect(DistinguishedName("CN=a,\u{301}O=b") == nil)
+        #expect(DistinguishedName("C\u{17F}=a") == nil)
+        #expect(DistinguishedName("\u{17F}N=a") == nil, "no short name in other letters")
+        #expect(try Self.name(Self.commonName, "\u{301}a") == DistinguishedName("CN=\u{301}a"))
     }
 
     @Test(.verifies("oauth-attack@A-41"))

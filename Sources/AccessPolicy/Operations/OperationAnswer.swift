@@ -117,7 +117,9 @@ struct Rebuilding {
             guard let view = try? ResourceView(node) else { return nil }
             if view.type == .operationOutcome { continue }
             entries.append((entry.fullURL, view))
-            guard let address = entry.fullURL, address.hasPrefix("urn:"), let key = view.key else { continue }
+            guard let address = entry.fullURL, case .urn = LiteralReference(address), let key = view.key else {
+                continue
+            }
             // Two under one name are neither.
             guard named.updateValue(key, forKey: address) == nil else { return nil }
         }

@@ -98,7 +98,8 @@ struct OperationInput {
     }
 
     private mutating func add(_ argument: Argument) throws(Refused) {
-        guard let parameter = descriptor.parameters[argument.name] else {
+        // By bytes, as the protected server reads it, and not by Unicode equivalence.
+        guard argument.name.utf8.allSatisfy({ $0 < 0x80 }), let parameter = descriptor.parameters[argument.name] else {
             throw Refused(.parameterNotSupported, parameter: argument.name)
         }
         let fits =

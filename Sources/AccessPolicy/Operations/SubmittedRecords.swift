@@ -58,7 +58,8 @@ struct SubmittedRecords {
             // An address that itself names a resource must name this one.
             if let named = LiteralReference(address).key, named != key { return nil }
             // Two entries under one address could be read either way.
-            guard document.entries.updateValue(key, forKey: address) == nil else { return nil }
+            guard address.utf8.allSatisfy({ $0 < 0x80 }), document.entries.updateValue(key, forKey: address) == nil
+            else { return nil }
         }
         return document
     }

@@ -18,12 +18,24 @@ public enum PatientSelection: Hashable, Sendable {
     case among([LinkedPatient])
     /// Any patient of the FHIR server, by id: staff whose panel is everyone.
     case anyPatient
+    /// Those whom the directory names when it is asked again: too many to be kept with a launch. Until it has been asked,
+    /// nobody.
+    case unlisted
+
+    /// The most patients that are kept with a launch.
+    static let longestKept = 100
+
+    /// What of it is kept with a launch.
+    var kept: PatientSelection {
+        if case .among(let patients) = self, patients.count > Self.longestKept { .unlisted } else { self }
+    }
 
     /// Whether the person may act for this patient.
     public func allows(_ patient: ResourceID) -> Bool {
         switch self {
         case .among(let patients): patients.contains { $0.id == patient }
         case .anyPatient: true
+        case .unlisted: false
         }
     }
 }

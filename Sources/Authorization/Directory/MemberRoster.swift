@@ -9,7 +9,8 @@ internal import FHIRCore
 public struct MemberRoster: Hashable, Sendable {
     /// The day for which the site made it.
     public let date: CalendarDate
-    private let members: [String: MemberFacts]
+    /// By the bytes of the login: two that Unicode holds for equivalent are two logins.
+    private let members: [[UInt8]: MemberFacts]
     private let survivors: [InstanceKey: InstanceKey]
 
     /// How many logins it names.
@@ -45,7 +46,7 @@ public struct MemberRoster: Hashable, Sendable {
 
     /// What the feed says of a login.
     public func answer(to identifier: String) -> MemberDirectoryAnswer {
-        guard var facts = members[identifier] else { return .unknown }
+        guard var facts = members[Array(identifier.utf8)] else { return .unknown }
         facts.survivors.merge(survivors) { own, _ in own }
         return .known(facts)
     }
@@ -74,7 +75,7 @@ public struct MemberRoster: Hashable, Sendable {
     // MARK: - lines
 
     private struct Builder {
-        var members: [String: MemberFacts] = [:]
+        var members: [[UInt8]: MemberFacts] = [:]
         var survivors: [InstanceKey: InstanceKey] = [:]
 
         mutating func addNDJSON(_ lines: [String]) throws(MemberFactsProblem) {
@@ -101,7 +102,7 @@ public struct MemberRoster: Hashable, Sendable {
             guard let name = login.string, MemberRoster.isLogin(name) else {
                 throw MemberFactsProblem("`login` must be 1 to 255 visible characters")
             }
-            guard members.updateValue(try MemberFacts(site: json), forKey: name) == nil else {
+            guard members.updateValue(try MemberFacts(site: json), forKey: Array(name.utf8)) == nil else {
                 throw MemberFactsProblem("`login` stands there twice")
             }
         }
@@ -150,7 +151,7 @@ public struct MemberRoster: Hashable, Sendable {
             guard MemberRoster.isLogin(login) else {
                 throw MemberFactsProblem("`login` must be 1 to 255 visible characters")
             }
-            var facts = members[login] ?? MemberFacts()
+            var facts = members[Array(login.utf8)] ?? MemberFacts()
             facts.personOpensOwnRecord = true
             if let text = row["person"], !text.isEmpty {
                 let person = try MemberFacts.reference(text, "person")
@@ -171,7 +172,7 @@ public struct MemberRoster: Hashable, Sendable {
             guard facts.person != nil || !facts.records.isEmpty, facts.records.count <= 200 else {
                 throw MemberFactsProblem("names neither `person` nor `patient`, or too many")
             }
-            members[login] = facts
+            members[Array(login.utf8)] = facts
         }
     }
 

@@ -25,9 +25,10 @@ public enum MemberSource: Sendable {
     /// caller then refuses.
     case asked(@Sendable (ExternalIdentity) async throws -> MemberDirectoryAnswer)
 
-    /// A table from values of the claim to FHIR identities.
+    /// A table from values of the claim to FHIR identities; compared byte by byte.
     public static func table(_ table: [String: MemberFacts]) -> MemberSource {
-        .asked { identity in table[identity.identifier].map { .known($0) } ?? .unknown }
+        let byBytes = Dictionary(uniqueKeysWithValues: table.map { (Array($0.key.utf8), $0.value) })
+        return .asked { identity in byBytes[Array(identity.identifier.utf8)].map { .known($0) } ?? .unknown }
     }
 }
 

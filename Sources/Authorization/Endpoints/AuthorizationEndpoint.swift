@@ -121,35 +121,34 @@ public struct AuthorizationEndpoint: Sendable {
             return AcceptedRequest(
                 clientID: client.id, redirectURI: request.redirect.uri, state: request.state, scopes: scopes,
                 challenge: request.codeChallenge, nonce: request.nonce, fhirBase: base,
-                launch: launch?.context ?? LaunchContext(),
-                expectedSubject: try expected(request.idTokenHint, from: client.id, launch: launch),
-                loginNotBefore: loginNotBefore(request), asksConsent: request.prompts.contains(.consent),
+                launch: launch?.context ?? LaunchContext(), expectedSubject: launch?.subject,
+                hintedSubject: try hintedSubject(of: request), loginNotBefore: loginNotBefore(request),
+                asksConsent: request.prompts.contains(.consent),
                 needsSecondFactor: SecondFactorPolicy.isAsked(by: request.acrValues), uiLocales: request.uiLocales)
         } catch { throw request.failure(error) }
     }
 
-    /// Who must sign in: whom the EHR made the launch for, or whom an ID token of ours names that the client shows.
-    private func expected(
-        _ hint: String?, from client: ClientID, launch: EHRLaunch?
-    ) throws(OAuthError) -> SubjectID? {
-        guard let hint else { return launch?.subject }
-        let hinted: SubjectID
+    /// Whom the `id_token_hint` names; nil without one. It must be an ID token of ours for this client. That its time is
+    /// over does not matter (OpenID Connect Core §3.1.2.1), and neither does who is signed in now.
+    private func hintedSubject(of request: AuthorizationRequest) throws(OAuthError) -> SubjectID? {
+        guard let hint = request.idTokenHint else { return nil }
         do throws(JOSEError) {
             let token = try JWS.verify(hint, keys: parts.keys.signer.verificationKeys, rules: .idToken)
-            hinted = try IDTokenClaims(hint: token, issuer: parts.configuration.issuer, client: client).subject
+            return try IDTokenClaims(
+                hint: token, issuer: parts.configuration.issuer, client: request.clientID
+            ).subject
         } catch {
-            throw OAuthError(.invalidRequest, "id_token_hint is no ID token of this client", detail: error.detail)
+            throw OAuthError(
+                .invalidRequest, "the id_token_hint is not an ID token for this client", detail: error.detail)
         }
-        // OpenID Connect Core §3.1.2.2: another person than the hinted one is not signed in.
-        guard launch == nil || launch?.subject == hinted else { throw OAuthError(.loginRequired) }
-        return hinted
     }
 
     /// A login before this does not count; nil when any live login does.
     private func loginNotBefore(_ request: AuthorizationRequest) -> Int64? {
         let now = parts.clock.now()
         if request.prompts.contains(.login) || request.prompts.contains(.selectAccount) { return now }
-        return request.maxAge.map { now - $0 }
+        // However old it may be: that nobody knows when it was is not an answer to `max_age` (OpenID Connect Core §2).
+        return request.maxAge.map { max(now - $0, BrowserSession.SignIn.unknownMoment + 1) }
     }
 
     // MARK: - the first page
@@ -160,17 +159,15 @@ public struct AuthorizationEndpoint: Sendable {
     ) async throws(AuthorizationFailure) -> InteractionAnswer {
         do {
             let visit = try await interaction.visit(cookie)
-            // Who has to sign in again anyway can be the hinted person then.
-            if request.idTokenHint != nil, let signedIn = visit.session.signIn,
-                signedIn.subject != accepted.expectedSubject,
-                signedIn.authenticatedAt >= accepted.loginNotBefore ?? .min
-            {
-                throw OAuthError(.loginRequired)
-            }
             let isSilent = request.prompts.contains(.none)
+            var accepted = accepted
+            let present = [visit.session.signIn, visit.session.pending].compactMap { $0?.subject }
+            // Is somebody else here, only a login from now on can be the one that the app means.
+            if !present.allSatisfy(accepted.means) { accepted.loginNotBefore = parts.clock.now() }
             if isSilent {
                 let since = accepted.loginNotBefore ?? 0
-                let isSignedIn = visit.session.signIn.map { $0.authenticatedAt >= since } ?? false
+                let isSignedIn =
+                    visit.session.signIn.map { $0.authenticatedAt >= since && accepted.means($0.subject) } ?? false
                 guard isSignedIn else { throw OAuthError(.loginRequired) }
             }
             let handle = parts.random.secret()

@@ -124,7 +124,17 @@ public struct InteractionEndpoint: Sendable {
                 requested: request.redirectURI, registered: client.metadata.redirectURIs,
                 clientIsNative: client.metadata.isNative)
         else { throw AuthorizationEndpoint.unknownPlace("the client changed during the launch") }
-        return Step(handle: handle, transaction: transaction, client: client, redirect: redirect, maker: maker)
+        return Step(
+            handle: handle, transaction: try await listed(transaction), client: client, redirect: redirect, maker: maker
+        )
+    }
+
+    /// The launch with the panel of the person, where it is too long to be kept with it.
+    private func listed(_ transaction: AuthorizationTransaction) async throws -> AuthorizationTransaction {
+        guard let subject = transaction.unlistedMember else { return transaction }
+        var listed = transaction
+        listed.know(try await parts.directory.member(for: subject)?.selection ?? .among([]))
+        return listed
     }
 
     static let notYours = OAuthError(
@@ -207,7 +217,8 @@ public struct InteractionEndpoint: Sendable {
         guard let latest = try await parts.stores.transactions.transaction(step.transaction.id) else {
             throw Self.notYours
         }
-        return try await show(latest.current(for: visitor, at: parts.clock.now()), step.with(latest), from: visitor)
+        let listed = try await listed(latest)
+        return try await show(listed.current(for: visitor, at: parts.clock.now()), step.with(listed), from: visitor)
     }
 
     func show(
@@ -326,10 +337,13 @@ struct Step: Sendable {
 }
 
 extension ValidatedRedirect {
-    /// The host to which the browser goes, for people to read; for an installed app its private scheme.
+    /// The host to which the browser goes, for people to read; for an installed app its private scheme with a colon.
+    ///
+    /// Behind a private scheme there is no host, whatever is written there (RFC 8252 §7.1): the app would choose it.
     var host: String {
+        let scheme = uri.prefix { $0 != ":" }
         let parts = uri.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-        guard parts.count >= 3, parts[1].isEmpty, !parts[2].isEmpty else { return String(uri.prefix { $0 != ":" }) }
+        guard scheme == "http" || scheme == "https", parts.count >= 3 else { return scheme + ":" }
         return String(parts[2].prefix { $0 != "?" })
     }
 }

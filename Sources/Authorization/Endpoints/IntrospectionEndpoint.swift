@@ -25,6 +25,7 @@ public struct IntrospectionEndpoint: Sendable {
 
     let parts: ServerParts
     let authenticator: ClientAuthenticator
+    let callers: BearerCallers
 
     /// Whose tokens a caller may see.
     private enum Reach {
@@ -51,18 +52,19 @@ public struct IntrospectionEndpoint: Sendable {
                 // A public client proves nothing, so it is nobody here (RFC 7662 §2.1).
                 guard client.isConfidential else { throw OAuthError(.invalidClient, detail: "a public client asks") }
                 (caller, reach) = (client.id, client.approvedScopes.contains(Self.scope) ? .everything : .own)
-            case .malformed, .dpop: return .unauthorized(OAuthError(.invalidToken))
+            case .malformed, .dpop: return await refusal(BearerCallers.malformed, maker)
             case .bearer(let token):
-                guard let access = try await IssuedTokens(parts: parts).bearer(token, at: now) else {
-                    return .unauthorized(OAuthError(.invalidToken))
+                guard let access = try await callers.access(token, from: source, at: now) else {
+                    return await refusal(BearerCallers.notGood, maker)
                 }
                 guard access.grant.subject == nil, access.scopes.contains(Self.scope) else {
-                    return .forbidden(OAuthError(.insufficientScope, "the token may not introspect others"))
+                    return await refusal(
+                        OAuthError(.insufficientScope, "the token may not introspect others"), by: access, maker)
                 }
                 (caller, reach) = (access.access.clientID, .base(access.grant.fhirBase))
             }
             guard let token = form["token"] else { throw OAuthError(.invalidRequest, "token is missing") }
-            let found = try await facts(of: Secret(token), at: now).flatMap { facts in
+            let found = try await facts(of: Secret(token), for: reach, at: now).flatMap { facts in
                 Self.reaches(reach, caller, facts) ? facts : nil
             }
             try await parts.audit.note(
@@ -72,7 +74,7 @@ public struct IntrospectionEndpoint: Sendable {
                     detail: found.map { "of `\($0.grant.clientID)`, grant \($0.grant.id)" }))
             return .facts(found?.json ?? ["active": false])
         } catch let guesses as TooManyGuesses {
-            parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
+            callers.count(maker)
             return .tooManyRequests(retryAfter: guesses.retryAfter)
         } catch let error as OAuthError {
             return await refusal(error, maker)
@@ -81,14 +83,22 @@ public struct IntrospectionEndpoint: Sendable {
         }
     }
 
-    private func refusal(_ error: OAuthError, _ maker: RecordMaker) async -> IntrospectionAnswer {
-        guard let record = parts.refusal(.introspect, error.code.rawValue, detail: error.detail, maker) else {
-            return .tooManyRequests(retryAfter: 1)
-        }
-        do { try await parts.audit.note(record) } catch {
+    private func refusal(
+        _ error: OAuthError, by caller: IssuedAccess? = nil, _ maker: RecordMaker
+    ) async -> IntrospectionAnswer {
+        do {
+            switch try await callers.refuse(.introspect, error, by: caller, maker) {
+            case .tooMany: return .tooManyRequests(retryAfter: 1)
+            case .told: break
+            }
+        } catch {
             return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
         }
-        return error.code == .invalidClient ? .unauthorized(error) : .refused(error)
+        switch error.code {
+        case .invalidClient, .invalidToken: return .unauthorized(error)
+        case .insufficientScope: return .forbidden(error)
+        default: return .refused(error)
+        }
     }
 
     private static func reaches(_ reach: Reach, _ caller: ClientID, _ facts: Facts) -> Bool {
@@ -108,8 +118,10 @@ public struct IntrospectionEndpoint: Sendable {
     }
 
     /// The facts of an access or refresh token that is good now; the hint only saves time and is not looked at.
-    private func facts(of token: Secret, at now: Int64) async throws -> Facts? {
-        if let presented = PresentedRefreshToken(token.reveal()) { return try await facts(of: presented, at: now) }
+    private func facts(of token: Secret, for reach: Reach, at now: Int64) async throws -> Facts? {
+        if let presented = PresentedRefreshToken(token.reveal()) {
+            return try await facts(of: presented, for: reach, at: now)
+        }
         guard let issued = try await IssuedTokens(parts: parts).access(token, at: now),
             let client = try await parts.stores.clients.client(issued.grant.clientID)
         else { return nil }
@@ -122,10 +134,12 @@ public struct IntrospectionEndpoint: Sendable {
         ]
         return Facts(
             grant: issued.grant, tokenID: claims.access.tokenID,
-            json: json(of: issued.grant, client, scope: claims.scope, members))
+            json: json(of: issued.grant, client, scopes: issued.scopes, for: reach, members))
     }
 
-    private func facts(of presented: PresentedRefreshToken, at now: Int64) async throws -> Facts? {
+    private func facts(
+        of presented: PresentedRefreshToken, for reach: Reach, at now: Int64
+    ) async throws -> Facts? {
         guard let family = try await parts.stores.refreshTokens.family(presented.family), family.isLive(at: now),
             family.standing(of: presented, at: now, grace: 0, mint: parts.keys.refreshTokens) == .current,
             let grant = try await parts.stores.grants.grant(family.grantID), grant.isAlive(at: now),
@@ -143,23 +157,30 @@ public struct IntrospectionEndpoint: Sendable {
             else { return nil }
         }
         let end = min(family.lastUsedAt + family.idleLimit, family.expiresAt ?? .max)
-        let scope = grant.scopes.intersection(client.approvedScopes).text
+        let scopes = grant.scopes.intersection(client.approvedScopes)
         return Facts(
             grant: grant, tokenID: nil,
             json: json(
-                of: grant, client, scope: scope, [("exp", .int(end)), ("token_type", "refresh_token")]))
+                of: grant, client, scopes: scopes, for: reach, [("exp", .int(end)), ("token_type", "refresh_token")]))
     }
 
-    /// SMART 2.2 token-introspection: scope and client as they were told, the launch context, and who it is.
+    /// SMART 2.2 token-introspection: scope and client as they were told, the launch context, and who it is. A resource
+    /// server always learns who; the client itself what its scopes tell it, and no more than in its other answers.
     private func json(
-        of grant: Grant, _ client: ClientRegistration, scope: String,
+        of grant: Grant, _ client: ClientRegistration, scopes: ScopeSet, for reach: Reach,
         _ members: [(name: String, value: JSONValue?)]
     ) -> JSONValue {
+        let tellsUser =
+            switch reach {
+            case .everything, .base: true
+            case .own: scopes.tellsUser
+            }
+        let fhirUser = tellsUser ? grant.launch.fhirUser : nil
         let head: [(name: String, value: JSONValue?)] = [
-            ("active", true), ("scope", .string(scope)), ("client_id", .string(grant.clientID.text)),
+            ("active", true), ("scope", .string(scopes.text)), ("client_id", .string(grant.clientID.text)),
             ("iss", .string(parts.configuration.issuer)),
             ("sub", .string(grant.subject?.text ?? grant.clientID.text)), ("aud", .string(grant.fhirBase)),
-            ("fhirUser", grant.launch.fhirUser.map { .string("\(grant.fhirBase)/\($0)") }),
+            ("fhirUser", fhirUser.map { .string("\(grant.fhirBase)/\($0)") }),
             ("program", .string(grant.program.rawValue)),
         ]
         return .members(head + members + grant.launch.responseMembers(client.profile.contextForm))

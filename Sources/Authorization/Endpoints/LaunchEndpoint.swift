@@ -12,6 +12,7 @@ public enum LaunchAnswer: Sendable {
     /// The token does not reach so far, or the user may not see the patient: 403.
     case forbidden(OAuthError)
     case refused(OAuthError)
+    case tooManyRequests(retryAfter: Int64)
 }
 
 /// A launch that was made.
@@ -41,6 +42,7 @@ public struct LaunchEndpoint: Sendable {
     static let scope = Scope.extension("__launch.create")
 
     let parts: ServerParts
+    let callers: BearerCallers
 
     /// Makes a launch from a JSON document.
     public func create(
@@ -49,21 +51,35 @@ public struct LaunchEndpoint: Sendable {
         let maker = parts.records(for: source)
         let now = parts.clock.now()
         do {
-            let caller: IssuedAccess?
             switch token {
             case .none: return .unauthorized(nil)
-            case .malformed, .dpop: caller = nil
-            case .bearer(let token): caller = try await IssuedTokens(parts: parts).bearer(token, at: now)
+            case .malformed, .dpop: return try await refuse(BearerCallers.malformed, maker)
+            case .bearer(let token):
+                guard let caller = try await callers.access(token, from: source, at: now) else {
+                    return try await refuse(BearerCallers.notGood, maker)
+                }
+                guard caller.grant.subject == nil, caller.scopes.contains(Self.scope) else {
+                    return try await refuse(
+                        OAuthError(.insufficientScope, "the token may not make launches"), by: caller, maker)
+                }
+                return try await create(document, by: caller, maker, at: now)
             }
-            guard let caller else { return .unauthorized(OAuthError(.invalidToken)) }
-            guard caller.grant.subject == nil, caller.scopes.contains(Self.scope) else {
-                return .forbidden(OAuthError(.insufficientScope, "the token may not make launches"))
-            }
-            return try await create(document, by: caller, maker, at: now)
+        } catch let guesses as TooManyGuesses {
+            callers.count(maker)
+            return .tooManyRequests(retryAfter: guesses.retryAfter)
         } catch let error as OAuthError {
             return .refused(error)
         } catch {
             return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
+        }
+    }
+
+    private func refuse(
+        _ error: OAuthError, by caller: IssuedAccess? = nil, _ maker: RecordMaker
+    ) async throws -> LaunchAnswer {
+        switch try await callers.refuse(.launch, error, by: caller, maker) {
+        case .tooMany: .tooManyRequests(retryAfter: 1)
+        case .told: error.code == .insufficientScope ? .forbidden(error) : .unauthorized(error)
         }
     }
 

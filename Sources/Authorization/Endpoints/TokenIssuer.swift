@@ -17,12 +17,17 @@ struct TokenIssuer: Sendable {
         // G-07: no token outlives its grant.
         let expiresAt = min(now + issue.lifetime, grant.expiresAt ?? .max)
         let scope = issue.scopes.text
+        // What the app may not know it must not be able to read in its token either; the enforcer needs it all the same.
+        let tellsUser = issue.scopes.tellsUser || grant.launch.fhirUser == nil
+        let tellsSignIn = issue.scopes.contains(.openid)
         let claims = AccessTokenClaims(
             issuer: configuration.issuer, audience: grant.fhirBase, scope: scope, clientID: grant.clientID,
             subject: grant.subject, launch: grant.launch, program: grant.program, grantID: grant.id,
-            tokenID: issue.tokenID, issuedAt: now, expiresAt: expiresAt, authenticatedAt: grant.authenticatedAt,
-            authenticationContext: grant.authentication?.classReference, confirmation: issue.confirmation)
-        let access = try await token(for: claims, asReference: issue.usesReferenceToken)
+            tokenID: issue.tokenID, issuedAt: now, expiresAt: expiresAt,
+            authenticatedAt: tellsSignIn ? grant.authenticatedAt : nil,
+            authenticationContext: tellsSignIn ? grant.authentication?.classReference : nil,
+            confirmation: issue.confirmation)
+        let access = try await token(for: claims, asReference: issue.usesReferenceToken || !tellsUser)
         return TokenResponse(
             accessToken: access, expiresIn: expiresAt - now, scope: scope, refreshToken: issue.refreshToken,
             idToken: try idToken(for: issue, at: now, until: expiresAt), launch: grant.launch,
@@ -43,16 +48,13 @@ struct TokenIssuer: Sendable {
 
     private func idToken(for issue: Issue, at now: Int64, until expiresAt: Int64) throws -> Secret? {
         let grant = issue.grant
-        guard issue.givesIDToken, let subject = grant.subject, let authenticatedAt = grant.authenticatedAt else {
-            return nil
-        }
-        let tellsUser = issue.scopes.contains(.fhirUser) || issue.scopes.contains(.profile)
+        guard issue.givesIDToken, let subject = grant.subject else { return nil }
         return try keys.signer.sign(
             IDTokenClaims(
                 issuer: configuration.issuer, subject: subject, clientID: grant.clientID, issuedAt: now,
-                expiresAt: expiresAt, authenticatedAt: authenticatedAt, nonce: grant.nonce,
+                expiresAt: expiresAt, authenticatedAt: grant.authenticatedAt, nonce: grant.nonce,
                 authenticationContext: grant.authentication?.classReference,
                 authenticationMethods: grant.authentication?.methods ?? [],
-                fhirUser: tellsUser ? grant.launch.fhirUser : nil, fhirBase: grant.fhirBase))
+                fhirUser: issue.scopes.tellsUser ? grant.launch.fhirUser : nil, fhirBase: grant.fhirBase))
     }
 }

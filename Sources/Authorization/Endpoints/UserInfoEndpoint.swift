@@ -10,51 +10,63 @@ public enum UserInfoAnswer: Sendable {
     case unauthorized(OAuthError?)
     case forbidden(OAuthError)
     case refused(OAuthError)
+    case tooManyRequests(retryAfter: Int64)
 }
 
 /// Who signed in, for the holder of an access token with `openid` (OpenID Connect Core §5.3).
 public struct UserInfoEndpoint: Sendable {
     let parts: ServerParts
+    let callers: BearerCallers
 
-    /// Answers when the record of what is told, or refused, is durable. Tokens that are none of ours are recorded as far as
-    /// the ledger of refusals lets them be.
+    /// Tells who signed in. Whether somebody is told or refused, it is recorded before the answer, but for a request
+    /// without a token: that is how a client asks for the challenge.
     public func answer(_ token: PresentedAccessToken, from source: RequestSource) async -> UserInfoAnswer {
         let maker = parts.records(for: source)
-        let secret: Secret
-        switch token {
-        case .none: return .unauthorized(nil)
-        case .malformed, .dpop: return .unauthorized(OAuthError(.invalidToken))
-        case .bearer(let token): secret = token
-        }
+        let now = parts.clock.now()
         do {
-            guard let issued = try await IssuedTokens(parts: parts).bearer(secret, at: parts.clock.now()),
-                let subject = issued.grant.subject
-            else {
-                let error = OAuthError(.invalidToken)
-                if let record = parts.refusal(.userInfo, error.code.rawValue, maker) {
-                    try await parts.audit.note(record)
+            switch token {
+            case .none: return .unauthorized(nil)
+            case .malformed, .dpop: return try await refuse(BearerCallers.malformed, maker)
+            case .bearer(let secret):
+                guard let issued = try await callers.access(secret, from: source, at: now), issued.grant.subject != nil
+                else { return try await refuse(BearerCallers.notGood, maker) }
+                guard issued.scopes.contains(.openid) else {
+                    return try await refuse(
+                        OAuthError(.insufficientScope, "the scope openid is needed"), by: issued, maker)
                 }
-                return .unauthorized(error)
+                return try await tell(issued, maker)
             }
-            guard issued.scopes.contains(.openid) else {
-                let error = OAuthError(.insufficientScope, "the scope openid is needed")
-                try await parts.audit.note(
-                    maker.record(
-                        .userInfo, grant: issued.grant, token: issued.access.tokenID, scopes: issued.scopes,
-                        outcome: .refused(reason: error.code.rawValue)))
-                return .forbidden(error)
-            }
-            let tellsUser = issued.scopes.contains(.fhirUser) || issued.scopes.contains(.profile)
-            let fhirUser = tellsUser ? issued.grant.launch.fhirUser : nil
-            try await parts.audit.note(
-                maker.record(.userInfo, grant: issued.grant, token: issued.access.tokenID, scopes: issued.scopes))
-            return .claims(
-                .members([
-                    ("sub", .string(subject.text)),
-                    ("fhirUser", fhirUser.map { .string("\(issued.grant.fhirBase)/\($0)") }),
-                ]))
+        } catch let guesses as TooManyGuesses {
+            callers.count(maker)
+            return .tooManyRequests(retryAfter: guesses.retryAfter)
         } catch {
             return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
         }
     }
+
+    private func tell(_ issued: IssuedAccess, _ maker: RecordMaker) async throws -> UserInfoAnswer {
+        let grant = issued.grant
+        let fhirUser = issued.scopes.tellsUser ? grant.launch.fhirUser : nil
+        try await parts.audit.note(
+            maker.record(.userInfo, grant: grant, token: issued.access.tokenID, scopes: issued.scopes))
+        return .claims(
+            .members([
+                ("sub", grant.subject.map { .string($0.text) }),
+                ("fhirUser", fhirUser.map { .string("\(grant.fhirBase)/\($0)") }),
+            ]))
+    }
+
+    private func refuse(
+        _ error: OAuthError, by caller: IssuedAccess? = nil, _ maker: RecordMaker
+    ) async throws -> UserInfoAnswer {
+        switch try await callers.refuse(.userInfo, error, by: caller, maker) {
+        case .tooMany: .tooManyRequests(retryAfter: 1)
+        case .told: error.code == .insufficientScope ? .forbidden(error) : .unauthorized(error)
+        }
+    }
+}
+
+extension ScopeSet {
+    /// Whether these scopes tell the app which person uses it: `fhirUser`, or `profile`, as SMART 1.0 spells it.
+    var tellsUser: Bool { contains(.fhirUser) || contains(.profile) }
 }

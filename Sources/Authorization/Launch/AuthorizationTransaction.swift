@@ -25,8 +25,10 @@ public struct AcceptedRequest: Hashable, Sendable {
     public let launch: LaunchContext
     /// Who must sign in, when an EHR launch or an `id_token_hint` says so.
     public let expectedSubject: SubjectID?
-    /// A login before this moment does not count (`prompt=login`, `max_age`).
-    public let loginNotBefore: Int64?
+    /// Whom the app's `id_token_hint` names: nobody else gets a code.
+    public let hintedSubject: SubjectID?
+    /// A login before this moment does not count (`prompt=login`, `max_age`, a hint at somebody else).
+    public internal(set) var loginNotBefore: Int64?
     /// Whether the consent page is to be shown whatever was remembered (`prompt=consent`).
     public let asksConsent: Bool
     /// Whether the app asked that a login with one factor does not count. What the site demands is looked up when needed.
@@ -37,8 +39,8 @@ public struct AcceptedRequest: Hashable, Sendable {
     public init(
         clientID: ClientID, redirectURI: String, state: String, scopes: ScopeSet, challenge: CodeChallenge?,
         nonce: String?, fhirBase: String, launch: LaunchContext = LaunchContext(),
-        expectedSubject: SubjectID? = nil, loginNotBefore: Int64? = nil, asksConsent: Bool = false,
-        needsSecondFactor: Bool = false, uiLocales: [String] = []
+        expectedSubject: SubjectID? = nil, hintedSubject: SubjectID? = nil, loginNotBefore: Int64? = nil,
+        asksConsent: Bool = false, needsSecondFactor: Bool = false, uiLocales: [String] = []
     ) {
         self.clientID = clientID
         self.redirectURI = redirectURI
@@ -49,11 +51,15 @@ public struct AcceptedRequest: Hashable, Sendable {
         self.fhirBase = fhirBase
         self.launch = launch
         self.expectedSubject = expectedSubject
+        self.hintedSubject = hintedSubject
         self.loginNotBefore = loginNotBefore
         self.asksConsent = asksConsent
         self.needsSecondFactor = needsSecondFactor
         self.uiLocales = uiLocales
     }
+
+    /// Whether a person can be the one of the `id_token_hint`; everybody can without one.
+    func means(_ subject: SubjectID) -> Bool { hintedSubject == nil || hintedSubject == subject }
 
     /// Whether a patient must be in context: it was asked for, or a `patient/` scope would otherwise reach nobody.
     public var needsPatient: Bool {
@@ -69,7 +75,7 @@ public struct SignedInMember: Hashable, Sendable {
     public let authentication: AuthenticationContext
     public let fhirUser: InstanceKey?
     /// The patients of which one may be put into context.
-    public let selection: PatientSelection
+    public internal(set) var selection: PatientSelection
 
     public init(
         subject: SubjectID, authenticatedAt: Int64, authentication: AuthenticationContext = .password,
@@ -128,6 +134,18 @@ public struct AuthorizationTransaction: Hashable, Sendable {
         case awaitingEncounter(SignedInMember, LaunchContext)
         case awaitingConsent(SignedInMember, LaunchContext)
         case closed(Closing)
+    }
+
+    /// Whose panel must be asked for before an event, because the launch keeps none; nil where there is nothing to ask.
+    var unlistedMember: SubjectID? {
+        guard let member = state.member, member.selection == .unlisted else { return nil }
+        return member.subject
+    }
+
+    /// Takes what the directory has said now of the person's patients. It changes nothing that is kept.
+    mutating func know(_ selection: PatientSelection) {
+        guard unlistedMember != nil else { return }
+        state = state.with(selection)
     }
 
     /// How the launch ended.
@@ -276,6 +294,12 @@ public struct AuthorizationTransaction: Hashable, Sendable {
             return close(
                 .failed, OAuthError(.accessDenied, detail: "another person than the one launched for signed in"))
         }
+        guard request.means(member.subject) else {
+            // OpenID Connect Core §3.1.2.1: no positive answer for anybody but the person of the hint (U-15).
+            return close(
+                .failed,
+                OAuthError(.loginRequired, detail: "another person than the one of the id_token_hint signed in"))
+        }
         // Records are opened as somebody: without a FHIR identity no resource scope means anything.
         guard member.fhirUser != nil || request.scopes.resourceScopes.isEmpty else {
             return close(.failed, OAuthError(.accessDenied, detail: "the account is linked to nobody"))
@@ -294,7 +318,7 @@ public struct AuthorizationTransaction: Hashable, Sendable {
             return close(.failed, OAuthError(.accessDenied, detail: "the person may act for no patient"))
         case .among(let patients) where patients.count == 1:
             return enter(patients[0].id, by: member)
-        case .among, .anyPatient:
+        case .among, .anyPatient, .unlisted:
             return advance(to: .awaitingContext(member), .show(.patientChoice(member)))
         }
     }
@@ -341,7 +365,8 @@ public struct AuthorizationTransaction: Hashable, Sendable {
     }
 
     private mutating func advance(to next: State, _ action: Action) -> Action {
-        state = next
+        // A panel of thousands would be written with every step; whoever goes on is looked up again.
+        state = next.member.map { next.with($0.selection.kept) } ?? next
         revision += 1
         return action
     }
@@ -359,4 +384,26 @@ extension Scope {
     static let launchPatient = Scope.launchContext(.patient, role: nil)
     /// `launch/encounter`: an encounter is to be chosen.
     static let launchEncounter = Scope.launchContext(.encounter, role: nil)
+}
+
+extension AuthorizationTransaction.State {
+    /// The person who signed in; nil before and after.
+    var member: SignedInMember? {
+        switch self {
+        case .awaitingLogin, .closed: nil
+        case .awaitingContext(let member), .awaitingEncounter(let member, _), .awaitingConsent(let member, _): member
+        }
+    }
+
+    /// The same state with another word on the person's patients.
+    func with(_ selection: PatientSelection) -> AuthorizationTransaction.State {
+        guard var member else { return self }
+        member.selection = selection
+        return switch self {
+        case .awaitingLogin, .closed: self
+        case .awaitingContext: .awaitingContext(member)
+        case .awaitingEncounter(_, let launch): .awaitingEncounter(member, launch)
+        case .awaitingConsent(_, let launch): .awaitingConsent(member, launch)
+        }
+    }
 }

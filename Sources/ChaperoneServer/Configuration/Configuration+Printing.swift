@@ -7,6 +7,7 @@ extension Configuration {
             ("demo", isDemo ? "true" : "false"),
             ("issuer", issuer.text),
             ("tls-terminated-by-proxy", hasTLSProxy ? "true" : "false"),
+            ("strict-transport-seconds", String(strictTransportSeconds)),
             ("trusted-proxies", trustedProxies.joined(separator: " ")),
             ("trusted-proxy-header", trustedProxyHeader.rawValue),
             ("state-directory", stateDirectory),

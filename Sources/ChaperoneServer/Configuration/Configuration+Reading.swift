@@ -20,6 +20,7 @@ extension Configuration {
         self.isDemo = isDemo
         self.issuer = issuer ?? Self.placeholderIssuer
         hasTLSProxy = top.flag("tls-terminated-by-proxy", default: false)
+        strictTransportSeconds = top.integer("strict-transport-seconds", default: 31_536_000, in: 0...63_072_000)
         trustedProxies = top.texts("trusted-proxies")
         for text in trustedProxies where !TrustedProxies.isNetwork(text) {
             top.fail("trusted-proxies", "must name addresses or networks such as `192.0.2.0/24`, not `\(text)`")

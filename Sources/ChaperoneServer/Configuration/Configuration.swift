@@ -6,6 +6,8 @@ public struct Configuration: Hashable, Sendable {
     public var issuer: IssuerAddress
     /// Whether a proxy in front ends TLS, so that plain HTTP between it and us is meant.
     public var hasTLSProxy: Bool
+    /// For how long browsers come to an `https` issuer over TLS only, in seconds; 0 for no word about it.
+    public var strictTransportSeconds: Int
     /// The proxies in front whose word about the client's address counts, by address or network.
     public var trustedProxies: [String]
     /// The header in which they say it.

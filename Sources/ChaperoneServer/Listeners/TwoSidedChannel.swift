@@ -26,6 +26,8 @@ struct TwoSidedChannel: ServerChildChannel, HTTPChannelHandler {
     var tls: TLSIdentity?
     /// Set where certificates of clients are read.
     var certificates: ClientCertificateHandler.Sources?
+    /// The value of `Strict-Transport-Security`; nil where it does not stand.
+    var strictTransport: String?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
@@ -42,6 +44,10 @@ struct TwoSidedChannel: ServerChildChannel, HTTPChannelHandler {
             let pipeline = channel.pipeline.syncOperations
             let counter = StatusCounter(metrics: metrics, fhirPath: gateway.sites.first?.basePath ?? "/fhir")
             try pipeline.addHandler(counter, position: .before(try pipeline.handler(type: GatewayHandler.self)))
+            if let strictTransport {
+                let handler = StrictTransport(strictTransport)
+                try pipeline.addHandler(handler, position: .before(try pipeline.handler(type: GatewayHandler.self)))
+            }
             if let certificates {
                 let handler = ClientCertificateHandler(certificates, chain: chain)
                 try pipeline.addHandler(handler, position: .before(try pipeline.handler(type: GatewayHandler.self)))

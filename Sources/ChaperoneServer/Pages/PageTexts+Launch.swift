@@ -27,6 +27,9 @@ extension PageTexts {
         "nobodyFound": .init(
             "Nobody whose records you may use was found by that name.",
             "Con ese nombre no se encontró a nadie cuyos datos usted pueda usar."),
+        "nobodyYet": .init(
+            "Nobody of that name is among the people looked through so far. Go on, or search for a longer name.",
+            "Entre las personas revisadas hasta ahora no hay nadie con ese nombre. Siga, o busque un nombre más largo."),
         "nobodyThere": .init(
             "There is nobody whose records you may use.", "No hay nadie cuyos datos usted pueda usar."),
         "morePeople": .init("More people", "Más personas"),

@@ -50,6 +50,10 @@ struct EHRLaunchRoutes: Sendable {
             var response = refusal(error, .forbidden)
             if let challenge = error.challenge(realm: issuer) { response.headers[.wwwAuthenticate] = challenge }
             return response
+        case .tooManyRequests(let seconds):
+            var response = refusal(OAuthError(.temporarilyUnavailable, "too many attempts"), .tooManyRequests)
+            response.headers[.retryAfter] = "\(seconds)"
+            return response
         case .refused(let error): return refusal(error, HTTPResponse.Status(code: error.status))
         }
     }

@@ -107,14 +107,15 @@ struct TokenRoutes: Sendable {
             return Self.error(
                 OAuthError(.invalidRequest, "the access token is sent once, in the Authorization header"), .badRequest)
         }
-        switch await userInfo.answer(
+        let answer = await userInfo.answer(
             PresentedAccessToken(authorizationHeader: headers.first), from: context.origin(of: request))
-        {
+        switch answer {
         case .claims(let claims): return Self.finished(Answers.json(claims))
         case .unauthorized(let error):
             var response = Self.error(error ?? OAuthError(.invalidToken, "an access token is needed"), .unauthorized)
             response.headers[.wwwAuthenticate] = BearerChallenge(realm: issuer, error: error).headerValue
             return response
+        case .tooManyRequests(let seconds): return Self.tooMany(seconds)
         case .forbidden(let error), .refused(let error): return refusal(error, context)
         }
     }

@@ -6,9 +6,23 @@ internal import OAuthCore
 
 /// The look-ups of the context pages, read through the enforcer as the person who is signed in.
 struct GatewayLookup: Sendable {
-    let reader: SiteReader
+    /// Reads below the FHIR base: path, query, as whom, and from where the request came that needs it.
+    typealias Reading =
+        @Sendable (_ path: String, _ query: String?, GrantedAccess, _ address: String) async throws -> (
+            status: Int, body: [UInt8]
+        )
+
+    let read: Reading
     let random: RandomSource
     let clock: Clock
+
+    init(reader: SiteReader, random: RandomSource, clock: Clock) {
+        self.init(random: random, clock: clock) { try await reader.get($0, query: $1, as: $2, from: $3) }
+    }
+
+    init(random: RandomSource, clock: Clock, read: @escaping Reading) {
+        (self.random, self.clock, self.read) = (random, clock, read)
+    }
 
     /// The protected server did not give what the page needs.
     struct Failure: Error, CustomStringConvertible {
@@ -27,6 +41,8 @@ struct GatewayLookup: Sendable {
 
     /// The largest panel under which the enforcer answers a search that names no patient.
     private static let wholePanel = 50
+    /// The most parts of a larger panel that one page looks through: each is a call upstream and a record.
+    static let partsOfPage = 10
 
     private func patients(
         _ name: String, page: String?, among panel: [ResourceID]?, _ person: ContextLookup.Reader
@@ -38,11 +54,11 @@ struct GatewayLookup: Sendable {
         let answer: (status: Int, body: [UInt8])
         if let page {
             guard FHIRPageName.isUsable(page) else { return ContextLookup.Patients(patients: [], next: nil) }
-            answer = try await reader.get("/_page/\(page)", as: access, from: person.sourceAddress)
+            answer = try await read("/_page/\(page)", nil, access, person.sourceAddress)
         } else {
             let search = name.isEmpty ? "" : "&name=\(FormParameters.encode(FHIRSearchText.escaped(name)))"
-            answer = try await reader.get(
-                "/Patient", query: "_count=10&_sort=family\(search)", as: access, from: person.sourceAddress)
+            answer = try await read(
+                "/Patient", "_count=10&_sort=family\(search)", access, person.sourceAddress)
         }
         // An old page link, or a person whose panel names nobody.
         if answer.status == 404 || answer.status == 403 { return ContextLookup.Patients(patients: [], next: nil) }
@@ -52,7 +68,7 @@ struct GatewayLookup: Sendable {
     }
 
     /// A panel that is too large to be searched at once, in parts that name their patients. A page is one part, or the next
-    /// ones until somebody is found.
+    /// ones until somebody is found, but not more than a page may cost: the next page goes on from there.
     private func patients(
         _ name: String, part: String?, of panel: [ResourceID], _ person: ContextLookup.Reader
     ) async throws -> ContextLookup.Patients {
@@ -60,23 +76,23 @@ struct GatewayLookup: Sendable {
         let access = access(for: person, scopes: "user/Patient.rs", patient: nil)
         let search = name.isEmpty ? "" : "&name=\(FormParameters.encode(FHIRSearchText.escaped(name)))"
         var start = min(max(part.flatMap { Int($0) } ?? 0, 0), panel.count)
-        while start < panel.count {
+        for _ in 0..<Self.partsOfPage where start < panel.count {
             let ids = panel[start..<min(start + size, panel.count)].map(\.text).joined(separator: ",")
             start = min(start + size, panel.count)
-            let answer = try await reader.get(
-                "/Patient", query: "_id=\(ids)&_count=\(size)\(search)", as: access, from: person.sourceAddress)
-            guard ![403, 404].contains(answer.status) else { break }
+            let answer = try await read(
+                "/Patient", "_id=\(ids)&_count=\(size)\(search)", access, person.sourceAddress)
+            guard ![403, 404].contains(answer.status) else { return ContextLookup.Patients(patients: [], next: nil) }
             let found = Self.resources(in: try document(answer), "Patient").compactMap(Self.patient)
             if !found.isEmpty || name.isEmpty {
                 return ContextLookup.Patients(patients: found, next: start < panel.count ? String(start) : nil)
             }
         }
-        return ContextLookup.Patients(patients: [], next: nil)
+        return ContextLookup.Patients(patients: [], next: start < panel.count ? String(start) : nil)
     }
 
     private func patient(_ id: ResourceID, _ person: ContextLookup.Reader) async throws -> LinkedPatient? {
         let access = access(for: person, scopes: "user/Patient.rs", patient: nil)
-        let answer = try await reader.get("/Patient/\(id.text)", as: access, from: person.sourceAddress)
+        let answer = try await read("/Patient/\(id.text)", nil, access, person.sourceAddress)
         guard ![403, 404, 410].contains(answer.status) else { return nil }
         return Self.patient(try document(answer))
     }
@@ -100,8 +116,8 @@ struct GatewayLookup: Sendable {
         of patient: ResourceID, _ person: ContextLookup.Reader
     ) async throws -> [ContextLookup.Encounter] {
         let access = access(for: person, scopes: "patient/Encounter.rs", patient: patient)
-        let answer = try await reader.get(
-            "/Encounter", query: "_count=20&_sort=-date", as: access, from: person.sourceAddress)
+        let answer = try await read(
+            "/Encounter", "_count=20&_sort=-date", access, person.sourceAddress)
         guard ![403, 404].contains(answer.status) else { return [] }
         return Self.resources(in: try document(answer), "Encounter").compactMap(Self.encounter)
     }
@@ -110,7 +126,7 @@ struct GatewayLookup: Sendable {
         _ id: ResourceID, of patient: ResourceID, _ person: ContextLookup.Reader
     ) async throws -> ContextLookup.Encounter? {
         let access = access(for: person, scopes: "patient/Encounter.rs", patient: patient)
-        let answer = try await reader.get("/Encounter/\(id.text)", as: access, from: person.sourceAddress)
+        let answer = try await read("/Encounter/\(id.text)", nil, access, person.sourceAddress)
         guard ![403, 404, 410].contains(answer.status) else { return nil }
         return Self.encounter(try document(answer))
     }

@@ -83,14 +83,14 @@ extension StoreContract {
             let session = Sample.session("s", signedIn: true)
             try await stores.sessions.insert(session)
             let linked = try Sample.link().patients
-            for selection in [PatientSelection.anyPatient, .among(linked)] {
+            for selection in [PatientSelection.anyPatient, .among(linked), .unlisted] {
                 var launch = try Sample.transaction("\(selection)", session: session)
                 try await stores.transactions.insert(launch)
                 #expect(try await stores.transactions.transaction(launch.id) == launch)
-                let events: [AuthorizationTransaction.Event] = [
-                    .signedIn(try Sample.member(selection)), .patientChosen(linked[0].id), .declined,
-                ]
-                for event in events {
+                // From a panel that was not asked for nobody is chosen.
+                let choice: [AuthorizationTransaction.Event] =
+                    selection == .unlisted ? [] : [.patientChosen(linked[0].id)]
+                for event in [.signedIn(try Sample.member(selection))] + choice + [.declined] {
                     _ = launch.handle(event, from: LaunchVisitor(session, finding: .enough), at: Sample.now)
                     #expect(try await stores.transactions.update(launch))
                     #expect(try await stores.transactions.transaction(launch.id) == launch)

@@ -100,7 +100,7 @@ enum Sample {
                 clientID: client, redirectURI: "https://app.example/cb", state: "s\u{e9}\"",
                 scopes: try ScopeSet(parsing: "launch/patient patient/Patient.rs openid"),
                 challenge: CodeChallenge(of: verifier), nonce: "n", fhirBase: "https://fhir.example",
-                loginNotBefore: now - 5),
+                hintedSubject: subject, loginNotBefore: now - 5),
             createdAt: now, expiresAt: now + 100)
     }
 

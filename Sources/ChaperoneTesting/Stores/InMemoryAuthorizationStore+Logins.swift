@@ -30,7 +30,7 @@ extension InMemoryAuthorizationStore: ExternalLoginStore {
     ) async throws -> Bool {
         state.withLock { state in
             let isKnown = state.external.values.contains {
-                $0.identity.issuer == login.identity.issuer && $0.identity.subject == login.identity.subject
+                $0.identity.isSameLogin(as: login.identity)
             }
             guard !isKnown, state.users[account.subject] == nil, login.account == account.subject,
                 !state.users.values.contains(where: { $0.username.utf8.elementsEqual(account.username.utf8) })
@@ -46,7 +46,7 @@ extension InMemoryAuthorizationStore: ExternalLoginStore {
     public func note(_ identity: ExternalIdentity, of account: SubjectID, at now: Int64) async throws -> Bool {
         state.withLock { state in
             guard let login = state.external[account], login.undoneAt == nil,
-                login.identity.issuer == identity.issuer, login.identity.subject == identity.subject
+                login.identity.isSameLogin(as: identity)
             else { return false }
             state.external[account] = ExternalLogin(
                 account: account, identity: identity, createdAt: login.createdAt, lastLoginAt: now)
@@ -120,5 +120,12 @@ extension InMemoryAuthorizationStore: PendingLoginStore {
 
     public func assurance(of session: SessionID) async throws -> SessionAssurance? {
         state.withLock { $0.sessions[session] == nil ? nil : $0.assurances[session] }
+    }
+}
+
+extension ExternalIdentity {
+    /// Whether issuer and subject are the same, byte by byte.
+    fileprivate func isSameLogin(as other: ExternalIdentity) -> Bool {
+        issuer.utf8.elementsEqual(other.issuer.utf8) && subject.utf8.elementsEqual(other.subject.utf8)
     }
 }

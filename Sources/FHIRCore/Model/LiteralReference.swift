@@ -9,7 +9,7 @@ public enum LiteralReference: Hashable, Sendable {
     case absolute(base: String, InstanceKey, VersionID?)
     /// `#id`: a contained resource; the text is without the `#`.
     case fragment(String)
-    /// `urn:…`, whole.
+    /// `urn:…` in ASCII, whole.
     case urn(String)
     /// `Type?…`: a search in the place of a reference.
     case conditional(String)
@@ -23,10 +23,9 @@ public enum LiteralReference: Hashable, Sendable {
             self = plain
         } else if text.utf8.first == UInt8(ascii: "#") {
             self = .fragment(String(text.dropFirst()))
-        } else if text.hasPrefix("urn:") {
-            self = .urn(text)
         } else {
-            // A type, an id and a base are ASCII, so this names no resource.
+            // A URI is ASCII, and so are a type, an id and a base: this names no resource. It would be compared by Unicode
+            // equivalence, and the protected server compares bytes.
             self = text.utf8.contains(UInt8(ascii: "?")) ? .conditional(text) : .other(text)
         }
     }

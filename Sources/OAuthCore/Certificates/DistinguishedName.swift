@@ -3,10 +3,16 @@
 /// Two are equal when their parts are, one by one and letter by letter: whoever registers a client writes the name as it
 /// stands in the certificate.
 public struct DistinguishedName: Hashable, Sendable {
-    /// One attribute: its type as an object identifier in dots, and its text.
+    /// One attribute: its type as an object identifier in dots, and its text as bytes, because texts that Unicode holds
+    /// for equivalent (the Kelvin sign and K) are names of different holders.
     struct Attribute: Hashable, Sendable {
         let type: String
-        let text: String
+        let text: [UInt8]
+
+        init(type: String, text: String) {
+            self.type = type
+            self.text = Array(text.utf8)
+        }
     }
 
     /// The parts in the order of the certificate.
@@ -85,28 +91,30 @@ public struct DistinguishedName: Hashable, Sendable {
     }
 
     private static func attribute(_ text: String) -> Attribute? {
-        guard let mark = text.firstIndex(of: "=") else { return nil }
+        guard let mark = text.unicodeScalars.firstIndex(of: "=") else { return nil }
         let name = text[..<mark].drop { $0 == " " }
+        guard name.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
         let isDotted = name.contains(".") && name.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2E }
         guard let type = isDotted ? String(name) : shortNames[name.uppercased()],
-            let value = unescaped(text[text.index(after: mark)...]), !value.isEmpty
+            let value = unescaped(text[text.unicodeScalars.index(after: mark)...]), !value.isEmpty
         else { return nil }
         return Attribute(type: type, text: value)
     }
 
     /// Splits where the separator is not escaped.
-    private static func split(_ text: String, at separator: Character) -> [String] {
-        var parts = [""]
+    private static func split(_ text: String, at separator: Unicode.Scalar) -> [String] {
+        var parts = [String.UnicodeScalarView()]
         var isEscaped = false
-        for character in text {
-            if character == separator, !isEscaped {
-                parts.append("")
+        // By scalars: a mark that combines with a comma does not make it another letter of the name.
+        for scalar in text.unicodeScalars {
+            if scalar == separator, !isEscaped {
+                parts.append(String.UnicodeScalarView())
                 continue
             }
-            isEscaped = character == "\\" && !isEscaped
-            parts[parts.count - 1].append(character)
+            isEscaped = scalar == "\\" && !isEscaped
+            parts[parts.count - 1].append(scalar)
         }
-        return parts
+        return parts.map { String($0) }
     }
 
     /// RFC 4514 §3: a backslash before a special character or before two hexadecimal digits.

@@ -49,7 +49,7 @@ public struct ClaimMapping: Hashable, Sendable {
         guard let isActive = answer["active"]?.bool else { throw .claimMalformed("active") }
         guard isActive else { return nil }
         let claims = Claims(kept: answer)
-        if let named = try claims.optionalText("iss"), named != issuer { throw .claimRefused("iss") }
+        if claims.json["iss"] != nil, try claims.identifier("iss") != issuer { throw .claimRefused("iss") }
         if let type = try claims.optionalText("token_type"), type.lowercased() != "bearer" {
             throw .claimRefused("token_type")
         }

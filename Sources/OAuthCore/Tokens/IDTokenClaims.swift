@@ -13,8 +13,9 @@ public struct IDTokenClaims: Hashable, Sendable {
     public let issuedAt: Int64
     /// When it ends, in Unix seconds.
     public let expiresAt: Int64
-    /// When the user logged in.
-    public let authenticatedAt: Int64
+    /// When the user logged in; nil where nobody knows, because a provider did not say. A request with `max_age` is not
+    /// met by such a sign-in, so that no token that must say it (OpenID Connect Core §2) comes without.
+    public let authenticatedAt: Int64?
     /// The value that the client sent.
     public let nonce: String?
     /// How strongly the user was authenticated.
@@ -27,7 +28,7 @@ public struct IDTokenClaims: Hashable, Sendable {
     /// Makes claims; the FHIR base makes the user's reference absolute.
     public init(
         issuer: String, subject: SubjectID, clientID: ClientID, issuedAt: Int64, expiresAt: Int64,
-        authenticatedAt: Int64, nonce: String?, authenticationContext: String?,
+        authenticatedAt: Int64?, nonce: String?, authenticationContext: String?,
         authenticationMethods: [String] = [], fhirUser: InstanceKey?, fhirBase: String
     ) {
         self.issuer = issuer
@@ -53,7 +54,7 @@ public struct IDTokenClaims: Hashable, Sendable {
         subject = SubjectID(try claims.identifier("sub", maxBytes: 255))
         issuedAt = try claims.time("iat")
         expiresAt = try claims.time("exp")
-        authenticatedAt = try claims.time("auth_time")
+        authenticatedAt = try claims.optionalTime("auth_time")
         nonce = try claims.optionalText("nonce")
         authenticationContext = try claims.optionalText("acr")
         // A hint is asked who it is about, not how they proved it.
@@ -65,7 +66,7 @@ public struct IDTokenClaims: Hashable, Sendable {
     public var json: JSONValue {
         .members([
             ("iss", .string(issuer)), ("sub", .string(subject.text)), ("aud", .string(clientID.text)),
-            ("iat", .int(issuedAt)), ("exp", .int(expiresAt)), ("auth_time", .int(authenticatedAt)),
+            ("iat", .int(issuedAt)), ("exp", .int(expiresAt)), ("auth_time", authenticatedAt.map { .int($0) }),
             ("nonce", nonce.map { .string($0) }), ("acr", authenticationContext.map { .string($0) }),
             ("amr", authenticationMethods.isEmpty ? nil : .array(authenticationMethods.map { .string($0) })),
             ("fhirUser", fhirUser.map { .string($0) }),

@@ -26,7 +26,7 @@ extension AcceptedRequest {
             ("client", .string(clientID.text)), ("redirect", .string(redirectURI)), ("state", .string(state)),
             ("scopes", .string(try scopes.writable())), ("challenge", challenge.map { .string($0.text) }),
             ("nonce", nonce.map { .string($0) }), ("base", .string(fhirBase)), ("launch", launch.stored),
-            ("expects", expectedSubject.map { .string($0.text) }),
+            ("expects", expectedSubject.map { .string($0.text) }), ("hints", hintedSubject.map { .string($0.text) }),
             ("notBefore", loginNotBefore.map { .int($0) }), ("asksConsent", asksConsent ? true : nil),
             ("needsSecondFactor", needsSecondFactor ? true : nil),
             ("locales", uiLocales.isEmpty ? nil : .array(uiLocales.map { .string($0) })),
@@ -42,7 +42,8 @@ extension AcceptedRequest {
             clientID: ClientID(try text("client")), redirectURI: try text("redirect"), state: try text("state"),
             scopes: try ScopeSet(stored: try text("scopes")), challenge: challenge, nonce: json["nonce"]?.string,
             fhirBase: try text("base"), launch: try LaunchContext(stored: try json["launch"].orCorrupt("launch")),
-            expectedSubject: json["expects"]?.string.map { SubjectID($0) }, loginNotBefore: json["notBefore"]?.int,
+            expectedSubject: json["expects"]?.string.map { SubjectID($0) },
+            hintedSubject: json["hints"]?.string.map { SubjectID($0) }, loginNotBefore: json["notBefore"]?.int,
             asksConsent: json["asksConsent"]?.bool ?? false,
             needsSecondFactor: json["needsSecondFactor"]?.bool ?? false,
             uiLocales: (json["locales"]?.array ?? []).compactMap(\.string))
@@ -83,16 +84,16 @@ extension AuthorizationTransaction.State {
 
 extension SignedInMember {
     var stored: JSONValue {
-        let patients: JSONValue?
-        switch selection {
-        case .among(let linked): patients = .array(linked.map(\.stored))
-        case .anyPatient: patients = nil
-        }
+        let patients: (name: String, value: JSONValue?) =
+            switch selection {
+            case .among(let linked): ("patients", .array(linked.map(\.stored)))
+            case .anyPatient: ("any", true)
+            case .unlisted: ("unlisted", true)
+            }
         return .record([
             ("subject", .string(subject.text)), ("at", .int(authenticatedAt)),
             ("authentication", authentication.stored),
-            ("fhirUser", fhirUser.map { .string($0.description) }), ("patients", patients),
-            ("any", patients == nil ? true : nil),
+            ("fhirUser", fhirUser.map { .string($0.description) }), patients,
         ])
     }
 
@@ -100,6 +101,8 @@ extension SignedInMember {
         let selection: PatientSelection
         if json["any"]?.bool == true {
             selection = .anyPatient
+        } else if json["unlisted"]?.bool == true {
+            selection = .unlisted
         } else {
             selection = .among(
                 try (json["patients"]?.array).orCorrupt("patients").map { try LinkedPatient(stored: $0) })
