@@ -1,5 +1,6 @@
 import AccessPolicy
 import Audit
+import ChaperoneTesting
 import RequirementTraits
 import Testing
 
