@@ -49,13 +49,8 @@ extension AccessRecord {
         record.scopes = scopes.bounded(RecordBounds.scopes, each: RecordBounds.scope)
         record.program = program?.bounded(RecordBounds.identifier)
         record.patients = patients.prefix(RecordBounds.patients).map { $0.bounded(RecordBounds.identifier) }
-        if !askedOnly.isEmpty {
-            // These a client has named, so that one can be a token as well as an id.
-            let named = Set(askedOnly)
-            record.patients = record.patients.map { named.contains($0) ? SecretScrubber.scrub($0) : $0 }
-            record.askedOnly = askedOnly.map { SecretScrubber.scrub($0) }
-                .bounded(RecordBounds.patients, each: RecordBounds.identifier)
-        }
+        // A client names these; each is an id, which no token is short enough for.
+        record.askedOnly = askedOnly.prefix(RecordBounds.patients).map { $0.bounded(RecordBounds.identifier) }
         record.compartment = compartment.map { SecretScrubber.scrub($0).bounded(RecordBounds.identifier) }
         record.resourceType = resourceType?.bounded(RecordBounds.identifier)
         record.resourceID = resourceID.map { SecretScrubber.scrub($0).bounded(RecordBounds.identifier) }

@@ -70,13 +70,6 @@ import Testing
         #expect(found == [true, false])
     }
 
-    @Test func `a token among the patients that a client names is not written`() {
-        let token = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0In0"
-        let record = sampleRecord { ($0.patients, $0.askedOnly) = (["patient-a", token], [token]) }.bounded()
-
-        #expect(record.patients == ["patient-a", "<redacted>"] && record.askedOnly == ["<redacted>"])
-    }
-
     @Test func `a report says who, why and on which basis, and leaves out what is not over`() async throws {
         let sink = InMemoryAuditSink()
         let recorder = try AuditRecorder(sink: sink, node: "n")

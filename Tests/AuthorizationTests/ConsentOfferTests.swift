@@ -113,7 +113,8 @@ import Testing
             waits.append(max(count.closedUntil - now, 0))
             now = max(now, count.closedUntil)
         }
-        #expect(waits == [0, 0, 10, 20, 35, 35, 35])
+        // In 33 s one attempt is forgotten.
+        #expect(waits == [0, 0, 10, 20, 35, 35, 20])
     }
 
     @Test func `after a quiet window the count starts again`() {

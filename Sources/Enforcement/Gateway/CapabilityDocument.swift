@@ -40,13 +40,14 @@ enum CapabilityDocument {
     static func make(
         from upstream: UpstreamCapabilities, policy: ServerPolicy, endpoints: OAuthEndpoints
     ) -> [UInt8] {
-        JSONValue.object(
+        let shown = shown(from: upstream, policy)
+        return JSONValue.object(
             [
                 JSONMemberValue("resourceType", "CapabilityStatement"),
                 JSONMemberValue("status", "active"),
                 JSONMemberValue("date", .string(upstream.date ?? "2020-01-01")),
                 JSONMemberValue("kind", "instance"),
-                JSONMemberValue("instantiates", texts(upstream.instantiates)),
+                JSONMemberValue("instantiates", texts(upstream.instantiates.compactMap(shown))),
                 JSONMemberValue("software", ["name": "Chaperone"]),
                 JSONMemberValue(
                     "implementation",
@@ -64,17 +65,19 @@ enum CapabilityDocument {
                             [
                                 JSONMemberValue("mode", "server"), JSONMemberValue("security", security(endpoints)),
                                 JSONMemberValue(
-                                    "resource", .array(upstream.resources.compactMap { resource($0, policy: policy) })),
+                                    "resource", .array(upstream.resources.compactMap { resource($0, shown, policy) })),
                                 JSONMemberValue("interaction", systemInteractions(upstream)),
                                 JSONMemberValue(
-                                    "operation", operations(upstream.systemOperations, at: .system, policy: policy)),
+                                    "operation", operations(upstream.systemOperations, at: .system, shown, policy)),
                             ].filter { $0.value != .array([]) })
                     ])),
             ].filter { $0.value != .array([]) }
         ).serialized
     }
 
-    private static func resource(_ upstream: UpstreamCapabilities.Resource, policy: ServerPolicy) -> JSONValue? {
+    private static func resource(
+        _ upstream: UpstreamCapabilities.Resource, _ shown: (String) -> String?, _ policy: ServerPolicy
+    ) -> JSONValue? {
         let rule = policy.types[upstream.type]
         let offered = Set(
             OfferedFeature.allCases.filter { $0.isOffered(on: rule) && $0.needs.isSubset(of: upstream.interactions) })
@@ -84,7 +87,7 @@ enum CapabilityDocument {
         return .object(
             [
                 JSONMemberValue("type", .string(upstream.type.rawValue)),
-                JSONMemberValue("supportedProfile", texts(upstream.profiles)),
+                JSONMemberValue("supportedProfile", texts(upstream.profiles.compactMap(shown))),
                 JSONMemberValue("interaction", .array(interactions.map { ["code": .string($0.rawValue)] })),
                 JSONMemberValue("versioning", "versioned-update"),
                 JSONMemberValue("readHistory", .bool(offered.contains(.vread))),
@@ -96,20 +99,43 @@ enum CapabilityDocument {
                 JSONMemberValue(
                     "conditionalDelete", offered.contains(.conditionalDelete) ? "single" : "not-supported"),
                 JSONMemberValue("searchParam", .array(offered.contains(.searchType) ? parameters.map(parameter) : [])),
-                JSONMemberValue("operation", operations(upstream.operations, at: .type(upstream.type), policy: policy)),
+                JSONMemberValue("operation", operations(upstream.operations, at: .type(upstream.type), shown, policy)),
             ].filter { $0.value != .array([]) })
     }
 
     /// What the protected server has and a descriptor lets through.
     private static func operations(
-        _ upstream: [UpstreamCapabilities.Operation], at place: OperationPlace, policy: ServerPolicy
+        _ operations: [UpstreamCapabilities.Operation], at place: OperationPlace, _ shown: (String) -> String?,
+        _ policy: ServerPolicy
     ) -> JSONValue {
         .array(
-            upstream.filter { policy.operations.offers($0.name, at: place) }.map {
-                .object([
-                    JSONMemberValue("name", .string($0.name)), JSONMemberValue("definition", .string($0.definition)),
-                ])
+            operations.filter { policy.operations.offers($0.name, at: place) }.compactMap { operation in
+                shown(operation.definition).map {
+                    .object([
+                        JSONMemberValue("name", .string(operation.name)), JSONMemberValue("definition", .string($0)),
+                    ])
+                }
             })
+    }
+
+    /// What makes of an address of the upstream's statement one that a client may know: one at the protected server is
+    /// read through us, and where it cannot be, it is not told.
+    private static func shown(from upstream: UpstreamCapabilities, _ policy: ServerPolicy) -> (String) -> String? {
+        let inner = Set([policy.upstreamBase, upstream.address ?? policy.upstreamBase].map(origin))
+        return { address in
+            guard inner.contains(origin(address)) else { return address }
+            let parts = address.split(separator: "/")
+            guard parts.count > 3, ["OperationDefinition", "StructureDefinition"].contains(parts[parts.count - 2]),
+                let id = ResourceID(String(parts[parts.count - 1]))
+            else { return nil }
+            return "\(policy.publicBase)/\(parts[parts.count - 2])/\(id.text)"
+        }
+    }
+
+    /// Scheme, host and port.
+    private static func origin(_ address: String) -> String {
+        address.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).prefix(3)
+            .joined(separator: "/").lowercased()
     }
 
     private static func systemInteractions(_ upstream: UpstreamCapabilities) -> JSONValue {

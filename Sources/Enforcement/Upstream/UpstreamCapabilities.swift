@@ -30,6 +30,8 @@ struct UpstreamCapabilities: Hashable, Sendable {
     let instantiates: [String]
     /// The statement's date, if it is one.
     let date: String?
+    /// The address by which the server knows itself, if it says so.
+    let address: String?
     /// Types that FHIR R4 does not know, so that the type table has no row for them.
     let typesWithoutRule: [String]
 
@@ -72,6 +74,7 @@ struct UpstreamCapabilities: Hashable, Sendable {
         systemOperations = Self.operations(server["operation"])
         instantiates = Self.profiles(document.root["instantiates"])
         date = document.root["date"]?.string.flatMap { Self.isDate($0) ? $0 : nil }
+        address = document.root["implementation"]?["url"]?.string
         typesWithoutRule = without
     }
 

@@ -244,7 +244,7 @@ private func occurrences(of word: String, in text: String) -> Int {
 
     @Test func `the capabilities are ours`() async throws {
         let statement =
-            #"{"resourceType":"CapabilityStatement","status":"active","date":"2026-01-01","kind":"instance","fhirVersion":"4.0.1","implementation":{"description":"x","url":"http://inner.example"},"format":["json"],"rest":[{"mode":"server","interaction":[{"code":"transaction"}],"operation":[{"name":"export","definition":"http://inner.example/x"}],"resource":[{"type":"Patient","interaction":[{"code":"read"},{"code":"search-type"},{"code":"patch"}],"searchParam":[{"name":"name","type":"string"},{"name":"inner-only","type":"string"}]},{"type":"Nonsense","interaction":[{"code":"read"}]}]}]}"#
+            #"{"resourceType":"CapabilityStatement","status":"active","date":"2026-01-01","kind":"instance","fhirVersion":"4.0.1","implementation":{"description":"x","url":"http://inner.example"},"format":["json"],"rest":[{"mode":"server","interaction":[{"code":"transaction"}],"operation":[{"name":"export","definition":"http://inner.example/x"}],"resource":[{"type":"Patient","supportedProfile":["http://inner.example/StructureDefinition/p"],"operation":[{"name":"everything","definition":"http://INNER.example/fhir/OperationDefinition/Patient-it-everything"}],"interaction":[{"code":"read"},{"code":"search-type"},{"code":"patch"}],"searchParam":[{"name":"name","type":"string"},{"name":"inner-only","type":"string"}]},{"type":"Nonsense","interaction":[{"code":"read"}]}]}]}"#
         try await withGateway(upstream: { _ in .answer(200, statement) }) { gateway, upstream in
             let answers = try await gateway.send(
                 "GET /fhir/metadata HTTP/1.1\r\nHost: gw.test\r\nOrigin: https://any.test\r\n\r\n")
@@ -254,7 +254,9 @@ private func occurrences(of word: String, in text: String) -> Int {
             #expect(answers[0].header("access-control-allow-origin") == "https://any.test")
             #expect(answers[0].body.contains("\"http://gw.test/fhir\""))
             #expect(answers[0].body.contains("oauth-uris"))
-            for inner in ["inner", #""code":"patch""#, "Nonsense", "export"] {
+            #expect(answers[0].body.contains(#""http://gw.test/fhir/OperationDefinition/Patient-it-everything""#))
+            #expect(answers[0].body.contains(#""http://gw.test/fhir/StructureDefinition/p""#))
+            for inner in ["inner", "INNER", #""code":"patch""#, "Nonsense", "export"] {
                 #expect(!answers[0].body.contains(inner), "\(inner)")
             }
             let interactions = #""interaction":[{"code":"search-system"},{"code":"batch"},{"code":"transaction"}]"#
