@@ -326,7 +326,8 @@ class MemberIdentityProvider(unittest.TestCase):
         rows = logins if isinstance(logins, list) else logins["logins"]
         login = next(row for row in rows if row["fhirUser"] == "RelatedPerson/parent-a")
         self.server.command("user", "unlink", login["account"])
-        self.assertEqual(app.get("Patient/patient-c").status, 401)
+        grants = self.server.command("grant", "list", "--output", "json")
+        self.assertEqual(app.get("Patient/patient-c").status, 401, f"{rows} {login} {grants}")
         self.assertEqual(self.refresh(app).status, 400)
         _, end = self.launch(Member("ben"))
         self.assertEqual(end.status_code, 400, "it stays undone")
