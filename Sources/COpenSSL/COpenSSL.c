@@ -14,10 +14,15 @@ struct copenssl_authorities {
     X509_STORE *store;
 };
 
+int copenssl_no_pass_phrase(char *phrase, int room, int is_writing, void *context) {
+    (void)phrase, (void)room, (void)is_writing, (void)context;
+    return -1;
+}
+
 // Reads all certificates of a text into a store; the number of them, or -1 when one could not be read or kept.
 static int read_all(BIO *text, X509_STORE *store) {
     for (int number = 0;; number++) {
-        X509 *certificate = PEM_read_bio_X509(text, NULL, NULL, NULL);
+        X509 *certificate = PEM_read_bio_X509(text, NULL, copenssl_no_pass_phrase, NULL);
         if (certificate == NULL) {
             // The end of the text is an error like any other, and this one is expected.
             bool isEnd = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;

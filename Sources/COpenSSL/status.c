@@ -59,7 +59,7 @@ static X509_CRL *read_list(const uint8_t *bytes, size_t count, size_t *used) {
         return list;
     }
     BIO *text = BIO_new_mem_buf(bytes, (int)count);
-    X509_CRL *list = text == NULL ? NULL : PEM_read_bio_X509_CRL(text, NULL, NULL, NULL);
+    X509_CRL *list = text == NULL ? NULL : PEM_read_bio_X509_CRL(text, NULL, copenssl_no_pass_phrase, NULL);
     *used = list == NULL ? 0 : count - BIO_ctrl_pending(text);
     BIO_free(text);
     return list;
@@ -116,12 +116,33 @@ bool copenssl_path_concerns_list(const copenssl_path *path, size_t index, const 
         && X509_NAME_cmp(X509_CRL_get_issuer(list->list), X509_get_issuer_name(certificate)) == 0;
 }
 
-copenssl_status copenssl_path_status_in_list(
-    const copenssl_path *path, size_t index, const copenssl_list *list, int64_t now) {
-    copenssl_status status = copenssl_status_none;
+// Whether a moment is between two, the ends being in it as libcrypto has them.
+static bool is_between(const ASN1_TIME *from, const ASN1_TIME *until, int64_t now) {
+    time_t moment = (time_t)now;
+    return X509_cmp_time(from, &moment) < 0 && X509_cmp_time(until, &moment) > 0;
+}
+
+size_t copenssl_path_list_scope(const copenssl_path *path, size_t index, uint8_t *bytes, size_t room) {
+    X509 *certificate = copenssl_certificate_at(path, index);
+    if (certificate == NULL) return 0;
+    int place = X509_get_ext_by_NID(certificate, NID_crl_distribution_points, -1);
+    const ASN1_OCTET_STRING *points =
+        place < 0 ? NULL : X509_EXTENSION_get_data(X509_get_ext(certificate, place));
+    size_t count = 1 + (points == NULL ? 0 : (size_t)ASN1_STRING_length(points));
+    if (count <= room) {
+        bytes[0] = (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0;
+        if (count > 1) memcpy(bytes + 1, ASN1_STRING_get0_data(points), count - 1);
+    }
+    ERR_clear_error();
+    return count;
+}
+
+copenssl_verdict copenssl_path_list_verdict(const copenssl_path *path, size_t index, const copenssl_list *list) {
+    copenssl_verdict verdict = copenssl_verdict_none;
     X509 *certificate, *issuer;
-    if (!find_link(path, index, &certificate, &issuer) || !copenssl_path_concerns_list(path, index, list)) return status;
-    // One certificate below its issuer with one list: libcrypto checks signature, key usage, time, scope and extensions.
+    if (!find_link(path, index, &certificate, &issuer)) return verdict;
+    if (!copenssl_path_concerns_list(path, index, list)) return copenssl_verdict_refused;
+    // One certificate below its issuer with one list: libcrypto checks signature, key usage, scope and extensions.
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     STACK_OF(X509) *issuers = sk_X509_new_null();
@@ -132,22 +153,40 @@ copenssl_status copenssl_path_status_in_list(
     X509_STORE_CTX_set0_trusted_stack(context, issuers);
     X509_STORE_CTX_set0_crls(context, lists);
     X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
-    X509_VERIFY_PARAM_set_time(parameters, (time_t)now);
     X509_VERIFY_PARAM_set_auth_level(parameters, 2);
-    X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_PARTIAL_CHAIN);
-    if (X509_verify_cert(context) == 1) {
-        X509_REVOKED *entry = NULL;
-        // An entry that takes something off the list belongs into a delta, and is not understood here.
-        if (X509_CRL_get0_by_cert(list->list, &entry, certificate) == 0) status = copenssl_status_good;
-    } else if (X509_STORE_CTX_get_error(context) == X509_V_ERR_CERT_REVOKED) {
-        status = copenssl_status_revoked;
-    }
+    // The times are looked at with every certificate: what is said here must count at any.
+    X509_VERIFY_PARAM_set_flags(
+        parameters, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
+    bool isVerified = X509_verify_cert(context) == 1;
+    int error = X509_STORE_CTX_get_error(context);
+    // That the certificate stands on the list is seen when everything else about the list was.
+    if (isVerified || error == X509_V_ERR_CERT_REVOKED) verdict = copenssl_verdict_holds;
+    else if (error != X509_V_ERR_OUT_OF_MEM && error != X509_V_ERR_UNSPECIFIED) verdict = copenssl_verdict_refused;
 end:
     X509_STORE_CTX_free(context);
     // The certificates and the list are the path's and the caller's.
     sk_X509_free(issuers);
     sk_X509_CRL_free(lists);
     X509_STORE_free(store);
+    ERR_clear_error();
+    return verdict;
+}
+
+copenssl_status copenssl_path_status_in_list(
+    const copenssl_path *path, size_t index, const copenssl_list *list, int64_t now) {
+    copenssl_status status = copenssl_status_none;
+    X509 *certificate, *issuer;
+    if (!find_link(path, index, &certificate, &issuer) || !copenssl_path_concerns_list(path, index, list)) return status;
+    bool isInTime = is_between(X509_CRL_get0_lastUpdate(list->list), X509_CRL_get0_nextUpdate(list->list), now)
+        && is_between(X509_get0_notBefore(certificate), X509_get0_notAfter(certificate), now)
+        && is_between(X509_get0_notBefore(issuer), X509_get0_notAfter(issuer), now);
+    if (isInTime) {
+        X509_REVOKED *entry = NULL;
+        int found = X509_CRL_get0_by_cert(list->list, &entry, certificate);
+        if (found == 0) status = copenssl_status_good;
+        // 2: an entry that takes something off the list belongs into a delta, and is not understood here.
+        if (found == 1) status = copenssl_status_revoked;
+    }
     ERR_clear_error();
     return status;
 }

@@ -15,6 +15,8 @@ public final class CertificatePath: @unchecked Sendable {
         public let thumbprint: String
         /// The SHA-256 of its issuer's certificate in base64url.
         public let issuer: String
+        /// Stands for all certificates of the issuer that a list is about when it is about this one.
+        let listScope: String
         /// Where lists of its issuer are said to be (RFC 5280 §4.2.1.13).
         public let lists: [String]
         /// Who is said to answer for its status (RFC 5280 §4.2.2.1).
@@ -42,6 +44,9 @@ public final class CertificatePath: @unchecked Sendable {
         links = thumbprints.indices.dropLast().map { index in
             Link(
                 index: index, thumbprint: thumbprints[index], issuer: thumbprints[index + 1],
+                listScope: ClientCertificate.thumbprint(
+                    of: Array(thumbprints[index + 1].utf8)
+                        + Self.bytes { copenssl_path_list_scope(path, index, $0, $1) }),
                 lists: Self.addresses(path, index, copenssl_address_list),
                 responders: Self.addresses(path, index, copenssl_address_responder))
         }
@@ -56,8 +61,13 @@ public final class CertificatePath: @unchecked Sendable {
 
     /// What a list says about a certificate of this path at a moment; nil when it says nothing that counts: it is not
     /// signed by the issuer, not in its time, or not about such certificates (RFC 5280 §6.3).
+    ///
+    /// The list as a whole is verified once for an issuer, which reads all of it; afterwards a number is looked up.
     public func finding(on link: Link, in list: CertificateRevocationList, at now: Int64) -> StatusFinding? {
-        list.withList { StatusFinding(copenssl_path_status_in_list(path, link.index, $0, now)) }
+        guard concerns(link, list), list.thisUpdate <= now, now < list.nextUpdate else { return nil }
+        let holds = list.holds(for: link.listScope) { copenssl_path_list_verdict(path, link.index, $0) }
+        guard holds else { return nil }
+        return list.withList { StatusFinding(copenssl_path_status_in_list(path, link.index, $0, now)) }
     }
 
     /// The question for the status of a certificate of this path (RFC 6960 §4.1). It carries no nonce: responders that

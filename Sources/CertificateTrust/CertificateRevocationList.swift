@@ -1,10 +1,11 @@
 internal import COpenSSL
 public import OAuthCore
+internal import Synchronization
 
 /// A list of withdrawn certificates (RFC 5280 §5), read but not yet verified: that takes the path of a certificate.
 ///
 /// A class because it owns what libcrypto made. `@unchecked`: nothing is changed after `init` but the order of its
-/// entries, under a lock of libcrypto's.
+/// entries, under a lock of libcrypto's, and what was found out about it, under `verdicts`.
 public final class CertificateRevocationList: @unchecked Sendable {
     private let list: OpaquePointer
     /// From when until when it counts, in Unix seconds.
@@ -14,6 +15,11 @@ public final class CertificateRevocationList: @unchecked Sendable {
     public let size: Int
     /// Their SHA-256.
     public let digest: [UInt8]
+    /// Whether it holds for the certificates of a scope, and how often that was found out.
+    private let verdicts = Mutex<(known: [String: Bool], made: Int)>(([:], 0))
+
+    /// For how many scopes a verdict is remembered; an issuer has a few.
+    static let rememberedVerdicts = 256
 
     private init(_ list: OpaquePointer, _ bytes: ArraySlice<UInt8>) {
         self.list = list
@@ -44,6 +50,30 @@ public final class CertificateRevocationList: @unchecked Sendable {
         }
         guard !lists.isEmpty else { throw Refused() }
         return lists
+    }
+
+    /// Reads one list in DER and nothing else, as it is published over HTTP (RFC 5280 §4.2.1.13).
+    public static func read(der bytes: [UInt8]) throws(Refused) -> CertificateRevocationList {
+        guard bytes.first == 0x30 else { throw Refused() }
+        let lists = try read(bytes)
+        guard lists.count == 1, lists[0].size == bytes.count else { throw Refused() }
+        return lists[0]
+    }
+
+    /// How often it was verified as a whole.
+    var verifications: Int { verdicts.withLock { $0.made } }
+
+    /// Whether it holds for the certificates of a scope, found out the first time. Two that ask at once may both do so.
+    func holds(for scope: String, _ verify: (OpaquePointer) -> copenssl_verdict) -> Bool {
+        if let known = verdicts.withLock({ $0.known[scope] }) { return known }
+        let verdict = verify(list)
+        verdicts.withLock { verdicts in
+            verdicts.made += 1
+            guard verdict != copenssl_verdict_none else { return }
+            if verdicts.known.count >= Self.rememberedVerdicts { verdicts.known = [:] }
+            verdicts.known[scope] = verdict == copenssl_verdict_holds
+        }
+        return verdict == copenssl_verdict_holds
     }
 
     /// Whether a certificate's serial number stands on it and its issuer is the list's by name. Nothing is verified, so it

@@ -37,6 +37,7 @@ public struct Composition: Sendable {
     ) async throws {
         let hazards = configuration.productionHazards(secrets: try configuration.loadedSecrets())
         guard hazards.isEmpty else { throw Unsafe(hazards: hazards) }
+        try configuration.demandListFiles()
         let installation = try await Installation(configuration: configuration)
         let identities = ConfiguredIdentities(
             configuration: configuration, server: installation.server, clock: installation.clock)

@@ -206,7 +206,8 @@ struct Sides {
         let expectsSandbox = hasSandbox
         let capabilities = gateway.capabilities
         let members = installation.members
-        let remarks = [configuration.egress.policy.remark].compactMap { $0 }
+        let egress = configuration.egress.policy.remark
+        let certificates = installation.certificates
         return {
             let audit = recorder.health.canRecord ? nil : "the audit trail cannot be written"
             var database: String?
@@ -218,7 +219,9 @@ struct Sides {
             ]
             if !members.rosters.isEmpty { parts.append(("members", members.problem)) }
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
-            return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) }, remarks: remarks)
+            return HealthReport(
+                parts: parts.map { (name: $0.0, problem: $0.1) },
+                remarks: [egress, certificates?.remark].compactMap { $0 })
         }
     }
 }

@@ -22,6 +22,7 @@ struct ConfigCommand: AsyncParsableCommand {
             let configuration = try options.load()
             do {
                 _ = try configuration.operationTable()
+                try configuration.demandListFiles()
             } catch let error as ConfigurationError {
                 throw CommandFailure(error.problems.map(\.description).joined(separator: "\nchaperone: "), code: .usage)
             }

@@ -1,8 +1,13 @@
-import CertificateTrust
 import ChaperoneTesting
 import OAuthCore
 import RequirementTraits
 import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+@testable import CertificateTrust
 
 /// What lists and answers say about the certificates of a path (RFC 5280 §6.3, RFC 6960).
 @Suite struct CertificateStatusTests {
@@ -138,6 +143,75 @@ import Testing
         #expect(path.finding(on: path.links[0], in: list, at: list.nextUpdate - 1) == .good)
         #expect(path.finding(on: path.links[0], in: list, at: list.nextUpdate + 1) == nil)
         #expect(path.finding(on: path.links[0], in: list, at: list.thisUpdate - 1) == nil)
+    }
+
+    @Test func `a list is verified once for an issuer, and not at each look`() throws {
+        let list = try CertificateRevocationList.read(try fixtures.list("issuing"))[0]
+        let forged = try CertificateRevocationList.read(try fixtures.list("issuing-forged"))[0]
+
+        for _ in 0..<5 {
+            for (name, finding) in [("leaf", StatusFinding.good), ("other", .withdrawn), ("on-hold", .withdrawn)] {
+                let path = try path(name)
+                #expect(path.finding(on: path.links[0], in: list, at: StatusFixtures.now) == finding)
+                #expect(path.finding(on: path.links[0], in: forged, at: StatusFixtures.now) == nil)
+                // It is nothing to another issuer, and stays what it is to its own.
+                #expect(path.finding(on: path.links[1], in: list, at: StatusFixtures.now) == nil)
+            }
+            let below = try self.path("below-withdrawn", over: ["withdrawn-issuing"])
+            #expect(below.finding(on: below.links[0], in: list, at: StatusFixtures.now) == nil)
+        }
+
+        #expect(list.verifications == 2)
+        #expect(forged.verifications == 1)
+    }
+
+    @Test func `that a list holds for one certificate does not make it hold for another kind`() throws {
+        let list = try CertificateRevocationList.read(try fixtures.list("issuing-own-point"))[0]
+        let (path, below) = (try path("leaf"), try self.path("below-withdrawn", over: ["withdrawn-issuing"]))
+
+        #expect(path.finding(on: path.links[0], in: list, at: StatusFixtures.now) == .good)
+        #expect(below.finding(on: below.links[0], in: list, at: StatusFixtures.now) == nil)
+        #expect(path.links[0].listScope != path.links[1].listScope)
+        #expect(try path.links[0].listScope == self.path("other").links[0].listScope)
+        #expect(path.links[0].listScope != below.links[0].listScope)
+    }
+
+    @Test func `what is published is one list in DER and nothing behind it`() throws {
+        let der = try fixtures.listDER("issuing")
+
+        #expect(try CertificateRevocationList.read(der: der).size == der.count)
+        for other in [[], der + der, der + [0x0A], [0x0A] + der, try fixtures.list("issuing")] {
+            #expect(throws: CertificateRevocationList.Refused.self) { try CertificateRevocationList.read(der: other) }
+        }
+    }
+
+    @Test(.verifies("house@certificate-sources-guarded"))
+    func `a text that says that it is encrypted asks nobody for a pass phrase`() throws {
+        // Whoever asks finds a phrase, and would take it: the test is to fail then, and not to wait.
+        var ends: [Int32] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        let before = dup(0)
+        try #require(before >= 0 && dup2(ends[0], 0) == 0)
+        defer {
+            dup2(before, 0)
+            for each in [before, ends[0], ends[1]] { close(each) }
+        }
+        let phrase = Array("phrase\nphrase\n".utf8)
+        try #require(write(ends[1], phrase, phrase.count) == phrase.count)
+        func encrypted(_ pem: [UInt8]) -> [UInt8] {
+            var lines = String(decoding: pem, as: UTF8.self).split(separator: "\n").map(String.init)
+            lines.insert("Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,000102030405060708090A0B0C0D0E0F\n", at: 1)
+            return Array((lines.joined(separator: "\n") + "\n").utf8)
+        }
+
+        let list = encrypted(try fixtures.list("issuing"))
+        #expect(throws: CertificateRevocationList.Refused.self) { try CertificateRevocationList.read(list) }
+        #expect(throws: CertificateRevocationList.Refused.self) { try CertificateRevocationList.read(der: list) }
+        #expect(CertificateAuthorities(pem: encrypted(try fixtures.pem("root"))) == nil)
+
+        var waiting: Int32 = 0
+        #expect(ioctl(ends[0], UInt(FIONREAD), &waiting) == 0)
+        #expect(waiting == phrase.count)
     }
 
     // MARK: - answers

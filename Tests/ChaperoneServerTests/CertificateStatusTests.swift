@@ -6,6 +6,10 @@ import RequirementTraits
 import Synchronization
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 @testable import ChaperoneServer
 
 /// Withdrawn certificates: what is kept, what is fetched and when, and what is made of it.
@@ -73,8 +77,8 @@ import Testing
     }
 
     private func publish(root: String = "root", issuing: String? = "issuing", answer: String? = nil) throws {
-        places.answer(StatusFixtures.rootList, .success(try fixtures.list(root)))
-        if let issuing { places.answer(StatusFixtures.issuingList, .success(try fixtures.list(issuing))) }
+        places.answer(StatusFixtures.rootList, .success(try fixtures.listDER(root)))
+        if let issuing { places.answer(StatusFixtures.issuingList, .success(try fixtures.listDER(issuing))) }
         if let answer { places.answer(StatusFixtures.responder, .success(try fixtures.answer(answer))) }
     }
 
@@ -135,6 +139,24 @@ import Testing
 
         #expect(try await verdict(try judge(), "leaf") == Self.unknown)
         #expect(try await verdict(try judge(demanding: .whenAvailable), "leaf") == .trusted)
+    }
+
+    @Test(.verifies("house@certificate-sources-guarded"))
+    func `a list is published in DER, and in PEM it is none`() async throws {
+        try publish()
+        places.answer(StatusFixtures.issuingList, .success(try fixtures.list("issuing")))
+
+        #expect(try await verdict(try judge(), "leaf") == Self.unknown)
+    }
+
+    @Test(.verifies("house@certificate-sources-guarded"))
+    func `a certificate that names the place of another authority's list takes nothing from that`() async throws {
+        try publish()
+        let judge = try judge(asksResponders: false)
+
+        #expect(try await verdict(judge, "below-silent", over: ["silent-issuing"]) == Self.unknown)
+        #expect(try await verdict(judge, "leaf") == .trusted)
+        #expect(places.urls().filter { $0 == StatusFixtures.issuingList }.count == 2)
     }
 
     @Test(.verifies("house@certificates-withdrawn"))
@@ -381,7 +403,65 @@ import Testing
         #expect(!judge.isWithdrawn(try fixtures.client("other", over: []), at: clock.now))
     }
 
+    @Test(.verifies("house@certificates-withdrawn"))
+    func `the end of the list brings nobody back, not even without what leads to the authority`() async throws {
+        try publish(issuing: "issuing-newer")
+        let judge = try judge(asksResponders: false)
+        #expect(try await verdict(judge, "on-hold") == .trusted)
+        let bare = try fixtures.client("leaf", over: [])
+        #expect(judge.isWithdrawn(bare, at: clock.now))
+
+        places.answer(StatusFixtures.issuingList, .failure(.timedOut))
+        clock.advance(seconds: 7 * 86_400)
+        _ = await judge.keeper.sources.renew()
+        #expect(judge.keeper.sources.lists(at: clock.now).count <= 1)
+
+        #expect(judge.isWithdrawn(bare, at: clock.now))
+        #expect(judge.validator.isWithdrawn(bare.thumbprint))
+        #expect(judge.isWithdrawn(try fixtures.client("leaf"), at: clock.now))
+    }
+
     // MARK: - files
+
+    /// What may become of a folder without anybody having emptied it.
+    enum Loss: CaseIterable {
+        case gone, loop, file, otherEmptyFolder
+    }
+
+    @Test(.verifies("house@certificates-withdrawn"), arguments: Loss.allCases)
+    func `a folder that cannot be opened leaves in force what it held`(_ loss: Loss) async throws {
+        try await ServerFolder.with { folder in
+            let lists = "\(folder)/lists"
+            try PrivateFile.makeDirectory(lists)
+            try PrivateFile.write(try fixtures.list("issuing-newer"), to: "\(lists)/issuing.crl")
+            let judge = try judge(
+                demanding: .whenAvailable, files: [lists], fetchesLists: false, asksResponders: false)
+            #expect(try await verdict(judge, "leaf") == .withdrawn)
+            let generation = judge.keeper.generation
+
+            #expect(rename(lists, "\(folder)/away") == 0)
+            switch loss {
+            case .gone: break
+            case .loop: #expect(symlink(lists, lists) == 0)
+            case .file: try PrivateFile.write([], to: lists)
+            case .otherEmptyFolder: try PrivateFile.makeDirectory(lists)
+            }
+            for _ in 0..<2 {
+                #expect(judge.keeper.files.reload().keys.sorted() == [lists])
+                #expect(judge.keeper.files.lists.count == 1)
+            }
+            #expect(judge.keeper.generation == generation)
+            #expect(judge.remark?.contains("counts on") == true)
+            #expect(judge.isWithdrawn(try fixtures.client("leaf", over: []), at: clock.now))
+
+            if loss != .gone { try ServerFolder.remove(lists) }
+            #expect(rename("\(folder)/away", lists) == 0)
+            #expect(judge.keeper.files.reload().isEmpty && judge.remark == nil)
+            try ServerFolder.remove("\(lists)/issuing.crl")
+            #expect(judge.keeper.files.reload().isEmpty)
+            #expect(judge.keeper.files.lists.isEmpty)
+        }
+    }
 
     @Test(.verifies("house@certificates-withdrawn"))
     func `the operator's lists are read again when they change`() async throws {
@@ -417,16 +497,41 @@ import Testing
         #expect(places.seen.isEmpty)
     }
 
-    @Test(arguments: ["missing", "junk"])
-    func `lists that cannot be read at the start keep the server from starting`(_ kind: String) async throws {
+    @Test func `lists that cannot be read at the start are told, and read when they can be`() async throws {
         try await ServerFolder.with { folder in
-            if kind == "junk" { try PrivateFile.write(Array("junk".utf8), to: "\(folder)/junk") }
             var settings = Configuration.CertificateRevocation()
-            settings.listFiles = ["\(folder)/\(kind)"]
+            settings.listFiles = ["\(folder)/missing", "\(folder)/junk", "\(folder)/issuing"]
+            try PrivateFile.write(Array("junk".utf8), to: "\(folder)/junk")
+            try PrivateFile.write(try fixtures.list("issuing"), to: "\(folder)/issuing")
 
-            #expect(throws: ConfigurationError.self) {
-                try settings.keeper(fetch: places, clock: clock.clock, path: "x")
+            let files = settings.keeper(fetch: places, clock: clock.clock).files
+
+            #expect(files.problems.keys.sorted() == ["\(folder)/junk", "\(folder)/missing"])
+            #expect(files.lists.count == 1)
+            for name in ["missing", "junk"] {
+                try PrivateFile.write(try fixtures.list("root"), to: "\(folder)/\(name)")
             }
+            #expect(files.reload().isEmpty && files.problems.isEmpty)
+            #expect(files.lists.count == 3)
+        }
+    }
+
+    @Test func `a path at which nothing is keeps the server from starting, and nothing else does`() async throws {
+        try await ServerFolder.with { folder in
+            try PrivateFile.write(Array("junk".utf8), to: "\(folder)/junk")
+            var configuration = try Configuration(
+                settings: try Setting(yaml: "issuer: https://auth.example.org\n"), isDemo: true)
+            configuration.clientCertificates.revocation.listFiles = ["\(folder)/junk", folder]
+            try configuration.demandListFiles()
+            for missing in ["\(folder)/missing", "\(folder)/junk/below"] {
+                configuration.clientCertificates.revocation.listFiles = [folder, missing]
+                #expect(throws: ConfigurationError.self) { try configuration.demandListFiles() }
+            }
+            // A command that works on the installation, such as one that withdraws access, opens it all the same.
+            try PrivateFile.write(try fixtures.pem("root"), to: "\(folder)/root.pem")
+            configuration.clientCertificates.certificateAuthorityFile = "\(folder)/root.pem"
+            let judge = try #require(try configuration.certificateJudge(fetch: places, clock: clock.clock))
+            #expect(judge.remark?.contains("junk") == true)
         }
     }
 
@@ -449,6 +554,28 @@ import Testing
             "ca-file: /x, revocation: {crl-files: [/a, /b], fetch-crls: false, ask-ocsp: false, renew-seconds: 9}")
         #expect(all.revocation.listFiles == ["/a", "/b"] && all.revocation.renewSeconds == 9)
         #expect(!all.revocation.fetchesLists && !all.revocation.asksResponders)
+    }
+
+    @Test(
+        .verifies("house@certificate-sources-guarded"),
+        arguments: [
+            ("private-hosts: [near.example], private-ports: [8080, 8081]", [8080, 8081]),
+            ("private-hosts: [near.example]", []), ("private-ports: [8080]", nil),
+            ("private-hosts: [near.example], private-ports: [0]", nil),
+            ("private-hosts: [near.example], private-ports: [65536]", nil),
+            ("private-hosts: [near.example], private-ports: [http]", nil),
+        ] as [(String, [Int]?)])
+    func `other ports of private hosts are listed as numbers`(_ lines: String, _ ports: [Int]?) throws {
+        let yaml = """
+            issuer: https://auth.example.org
+            trusted-proxies: ["192.0.2.1"]
+            fhir-server: {upstream: https://fhir.example.org}
+            egress: {\(lines)}
+            """
+        let read = try? Configuration(settings: try Setting(yaml: yaml), isDemo: false)
+
+        #expect(read?.egress.privatePorts == ports)
+        #expect(read?.egress.policy.privatePorts == ports.map(Set.init))
     }
 
     @Test(arguments: [

@@ -209,17 +209,20 @@ import Testing
             ("http://crl.example/a.crl", true), ("https://crl.example/a.crl", true),
             ("http://crl.example:8080/a.crl", false), ("https://crl.example:8443/a.crl", false),
             ("http://crl.example:443/a.crl", false), ("https://crl.example:80/a.crl", false),
-            ("http://near.example:8080/a.crl", true), ("ldap://crl.example/cn=a", false),
+            ("http://near.example/a.crl", true), ("https://near.example/a.crl", true),
+            ("http://near.example:8080/a.crl", true), ("https://near.example:8080/a.crl", true),
+            ("http://near.example:8081/a.crl", false), ("http://near.example:443/a.crl", false),
+            ("ldap://crl.example/cn=a", false),
             ("file:///etc/passwd", false),
         ])
-    func `a certificate names addresses in clear too, on the usual ports or where the operator lists the host`(
+    func `a certificate names addresses in clear too, on the usual ports or where the operator lists host and port`(
         _ url: String, _ isAllowed: Bool
     ) {
-        let policy = EgressPolicy(privateHosts: ["near.example"])
+        let policy = EgressPolicy(privateHosts: ["near.example"], privatePorts: [8080])
         let route = FetchTarget(url).flatMap { try? policy.route(to: $0, trust: .certificate) }
 
         #expect((route != nil) == isAllowed)
-        #expect((route == .anyAddress) == url.contains("near.example"))
+        #expect((route == .anyAddress) == (isAllowed && url.contains("near.example")))
     }
 
     @Test(
@@ -240,13 +243,15 @@ import Testing
     @Test(.verifies("house@certificate-sources-guarded"))
     func `through a proxy a certificate names hosts that are listed`() throws {
         let proxy = EgressPolicy.Proxy(host: "proxy", port: 3128, allowedHosts: ["crl.example"])
-        let policy = EgressPolicy(proxy: proxy)
+        let policy = EgressPolicy(privateHosts: ["near.example"], proxy: proxy)
         func route(_ url: String) throws -> EgressPolicy.Route {
             try policy.route(to: try #require(FetchTarget(url)), trust: .certificate)
         }
 
         #expect(try route("http://crl.example/a.crl") == .proxy(proxy))
         #expect(throws: OutboundFailure.hostNotListed) { try route("http://other.example/a.crl") }
+        // A private host is near, proxy or not.
+        #expect(try route("http://near.example/a.crl") == .anyAddress)
     }
 
     @Test func `a document of another type arrives as that, and what is wanted is asked for`() async throws {

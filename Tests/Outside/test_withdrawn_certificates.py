@@ -131,6 +131,8 @@ class WithdrawnCertificates(unittest.TestCase):
         cls.third = Party("Third", cls.root, 5, ca=True, crl=cls.publisher.url + "/root.crl")
         cls.filed = Party("Filed", cls.root, 4, ca=True, crl=cls.publisher.url + "/root.crl")
         (cls.files / "lists").mkdir()
+        # The server starts all the same, and says so.
+        (cls.files / "lists/broken.crl").write_text("no list")
         cls.write_list()
         cls.publisher.responders = {"/ocsp": cls.second}
         cls.publisher.authorities = {"/root.crl": cls.root, "/issuing.crl": cls.issuing, "/third.crl": cls.third}
@@ -159,7 +161,7 @@ class WithdrawnCertificates(unittest.TestCase):
         (cls.files / "chaperone.yaml").write_text(json.dumps({
             "listeners": {"tls": {"port": cls.port, "certificate-file": str(cls.files / "server.pem"),
                                   "key-file": str(cls.files / "server.key")}},
-            "egress": {"private-hosts": ["127.0.0.1"]},
+            "egress": {"private-hosts": ["127.0.0.1"], "private-ports": [cls.publisher.server.server_port]},
             "client-certificates": {
                 "on-tls-listener": True, "ca-file": str(cls.files / "root.pem"), "origin": cls.base,
                 "revocation": {"crl-files": [str(cls.files / "lists")], "check-seconds": 1, "renew-seconds": 1}},
@@ -276,6 +278,12 @@ class WithdrawnCertificates(unittest.TestCase):
         self.filed.withdrawn.append(17)
         self.write_list()
         self.within(10, lambda: self.authenticate("filed.example"), 401)
+
+    @verifies("house@certificates-withdrawn")
+    def test_a_list_that_cannot_be_read_is_told_and_stops_nothing(self):
+        health = json.loads(request(self.server.admin, "GET", "/health").text)
+        self.assertEqual(health["status"], "ready", health)
+        self.assertIn("broken.crl", " ".join(health["remarks"]))
 
     @verifies("house@certificates-withdrawn")
     def test_a_responder_is_asked_where_there_is_no_list(self):

@@ -70,8 +70,19 @@ typedef enum { copenssl_status_good, copenssl_status_revoked, copenssl_status_no
 /// Whether a list is, by its name, the one of a certificate's issuer.
 bool copenssl_path_concerns_list(const copenssl_path *path, size_t index, const copenssl_list *list);
 
-/// What a list says about a certificate of a path; nothing when it is not the issuer's, not in its time or not about such
-/// certificates. The last certificate of a path has no issuer.
+/// Copies what decides, of a certificate, whether a list of its issuer is about it: whether it is an authority, and the
+/// distribution points that it names. Says how long it is; 0 when there is no such certificate.
+size_t copenssl_path_list_scope(const copenssl_path *path, size_t index, uint8_t *bytes, size_t room);
+
+/// Whether a list counts; none where that could not be found out.
+typedef enum { copenssl_verdict_holds, copenssl_verdict_refused, copenssl_verdict_none } copenssl_verdict;
+
+/// Whether a list is signed by a certificate's issuer, who may sign lists, and about such certificates, whatever the time.
+/// That is the same for every certificate of the issuer with the same scope. It reads the whole list.
+copenssl_verdict copenssl_path_list_verdict(const copenssl_path *path, size_t index, const copenssl_list *list);
+
+/// What a list that counts says about a certificate of a path; nothing when the list, the certificate or its issuer is not
+/// in its time. Nothing is verified: the verdict on the list must have been that it holds.
 copenssl_status copenssl_path_status_in_list(
     const copenssl_path *path, size_t index, const copenssl_list *list, int64_t now);
 

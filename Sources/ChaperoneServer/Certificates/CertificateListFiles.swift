@@ -7,12 +7,23 @@ internal import Synchronization
 
 /// The files in which the operator keeps lists of withdrawn certificates, read again when they change.
 ///
-/// A file that cannot be read any more leaves in force what it held, until that ends by itself; one that is gone from a
-/// folder is gone. A class because the service that reads and the requests that ask share it; the lock is `state`.
+/// A file or folder that cannot be read any more leaves in force what it held, until that ends by itself; only a file that
+/// is gone from a folder that can be read is gone. A class because the service that reads and the requests that ask share
+/// it; the lock is `state`.
 final class CertificateListFiles: Sendable {
     private struct State {
         var files: [String: (mark: FileMark?, lists: [CertificateRevocationList])] = [:]
+        /// The folders among the paths, as they were last read.
+        var folders: [String: ListFolder.Identity] = [:]
+        var lists: [CertificateRevocationList] = []
+        var problems: [String: String] = [:]
         var generation = 0
+
+        mutating func set(_ file: String, _ entry: (mark: FileMark?, lists: [CertificateRevocationList])?) {
+            files[file] = entry
+            lists = files.values.flatMap(\.lists)
+            generation += 1
+        }
     }
 
     private let paths: [String]
@@ -28,64 +39,76 @@ final class CertificateListFiles: Sendable {
     /// Grows with every change.
     var generation: Int { state.withLock { $0.generation } }
 
-    var lists: [CertificateRevocationList] { state.withLock { $0.files.values.flatMap(\.lists) } }
+    var lists: [CertificateRevocationList] { state.withLock { $0.lists } }
+
+    /// What was wrong with files and folders when they were last looked at, by their paths.
+    var problems: [String: String] { state.withLock { $0.problems } }
 
     /// Reads what has changed; what is wrong with a file or folder, by its path.
-    func reload() -> [String: String] {
+    @discardableResult func reload() -> [String: String] {
         var problems: [String: String] = [:]
         var present: Set<String> = []
         for path in paths {
-            guard let names = Self.names(in: path) else {
+            let held = held(in: path)
+            switch ListFolder.look(at: path) {
+            case .folder(let names, let identity):
+                let before = state.withLock { $0.folders[path] }
+                // A file system that is not mounted leaves an empty folder behind, which is another one.
+                if names.isEmpty, !held.isEmpty, before != identity {
+                    problems[path] = "another folder stands there, which is empty; what it held before counts on"
+                    present.formUnion(held)
+                    continue
+                }
+                state.withLock { $0.folders[path] = identity }
+                present.formUnion(names.map { "\(path)/\($0)" })
+                if names.count > Self.mostFiles { problems[path] = "it holds more than \(Self.mostFiles) files" }
+                for name in names.sorted().prefix(Self.mostFiles) {
+                    problems["\(path)/\(name)"] = read("\(path)/\(name)")
+                }
+            case .noFolder where held.isEmpty:
                 present.insert(path)
                 problems[path] = read(path)
-                continue
-            }
-            if names.count > Self.mostFiles { problems[path] = "it holds more than \(Self.mostFiles) files" }
-            for name in names.sorted().prefix(Self.mostFiles) {
-                let file = "\(path)/\(name)"
-                present.insert(file)
-                problems[file] = read(file)
+            case .noFolder:
+                problems[path] = "it is no folder any more; what it held counts on"
+                present.formUnion(held)
+            case .failed(let reason):
+                let isHeld = !held.isEmpty || state.withLock { $0.files[path] != nil }
+                problems[path] = isHeld ? "\(reason); what it held counts on" : reason
+                present.insert(path)
+                present.formUnion(held)
             }
         }
         state.withLock { state in
-            let gone = state.files.keys.filter { !present.contains($0) }
-            for file in gone { state.files[file] = nil }
-            if !gone.isEmpty { state.generation += 1 }
+            for file in state.files.keys where !present.contains(file) { state.set(file, nil) }
+            state.problems = problems
         }
         return problems
+    }
+
+    /// The files of a folder whose lists are held; none where the path was never one.
+    private func held(in path: String) -> [String] {
+        state.withLock { state in
+            guard state.folders[path] != nil else { return [] }
+            return state.files.keys.filter { file in
+                file.hasPrefix("\(path)/") && !file.dropFirst(path.utf8.count + 1).contains("/")
+            }
+        }
     }
 
     /// Reads a file unless it is the one that was read; what is wrong with it.
     private func read(_ file: String) -> String? {
         let mark = FileMark(file)
-        guard let mark else { return "there is no such file" }
+        guard let mark else { return "there is no such file, or it cannot be looked at" }
         if state.withLock({ $0.files[file]?.mark == mark }) { return nil }
         do {
             guard let bytes = try PrivateFile.read(file, limit: Self.limit) else { return "there is no such file" }
             let lists = try CertificateRevocationList.read(bytes)
-            state.withLock { state in
-                state.files[file] = (mark, lists)
-                state.generation += 1
-            }
+            state.withLock { $0.set(file, (mark, lists)) }
             return nil
         } catch is CertificateRevocationList.Refused {
             return "it holds no certificate revocation lists in PEM or DER, or one of a kind that is not read"
         } catch {
             return "\(error)"
         }
-    }
-
-    /// The names in a folder but for hidden ones; nil when it is none.
-    private static func names(in path: String) -> [String]? {
-        guard let folder = opendir(path) else { return nil }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { place in
-                place.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-            }
-            if !name.hasPrefix(".") { names.append(name) }
-        }
-        return names
     }
 }

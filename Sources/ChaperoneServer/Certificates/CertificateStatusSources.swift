@@ -37,13 +37,14 @@ final class CertificateStatusSources: Sendable {
 
     /// Where a statement comes from.
     private enum Place: Hashable {
-        case list(String)
+        /// A list of one issuer, by its certificate: what certificates of others say of the place is nothing to it.
+        case list(String, issuer: String)
         /// A responder's answer on one certificate of one issuer.
         case answer(String, certificate: String, issuer: String)
 
         var url: String {
             switch self {
-            case .list(let url): url
+            case .list(let url, _): url
             case .answer(let url, _, _): url
             }
         }
@@ -179,7 +180,9 @@ final class CertificateStatusSources: Sendable {
     // MARK: - fetching
 
     private func places(for link: CertificatePath.Link) -> [Place] {
-        let lists = fetchesLists ? link.lists.prefix(bounds.placesPerCertificate).map { Place.list($0) } : []
+        let lists =
+            fetchesLists
+            ? link.lists.prefix(bounds.placesPerCertificate).map { Place.list($0, issuer: link.issuer) } : []
         guard asksResponders else { return lists }
         return lists
             + link.responders.prefix(bounds.placesPerCertificate).map {
@@ -308,15 +311,15 @@ final class CertificateStatusSources: Sendable {
         _ place: Place, _ link: CertificatePath.Link, of path: CertificatePath
     ) async throws(Failure) -> Loaded {
         switch place {
-        case .list(let url):
+        case .list(let url, _):
             let bytes = try await body(
                 of: OutboundRequest(
                     url, trust: .certificate, headers: [.init("accept", "application/pkix-crl, */*")],
                     longestAnswer: bounds.longestList))
-            guard let lists = try? CertificateRevocationList.read(bytes), lists.count == 1 else { throw .unreadable }
+            guard let list = try? CertificateRevocationList.read(der: bytes) else { throw .unreadable }
             // INVARIANT: what is kept was valid for a certificate under an authority that counts.
-            guard path.finding(on: link, in: lists[0], at: clock.now()) != nil else { throw .notValid }
-            return .list(lists[0])
+            guard path.finding(on: link, in: list, at: clock.now()) != nil else { throw .notValid }
+            return .list(list)
         case .answer(let url, _, _):
             let bytes = try await body(
                 of: OutboundRequest(

@@ -8,21 +8,12 @@ internal import Synchronization
 ///
 /// A class because requests of both sides share what was judged; the lock is `judged`.
 final class ClientCertificateJudge: Sendable {
-    private struct Judged {
-        /// The path that was found when one was; it is not lost when the certificate comes without the others later.
-        var path: CertificatePath?
-        var isWithdrawn: Bool
-        /// The state of the lists under which it was judged, and how long that counts.
-        var generation: Int
-        var until: Int64
-    }
-
     private let authorities: CertificateAuthorities
     let demand: CertificateStatusPolicy.Demand
     let keeper: CertificateStatusKeeper
-    private let judged = Mutex<[String: Judged]>([:])
+    private let judged = Mutex(JudgedCertificates(limit: remembered))
 
-    /// How many certificates are remembered.
+    /// How many certificates are remembered that are not withdrawn, and as many that are.
     static let remembered = 20_000
     /// For how many seconds what is known of one counts without a change of any list: time alone makes nothing withdrawn.
     static let memory: Int64 = 3600
@@ -46,7 +37,7 @@ final class ClientCertificateJudge: Sendable {
         if case .unknown = status, wasWithdrawn { status = .withdrawn }
         remember(
             certificate,
-            Judged(
+            .init(
                 path: path, isWithdrawn: status == .withdrawn, generation: generation,
                 until: now + Self.memory(of: status)),
             at: now)
@@ -74,9 +65,11 @@ final class ClientCertificateJudge: Sendable {
         if let path {
             status = keeper.known(of: path, at: now)
         } else {
-            // It came without what leads to its authority: then its number and its issuer's name decide against it.
+            // It came without what leads to its authority: then its number and its issuer's name decide against it, and
+            // nothing that is known only by name decides for it.
             let lists = keeper.files.lists + keeper.sources.lists(at: now)
-            status = lists.contains { $0.names(certificate) } ? .withdrawn : .good
+            let isNamed = known?.isWithdrawn ?? false || lists.contains { $0.names(certificate) }
+            status = isNamed ? .withdrawn : .good
         }
         var isWithdrawn = status == .withdrawn
         if case .unknown = status, let path {
@@ -85,8 +78,7 @@ final class ClientCertificateJudge: Sendable {
         }
         remember(
             certificate,
-            Judged(
-                path: path, isWithdrawn: isWithdrawn, generation: generation, until: now + Self.memory(of: status)),
+            .init(path: path, isWithdrawn: isWithdrawn, generation: generation, until: now + Self.memory(of: status)),
             at: now)
         return isWithdrawn
     }
@@ -94,16 +86,11 @@ final class ClientCertificateJudge: Sendable {
     /// The certificates that are known to be withdrawn since they were judged, by their thumbprints.
     func newlyWithdrawn(at now: Int64) -> [String] {
         let generation = keeper.generation
-        let open = judged.withLock {
-            $0.filter { !$0.value.isWithdrawn && $0.value.path != nil && $0.value.generation != generation }
-        }
+        let open = judged.withLock { $0.open(but: generation) }
         var found: [String] = []
-        for (thumbprint, known) in open {
-            let isWithdrawn = known.path.map { keeper.known(of: $0, at: now) } == .withdrawn
-            judged.withLock { judged in
-                judged[thumbprint]?.isWithdrawn = isWithdrawn
-                judged[thumbprint]?.generation = generation
-            }
+        for (thumbprint, path) in open {
+            let isWithdrawn = keeper.known(of: path, at: now) == .withdrawn
+            judged.withLock { $0.renew(thumbprint, isWithdrawn: isWithdrawn, generation: generation, at: now) }
             if isWithdrawn { found.append(thumbprint) }
         }
         return found.sorted()
@@ -116,15 +103,17 @@ final class ClientCertificateJudge: Sendable {
         }
     }
 
-    private func remember(_ certificate: ClientCertificate, _ entry: Judged, at now: Int64) {
-        judged.withLock { judged in
-            if judged[certificate.thumbprint] == nil, judged.count >= Self.remembered {
-                judged = judged.filter { now < $0.value.until }
-                // A flood of certificates that all count now: they are judged anew when they come again.
-                if judged.count >= Self.remembered { judged = [:] }
-            }
-            judged[certificate.thumbprint] = entry
-        }
+    private func remember(_ certificate: ClientCertificate, _ entry: JudgedCertificates.Entry, at now: Int64) {
+        judged.withLock { $0.note(certificate.thumbprint, entry, at: now) }
+    }
+
+    /// What is wrong with the operator's lists, for health; nil when nothing is. The server goes on: what it held counts.
+    var remark: String? {
+        let problems = keeper.files.problems
+        guard demand != .off, !problems.isEmpty else { return nil }
+        let shown = problems.sorted { $0.key < $1.key }.prefix(10).map { "`\($0.key)`: \($0.value)" }
+        let rest = problems.count > shown.count ? ["and \(problems.count - shown.count) more"] : []
+        return "lists of withdrawn certificates cannot be read: " + (shown + rest).joined(separator: "; ")
     }
 
     /// The same as a capability of the authorization server.

@@ -19,16 +19,11 @@ extension Configuration {
 
         public init() {}
 
-        /// What keeps lists and answers, with the files read once.
-        ///
-        /// - Parameter path: the key of the files, for mistakes.
-        func keeper(fetch: any OutboundFetching, clock: Clock, path: String) throws -> CertificateStatusKeeper {
+        /// What keeps lists and answers, with the files read once. What is wrong with a file is said by the keeper, as
+        /// later on: it keeps neither a server from starting nor a command from withdrawing access.
+        func keeper(fetch: any OutboundFetching, clock: Clock) -> CertificateStatusKeeper {
             let files = CertificateListFiles(listFiles)
-            let problems = files.reload().sorted { $0.key < $1.key }
-            guard problems.isEmpty else {
-                throw ConfigurationError(
-                    problems.map { .init(origin: nil, path: path, message: "`\($0.key)`: \($0.value)") })
-            }
+            files.reload()
             var bounds = CertificateStatusSources.Bounds()
             bounds.renewal = Int64(renewSeconds)
             bounds.attempt = min(bounds.attempt, bounds.renewal)
@@ -37,6 +32,21 @@ extension Configuration {
                 sources: CertificateStatusSources(
                     fetch: fetch, fetchesLists: fetchesLists, asksResponders: asksResponders, bounds: bounds,
                     clock: clock))
+        }
+    }
+
+    /// Refuses a file or folder of lists that is not there: a mistyped path would hold nothing for ever.
+    ///
+    /// For a server that starts and for checks; commands that work on an installation do without.
+    public func demandListFiles() throws {
+        let missing = clientCertificates.revocation.listFiles.filter { !ListFolder.mayExist($0) }
+        guard missing.isEmpty else {
+            throw ConfigurationError(
+                missing.map {
+                    .init(
+                        origin: nil, path: "client-certificates.revocation.crl-files",
+                        message: "there is no file or folder `\($0)`")
+                })
         }
     }
 

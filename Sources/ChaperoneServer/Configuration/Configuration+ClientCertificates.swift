@@ -64,7 +64,7 @@ extension Configuration {
 
     /// Who vouches for certificates; nil where nobody does.
     ///
-    /// - Throws: when the authorities or the lists of withdrawn certificates cannot be read.
+    /// - Throws: when the authorities cannot be read.
     func certificateJudge(fetch: any OutboundFetching, clock: Clock) throws -> ClientCertificateJudge? {
         guard let file = clientCertificates.certificateAuthorityFile else { return nil }
         guard let authorities = CertificateAuthorities(pem: Array(try Self.content(of: file).utf8)) else {
@@ -77,8 +77,7 @@ extension Configuration {
         let settings = clientCertificates.revocation
         return ClientCertificateJudge(
             authorities: authorities, demand: settings.demand,
-            keeper: try settings.keeper(
-                fetch: fetch, clock: clock, path: "client-certificates.revocation.crl-files"))
+            keeper: settings.keeper(fetch: fetch, clock: clock))
     }
 
     /// What the authorization server says about certificates.

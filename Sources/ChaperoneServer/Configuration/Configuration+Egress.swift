@@ -7,6 +7,8 @@ extension Configuration {
     public struct Egress: Hashable, Sendable {
         /// The hosts that may be on a private network, for addresses that stand in this configuration.
         public var privateHosts: [String] = []
+        /// The ports that an address in a certificate may have at such a host, beside 80 and 443.
+        public var privatePorts: [Int] = []
         /// Authorities in PEM that are believed beside the system's, for addresses that stand in this configuration.
         public var certificateAuthorityFile: String?
         /// The proxy, as `host:port`; nil where requests go out directly.
@@ -22,6 +24,16 @@ extension Configuration {
         defer { map.finish() }
         var egress = Egress()
         egress.privateHosts = hosts(&map, "private-hosts")
+        egress.privatePorts = map.texts("private-ports").map { text in
+            guard let port = Int(text), (1...65_535).contains(port) else {
+                map.fail("private-ports", "must hold ports such as 8080, not `\(text)`")
+                return 0
+            }
+            return port
+        }
+        if egress.privateHosts.isEmpty, !egress.privatePorts.isEmpty {
+            map.fail("private-ports", "has a meaning only with `private-hosts`")
+        }
         egress.certificateAuthorityFile = map.text("ca-file")
         egress.allowedHosts = hosts(&map, "allowed-hosts")
         if let text = map.text("proxy") {
@@ -72,7 +84,7 @@ extension Configuration.Egress {
 
     var policy: EgressPolicy {
         EgressPolicy(
-            privateHosts: Set(privateHosts),
+            privateHosts: Set(privateHosts), privatePorts: Set(privatePorts),
             proxy: proxy.map { .init(host: $0.host, port: $0.port, allowedHosts: Set(allowedHosts)) })
     }
 }

@@ -93,6 +93,7 @@ extension Configuration {
             ("client-certificates.revocation.check-seconds", String(clientCertificates.revocation.checkSeconds)),
             ("client-certificates.revocation.renew-seconds", String(clientCertificates.revocation.renewSeconds)),
             ("egress.private-hosts", egress.privateHosts.joined(separator: " ")),
+            ("egress.private-ports", egress.privatePorts.map(String.init).joined(separator: " ")),
             ("egress.ca-file", egress.certificateAuthorityFile ?? ""),
             ("egress.proxy", egress.proxy?.description ?? ""),
             ("egress.allowed-hosts", egress.allowedHosts.joined(separator: " ")),

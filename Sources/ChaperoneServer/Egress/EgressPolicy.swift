@@ -5,6 +5,8 @@ struct EgressPolicy: Hashable, Sendable {
     /// The hosts that may be on a private network, by their exact names in lower case; only for addresses that the
     /// operator wrote.
     var privateHosts: Set<String> = []
+    /// The ports that an address named by a certificate may have at such a host, beside the usual ones.
+    var privatePorts: Set<Int> = []
     /// The ports that an address named by a client may have.
     var clientPorts: Set<Int> = [443]
     /// The proxy through which everything that is not private goes.
@@ -32,9 +34,12 @@ struct EgressPolicy: Hashable, Sendable {
         case .client:
             guard target.isSecure, clientPorts.contains(target.port) else { throw .badAddress }
         case .certificate:
-            if privateHosts.contains(target.host) { return .anyAddress }
+            let isNear = privateHosts.contains(target.host)
             // What is fetched there is signed: the way is nothing that it rests on.
-            guard target.isSecure ? clientPorts.contains(target.port) : target.port == 80 else { throw .badAddress }
+            let isUsual = target.isSecure ? clientPorts.contains(target.port) : target.port == 80
+            // That a host is listed is said for its lists, and for nothing else that it has on another port.
+            guard isUsual || isNear && privatePorts.contains(target.port) else { throw .badAddress }
+            if isNear { return .anyAddress }
         case .configured:
             let isNear = ListenAddress.isLoopback(target.host) || privateHosts.contains(target.host)
             if isNear { return .anyAddress }
