@@ -1,4 +1,5 @@
 import AccessPolicy
+import Audit
 import Authorization
 import FHIRCore
 import OAuthCore
@@ -165,6 +166,23 @@ extension IdentityChangeTests {
             }
             #expect(refused?.absent == AbsentClients(ids: [ClientID("a"), ClientID("b")], activeCount: 3))
             #expect(refused?.description.contains("--suspend-absent-clients") == true)
+        }
+    }
+
+    @Test func `an account that bears a name of the server's own is named at each start`() async throws {
+        try await inFolder { folder in
+            try await start(folder, "") { first, remarks async throws in
+                #expect(remarks == [])
+                let old = UserAccount(
+                    subject: SubjectID("old"), username: "System", passwordHash: try await account(first).passwordHash,
+                    displayName: "Old", createdAt: 1)
+                let record = AuthorizationRecord(
+                    id: DecisionID("old"), kind: .userChanged, outcome: .succeeded, at: 1)
+                #expect(try await first.server.stores.users.insert(old, link: nil, record: record))
+            }
+            try await start(folder, "") { _, remarks async throws in
+                #expect(remarks.map(\.about) == ["System"])
+            }
         }
     }
 
