@@ -59,16 +59,22 @@ public actor AuditTrail {
             let rows = try await outbox.pending(through: newest, limit: 64)
             guard !rows.isEmpty else { return }
             var completed: [AuthorizationRecord] = []
-            for row in rows { completed.append(try await complete(row)) }
+            for row in rows { completed.append(await complete(row)) }
             try await record(completed)
             try await outbox.acknowledge(rows.map(\.id))
         }
     }
 
     /// One place for every step there is or will be: none of them can forget to say on what it rests.
-    private func complete(_ record: AuthorizationRecord) async throws -> AuthorizationRecord {
+    private func complete(_ record: AuthorizationRecord) async -> AuthorizationRecord {
         guard let id = record.clientID, record.program == nil else { return facts.completing(record) }
-        return facts.completing(record, program: try await clients.client(id)?.program)
+        do {
+            return facts.completing(record, program: try await clients.client(id)?.program)
+        } catch {
+            // A client that cannot be read must not keep every step of all others from its record: what stands in the row
+            // is written, and the program, which is all that is missing, is left out.
+            return facts.completing(record)
+        }
     }
 }
 

@@ -31,20 +31,22 @@ public struct Composition: Sendable {
 
     /// Puts everything together; nothing listens yet.
     ///
+    /// - Parameter suspendsAbsentClients: whether the clients that the configuration lacks are suspended however many they
+    ///   are.
     /// - Throws: `Unsafe` for what production safety forbids, and whatever keeps a part from opening.
     public init(
-        configuration: Configuration, logger: Logger, stopsOnSignals: Bool = false
+        configuration: Configuration, logger: Logger, stopsOnSignals: Bool = false,
+        suspendsAbsentClients: Bool = false
     ) async throws {
         let hazards = configuration.productionHazards(secrets: try configuration.loadedSecrets())
         guard hazards.isEmpty else { throw Unsafe(hazards: hazards) }
         try configuration.demandListFiles()
-        let installation = try await Installation(configuration: configuration)
+        let installation = try await Installation(
+            configuration: configuration, demandsFewAbsent: !suspendsAbsentClients)
         let identities = ConfiguredIdentities(
             configuration: configuration, server: installation.server, clock: installation.clock)
-        for client in try await identities.suspendAbsent() {
-            logger.warning(
-                "a client is in the configuration no longer: suspended, and its access ended",
-                metadata: ["client": "\(client)"])
+        for remark in try await identities.reconcile() {
+            logger.warning("\(remark.text)", metadata: ["about": "\(remark.about)"])
         }
         if let remark = configuration.egress.policy.remark {
             logger.notice("addresses of other parties are not judged here", metadata: ["egress": "\(remark)"])

@@ -27,11 +27,14 @@ struct ConfigCommand: AsyncParsableCommand {
                 throw CommandFailure(error.problems.map(\.description).joined(separator: "\nchaperone: "), code: .usage)
             }
             let hazards = configuration.productionHazards(secrets: try configuration.loadedSecrets())
+            let notes = try configuration.oddSecretMessages()
             switch output.output {
             case .json:
                 let list = hazards.map { JSONValue.string($0.description) }
-                print(JSONValue.object([.init("hazards", .array(list))]).text)
+                let noted = notes.map { JSONValue.string($0) }
+                print(JSONValue.object([.init("hazards", .array(list)), .init("notes", .array(noted))]).text)
             case .table:
+                for note in notes { print("would not start unless it is in use already: \(note)") }
                 for hazard in hazards { print("would not start: \(hazard)") }
                 if hazards.isEmpty { print("the configuration is in order") }
             }

@@ -20,6 +20,13 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: "Wipes the state directory first: databases, keys, audit trail. Only with --demo.")
     var fresh = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Suspends the clients that the configuration lacks, however many they are.",
+            discussion: "Without it the server does not start when more than half of the active clients, and more than "
+                + "one, would be suspended."))
+    var suspendAbsentClients = false
+
     func validate() throws {
         if fresh && !options.demo { throw ValidationError("--fresh is for --demo only") }
     }
@@ -31,10 +38,13 @@ struct ServeCommand: AsyncParsableCommand {
         let composition: Composition
         do {
             composition = try await Composition(
-                configuration: configuration, logger: logger, stopsOnSignals: true)
+                configuration: configuration, logger: logger, stopsOnSignals: true,
+                suspendsAbsentClients: suspendAbsentClients)
         } catch let refusal as Composition.Unsafe {
             let reasons = refusal.hazards.map { "  - \($0)" }.joined(separator: "\n")
             throw CommandFailure("refuses to start here:\n\(reasons)", code: .refused)
+        } catch let absent as Installation.ManyAbsentClients {
+            throw CommandFailure("refuses to start: \(absent)", code: .refused)
         } catch let held as Installation.Held {
             throw CommandFailure(held.description, code: .conflict)
         }

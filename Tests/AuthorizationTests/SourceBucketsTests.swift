@@ -51,15 +51,35 @@ struct SourceBucketsTests {
         #expect(neighbours.count == 19)
     }
 
-    @Test(.verifies("house@source-network"))
-    func `sources without end leave others their budget, in bounded memory`() {
-        var buckets = SourceBuckets()
+    /// So many sites that the first ones are forgotten.
+    private func flood(_ buckets: inout SourceBuckets, at now: Int64) -> Int {
+        var taken = 0
         for source in 0..<60_000 {
             let address = "2001:\(String(source >> 8 & 0xFFFF, radix: 16)):\(String(source & 0xFF, radix: 16))::1"
-            _ = buckets.take(from: address, limit, at: 100)
-            #expect(buckets.count <= SourceBuckets.capacity + 2)
+            if buckets.take(from: address, limit, at: now) { taken += 1 }
+            if buckets.count > SourceBuckets.capacity + 2 { Issue.record("\(buckets.count) are remembered") }
         }
-        let taken = (0..<4).filter { _ in buckets.take(from: "192.0.2.1", limit, at: 100) }
+        return taken
+    }
+
+    @Test(.verifies("house@source-network"))
+    func `sources without end have little more than those that are remembered, in bounded memory`() {
+        var buckets = SourceBuckets()
+        let taken = flood(&buckets, at: 100)
+        // Up to the one by which others are forgotten each has its own; from then on all have one bucket.
+        #expect(taken <= SourceBuckets.capacity / 2 + 151)
+        #expect(taken >= 5_000)
+        let again = flood(&buckets, at: 101)
+        #expect(again <= 50, "forgetting fills nothing")
+    }
+
+    @Test(.verifies("house@source-network"))
+    func `when no bucket is forgotten any longer, each source has its own again`() {
+        var buckets = SourceBuckets()
+        _ = flood(&buckets, at: 100)
+        let isDuring = buckets.take(from: "192.0.2.1", limit, at: 100)
+        #expect(!isDuring)
+        let taken = (0..<4).filter { _ in buckets.take(from: "192.0.2.2", limit, at: 103) }
         #expect(taken == [0, 1, 2])
     }
 

@@ -250,7 +250,12 @@ import Testing
     private func changeClient() async throws -> [String] {
         try await inFolder { folder in
             try await Installation(configuration: try configuration(folder)).close()
-            try await Installation(configuration: try configuration(folder, scope: "patient/Condition.rs")).close()
+            let other = try configuration(folder, scope: "patient/Condition.rs")
+            let installation = try await Installation(configuration: other)
+            _ = try await ConfiguredIdentities(
+                configuration: other, server: installation.server, clock: installation.clock
+            ).reconcile()
+            try await installation.close()
             return try kinds(in: folder)
         }
     }

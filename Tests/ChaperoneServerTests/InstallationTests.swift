@@ -1,3 +1,5 @@
+import AccessPolicy
+import Audit
 import Authorization
 import FHIRCore
 import OAuthCore
@@ -121,9 +123,41 @@ import Testing
         try await Self.inFolder { folder in
             let odd = try symmetricClient(folder, secret: String(repeating: "s", count: 40) + sign)
 
-            let checked = #expect(throws: ConfigurationError.self) { _ = try odd.loadedSecrets() }
+            let refused = await #expect(throws: ConfigurationError.self) {
+                _ = try await Installation(configuration: odd)
+            }
 
-            #expect(checked?.description.contains("which clients send in two ways") == true)
+            #expect(refused?.description.contains("which clients send in two ways") == true)
+            #expect(try odd.oddSecretMessages().count == 1)
+        }
+    }
+
+    @Test(arguments: ["+", "%"])
+    func `such a secret that is in use already keeps nothing from starting, and a new one does`(
+        _ sign: String
+    ) async throws {
+        try await Self.inFolder { folder in
+            let plain = try symmetricClient(folder, secret: String(repeating: "s", count: 40))
+            let installation = try await Installation(configuration: plain)
+            func reconcile(_ configuration: Configuration) async throws -> [ConfiguredIdentities.Remark] {
+                try await ConfiguredIdentities(
+                    configuration: configuration, server: installation.server, clock: installation.clock
+                ).reconcile()
+            }
+            #expect(try await reconcile(plain) == [])
+            let odd = try symmetricClient(folder, secret: String(repeating: "t", count: 40) + sign)
+            await #expect(throws: ConfigurationError.self) { _ = try await reconcile(odd) }
+
+            // As an older release stored it.
+            let stores = installation.server.stores
+            var client = try #require(try await stores.clients.client(ClientID("ward")))
+            client.secrets = try odd.secrets(of: try #require(odd.clients.first))
+            client.revision += 1
+            let record = AuthorizationRecord(
+                id: DecisionID("old"), kind: .clientChanged, outcome: .succeeded, at: 0)
+            #expect(try await stores.clients.replace(client, record: record))
+            #expect(try await reconcile(odd).map(\.about) == ["ward"])
+            try await installation.close()
         }
     }
 

@@ -5,7 +5,7 @@ public import OAuthCore
 
 /// Why an account was not made or changed.
 public enum AccountFailure: Error, Hashable, Sendable {
-    /// The name is empty, longer than 64 characters or holds something invisible.
+    /// The name is empty, longer than 64 characters, holds something invisible or is one of the server's own.
     case unusableUsername
     /// The password is shorter than eight characters, or longer than a kilobyte.
     case unusablePassword
@@ -21,6 +21,8 @@ public struct NewAccount: Sendable {
     /// Who the person is in FHIR; nil for staff who open no records.
     public let fhirUser: InstanceKey?
     public let patients: [LinkedPatient]
+    /// What is noted as applied from the configuration, for an account that comes from it.
+    public var applied: AppliedConfiguration?
 
     public init(
         username: String, password: Secret, displayName: String, roles: Set<UserRole> = [.member],
@@ -48,7 +50,9 @@ public struct AccountRegistry: Sendable {
 
     /// Makes an account with its link, if it has one; nil when the name is taken.
     public func add(_ new: NewAccount, by actor: String, from source: RequestSource) async throws -> UserAccount? {
-        guard UserAccount.isUsableName(new.username) else { throw AccountFailure.unusableUsername }
+        guard UserAccount.isUsableName(new.username), !UserAccount.isReservedName(new.username) else {
+            throw AccountFailure.unusableUsername
+        }
         try checkPassword(new.password)
         let account = UserAccount(
             subject: SubjectID(random.identifier()), username: new.username,
@@ -58,7 +62,9 @@ public struct AccountRegistry: Sendable {
         let record = maker(source).record(
             .userChanged, subject: account.subject, by: actor,
             detail: "created `\(new.username)`" + (link.map { ", \(Self.words(for: $0))" } ?? ""))
-        guard try await stores.users.insert(account, link: link, record: record) else { return nil }
+        guard try await stores.users.insert(account, link: link, applied: new.applied, record: record) else {
+            return nil
+        }
         try await audit.flush()
         return account
     }
@@ -72,7 +78,7 @@ public struct AccountRegistry: Sendable {
         return true
     }
 
-    private static func words(for link: MemberLink) -> String {
+    static func words(for link: MemberLink) -> String {
         "linked to \(link.fhirUser), may act for [\(link.patients.map(\.id.text).joined(separator: ", "))]"
     }
 
@@ -106,20 +112,6 @@ public struct AccountRegistry: Sendable {
         return true
     }
 
-    /// Brings who an account is into line with what a site's configuration says; false when it is so already, or when an
-    /// administrator undid the link: then it stays undone. The grants that rest on another link end with it.
-    public func relink(
-        _ subject: SubjectID, to link: MemberLink?, by actor: String, from source: RequestSource
-    ) async throws -> Bool {
-        guard let stored = try await stores.memberLinks.link(for: subject) else { return false }
-        let isSame =
-            stored.fhirUser == link?.fhirUser && stored.patients.map(\.id) == link.map { $0.patients.map(\.id) } ?? []
-        guard !isSame else { return false }
-        _ = try await access.unlink(subject, by: actor, from: source)
-        if let link { _ = try await self.link(link, by: actor, from: source) }
-        return true
-    }
-
     /// Disables an account and ends its grants and sessions; nil when it was disabled already.
     public func disable(
         _ subject: SubjectID, by actor: String, from source: RequestSource
@@ -134,7 +126,7 @@ public struct AccountRegistry: Sendable {
         try await audit.flush()
     }
 
-    private func maker(_ source: RequestSource) -> RecordMaker {
+    func maker(_ source: RequestSource) -> RecordMaker {
         RecordMaker(clock: clock, random: random, source: source)
     }
 

@@ -33,14 +33,14 @@ public struct UserAccount: Hashable, Sendable {
     }
 
     /// Whether an account may have this name: 1 to 64 characters that can be seen. Nobody can sign in by another one.
-    ///
-    /// Names under which this server itself acts in the audit trail are nobody's: what an account of such a name did would
-    /// read as the server's doing.
     static func isUsableName(_ name: String) -> Bool {
         let scalars = name.unicodeScalars
         return (1...64).contains(scalars.count) && scalars.allSatisfy(\.isVisible)
-            && !ownNames.contains(name.lowercased())
     }
+
+    /// Whether this server itself acts under this name in the audit trail: what an account of such a name did would read
+    /// as the server's doing. No account is made with one; one of an older release goes on working.
+    public static func isReservedName(_ name: String) -> Bool { ownNames.contains(name.lowercased()) }
 
     private static let ownNames: Set<String> = [
         "local", "configuration", "directory", "schedule", "system", "chaperone", "server",

@@ -2,6 +2,21 @@ public import AccessPolicy
 internal import Audit
 internal import OAuthCore
 
+/// The active clients that a configuration does not have.
+public struct AbsentClients: Hashable, Sendable {
+    public let ids: [ClientID]
+    /// How many clients are active, these included.
+    public let activeCount: Int
+
+    public init(ids: [ClientID], activeCount: Int) {
+        self.ids = ids
+        self.activeCount = activeCount
+    }
+
+    /// Whether so many would go that the list itself may be wrong: several of them, and more than half.
+    public var areMany: Bool { ids.count > 1 && ids.count * 2 > activeCount }
+}
+
 /// Adds and changes registered clients. Cutting one off is `AccessRevoker`'s business.
 public struct ClientRegistry: Sendable {
     /// The clients as they were registered, whatever counts of them at the moment.
@@ -47,16 +62,26 @@ public struct ClientRegistry: Sendable {
         throw OAuthError(.temporarilyUnavailable, detail: "the registration of `\(configured.id)` keeps changing")
     }
 
-    /// Suspends the clients that came from a configuration and are in it no longer, and ends their access; gives their ids.
+    /// Adds a configured client whose id is not known yet; false when it is.
+    public func add(_ configured: ClientRegistration, from source: RequestSource) async throws -> Bool {
+        guard try await stores.clients.client(configured.id) == nil else { return false }
+        return try await reconcile(configured, from: source) == .added
+    }
+
+    /// The active clients that are not among those of a configuration.
+    public func absent(_ present: Set<ClientID>) async throws -> AbsentClients {
+        let active = try await stores.clients.clients().filter { $0.status == .active }.map(\.id)
+        return AbsentClients(ids: active.filter { !present.contains($0) }, activeCount: active.count)
+    }
+
+    /// Suspends the clients that came from a configuration and are in it no longer; gives their ids. Their access tokens end
+    /// and they get no other ones; their grants stay, so that a mistaken list costs nobody what was allowed.
     public func suspendAbsent(_ present: Set<ClientID>, from source: RequestSource) async throws -> [ClientID] {
         var suspended: [ClientID] = []
-        for client in try await stores.clients.clients()
-        where client.status == .active && !present.contains(client.id) {
-            guard
-                try await access.revoke(
-                    .client(client.id), because: .clientSuspended, by: "configuration", from: source) != nil
-            else { continue }
-            suspended.append(client.id)
+        for id in try await absent(present).ids {
+            let outcome = try await access.suspend(
+                id, by: "configuration", detail: "suspended: not in the configuration; its grants stay", from: source)
+            if outcome != nil { suspended.append(id) }
         }
         return suspended
     }

@@ -57,6 +57,19 @@ public struct AccessRevoker: Sendable {
             try await stores.revocations.revoke(target, because: reason, at: clock.now(), record: record))
     }
 
+    /// Suspends a client whose grants stay: its access tokens end, and it gets no other ones until it is let in again. Nil
+    /// when it was not active.
+    func suspend(
+        _ client: ClientID, by actor: String, detail: String, from source: RequestSource
+    ) async throws -> RevocationOutcome? {
+        let record = RecordMaker(clock: clock, random: random, source: source)
+            .record(.revoke, client: client, by: actor, detail: detail)
+        return try await settle(try await stores.revocations.suspend(client, at: clock.now(), record: record))
+    }
+
+    /// Takes into memory and into the audit log what a change of an account ended.
+    func settle() async throws { _ = try await settle(nil) }
+
     /// Whether clients and people that are cut off are held until they are let in again, known here or not: where tokens
     /// are somebody else's.
     public var keepsHolds: Bool { state.keepsHolds }

@@ -12,6 +12,9 @@ public protocol RevocationStore: Sendable {
     func revoke(
         _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, record: AuthorizationRecord
     ) async throws -> RevocationOutcome?
+    /// Suspends an active client and ends the access tokens that it has; its grants and what was remembered for it stay, so
+    /// that they count again once it is let in again. Nil, and nothing changed, when it is not active.
+    func suspend(_ client: ClientID, at now: Int64, record: AuthorizationRecord) async throws -> RevocationOutcome?
     /// The revocations of the last week with a greater number, in order.
     func revocations(after sequence: Int64) async throws -> [Revocation]
     /// Holds a client or a person as refused until they are let in again, known here or not; the hold gets an entry in the

@@ -12,13 +12,31 @@ public protocol UserStore: Sendable {
     /// All accounts, by username.
     func users() async throws -> [UserAccount]
     /// Adds an account, with its link when it has one; false when the username or the subject is taken.
-    func insert(_ user: UserAccount, link: MemberLink?, record: AuthorizationRecord) async throws -> Bool
+    /// What the configuration says of it is noted with it, when it comes from there.
+    func insert(
+        _ user: UserAccount, link: MemberLink?, applied: AppliedConfiguration?, record: AuthorizationRecord
+    ) async throws -> Bool
     /// Sets a new password hash and ends the account's sessions; false when there is no such account.
     func setPassword(_ hash: PasswordHash, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
     /// Sets what the account may do and ends its sessions; false when there is no such account.
     func setRoles(_ roles: Set<UserRole>, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
+    /// What was last applied to an account from the configuration; nil when nothing was.
+    func applied(to subject: SubjectID) async throws -> AppliedConfiguration?
+    /// Changes what the configuration newly says of an account and notes it as applied, in one step: other roles end its
+    /// sessions; another person ends its grants with `.memberChanged` and its launches, and replaces the link. Nil, and
+    /// nothing is changed, when there is no such account or something else was applied since.
+    func apply(
+        _ change: ConfiguredChange, at now: Int64, records: [AuthorizationRecord]
+    ) async throws -> RevocationOutcome?
     /// Lets a disabled account sign in again; false when it is not there or not disabled. Ended grants stay ended.
     func enable(_ subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
+}
+
+extension UserStore {
+    /// Adds an account that does not come from the configuration.
+    public func insert(_ user: UserAccount, link: MemberLink?, record: AuthorizationRecord) async throws -> Bool {
+        try await insert(user, link: link, applied: nil, record: record)
+    }
 }
 
 /// Keeps which FHIR identity and which patients a local account is linked to.

@@ -61,7 +61,8 @@ extension AdminAPI {
 
     static func problem(_ failure: AccountFailure) -> Problem {
         switch failure {
-        case .unusableUsername: Problem(400, "the user name is empty, too long or holds something invisible")
+        case .unusableUsername:
+            Problem(400, "the user name is empty, too long, holds something invisible or is one of the server's own")
         case .unusablePassword: Problem(400, "the password is too short or too long")
         case .notFound: .notFound
         }

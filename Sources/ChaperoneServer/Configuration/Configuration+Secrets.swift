@@ -50,15 +50,36 @@ extension Configuration {
                 + "make one with `openssl rand -hex 32`"
             throw ConfigurationError([.init(origin: nil, path: "", message: message)])
         }
-        // RFC 6749 §2.3.1 has clients encode a secret like a form, and most do not: these two are the ones that then
-        // come as something else.
-        guard !text.contains(where: { "+%".contains($0) }) else {
-            let message =
-                "the secret of client `\(client.id)` in `\(file ?? "")` holds `+` or `%`, which clients send in two "
-                + "ways; make one with `openssl rand -hex 32`"
-            throw ConfigurationError([.init(origin: nil, path: "", message: message)])
-        }
         return Secret(text)
+    }
+
+    /// The hashes of a client's secrets that hold `+` or `%`. RFC 6749 §2.3.1 has clients encode a secret like a form, and
+    /// most do not: these two are the ones that then come as something else.
+    func oddSecrets(of client: ConfiguredClient) throws -> [SecretHash] {
+        try
+            ([client.demoSecret].compactMap { $0 }
+            + [client.secretFile, client.previousSecretFile].compactMap { $0 }.map(Self.firstLine))
+            .filter { text in text.contains { "+%".contains($0) } }.map { Secret($0).hash }
+    }
+
+    /// Refuses a secret that clients send in two ways, unless it is in use already.
+    func demandPlainSecrets(of client: ConfiguredClient, except known: Set<SecretHash>) throws {
+        guard let message = try oddSecretMessage(of: client, except: known) else { return }
+        throw ConfigurationError([.init(origin: nil, path: "", message: message)])
+    }
+
+    private func oddSecretMessage(of client: ConfiguredClient, except known: Set<SecretHash>) throws -> String? {
+        guard try oddSecrets(of: client).contains(where: { !known.contains($0) }) else { return nil }
+        return "a secret of client `\(client.id)` holds `+` or `%`, which clients send in two ways; make one with "
+            + "`openssl rand -hex 32`"
+    }
+
+    /// What would keep the server from starting if the client or its secret is a new one; whether it is stands in the
+    /// database.
+    ///
+    /// - Throws: when a file that is named cannot be read.
+    public func oddSecretMessages() throws -> [String] {
+        try clients.compactMap { try oddSecretMessage(of: $0, except: []) }
     }
 
     /// A file's text.

@@ -5,9 +5,9 @@ internal import OAuthCore
 
 /// Brings the clients and accounts of the configuration into the stores.
 ///
-/// Run at every start: what is not there is added, a client whose registration differs is replaced, an account's roles and
-/// person become those of the configuration. A password is set when the account is made and never again from here; a link
-/// that an administrator undid stays undone.
+/// Whoever opens an installation adds what is not there. What is there is changed only where the server serves: a command
+/// that looks into a database by another configuration changes nothing of it. A password is set when the account is made
+/// and never again from here; what an administrator changed stays until the configuration says something new.
 struct ConfiguredIdentities {
     let configuration: Configuration
     let server: AuthorizationServer
@@ -15,28 +15,74 @@ struct ConfiguredIdentities {
 
     private static let source = RequestSource(address: "local")
 
-    /// Suspends the clients that are in the configuration no longer, and ends their access; gives their ids. Only where
-    /// the server serves: a command that looks into a database by another configuration changes nothing of it.
-    func suspendAbsent() async throws -> [ClientID] {
-        try await server.clients.suspendAbsent(Set(configuration.clients.map { ClientID($0.id) }), from: Self.source)
-    }
-
-    func apply() async throws {
-        for client in configuration.clients { try await apply(client) }
-        for user in configuration.users { try await apply(user) }
-    }
-
-    private func apply(_ client: ConfiguredClient) async throws {
-        switch try await server.clients.reconcile(try registration(of: client), from: Self.source) {
-        case .added, .changed, .unchanged: break
-        case .refused: throw RetiredClient(id: client.id)
-        }
+    /// Something that the operator should know of.
+    struct Remark: Hashable, Sendable {
+        let text: String
+        /// The client's id, or the name of the account.
+        let about: String
     }
 
     /// A client of the configuration bears an id that was retired.
     struct RetiredClient: Error, CustomStringConvertible {
         let id: String
         var description: String { "the client `\(id)` was retired; its id is never given again" }
+    }
+
+    private var present: Set<ClientID> { Set(configuration.clients.map { ClientID($0.id) }) }
+
+    /// Refuses a list of clients that would suspend many. Asked before anything is added, so that clients that are only
+    /// there by the same mistake do not count.
+    func demandFewAbsent() async throws {
+        let absent = try await server.clients.absent(present)
+        guard !absent.areMany else { throw Installation.ManyAbsentClients(absent: absent) }
+    }
+
+    /// Adds the clients and accounts that are not there, and changes nothing of those that are.
+    func addMissing() async throws {
+        for client in configuration.clients
+        where try await server.stores.clients.client(ClientID(client.id)) == nil {
+            try configuration.demandPlainSecrets(of: client, except: [])
+            _ = try await server.clients.add(try registration(of: client), from: Self.source)
+        }
+        for user in configuration.users where try await server.stores.users.user(named: user.login) == nil {
+            try await add(user)
+        }
+    }
+
+    /// Brings clients and accounts that are there to what the configuration says, suspends the clients that are in it no
+    /// longer, and says what the operator should know.
+    func reconcile() async throws -> [Remark] {
+        var remarks: [Remark] = []
+        for client in configuration.clients { remarks += try await reconcile(client) }
+        for user in configuration.users { remarks += try await reconcile(user) }
+        for id in try await suspendAbsent() {
+            remarks.append(
+                Remark(
+                    text: "a client is in the configuration no longer: suspended, its grants stay", about: id.text))
+        }
+        for account in try await server.stores.users.users() where UserAccount.isReservedName(account.username) {
+            remarks.append(
+                Remark(
+                    text: "an account bears a name of the server's own, under which its deeds read as the server's",
+                    about: account.username))
+        }
+        return remarks
+    }
+
+    /// Suspends the clients that are in the configuration no longer; gives their ids.
+    func suspendAbsent() async throws -> [ClientID] {
+        try await server.clients.suspendAbsent(present, from: Self.source)
+    }
+
+    private func reconcile(_ client: ConfiguredClient) async throws -> [Remark] {
+        let stored = try await server.stores.clients.client(ClientID(client.id))
+        try configuration.demandPlainSecrets(of: client, except: Set(stored?.secrets.map(\.hash) ?? []))
+        switch try await server.clients.reconcile(try registration(of: client), from: Self.source) {
+        case .added, .changed, .unchanged: break
+        case .refused: throw RetiredClient(id: client.id)
+        }
+        guard try !configuration.oddSecrets(of: client).isEmpty else { return [] }
+        return [Remark(text: "a client's secret holds `+` or `%`, which clients send in two ways", about: client.id)]
     }
 
     private func registration(of client: ConfiguredClient) throws -> ClientRegistration {
@@ -90,25 +136,42 @@ struct ConfiguredIdentities {
         }
     }
 
-    private func apply(_ user: ConfiguredUser) async throws {
-        var fhirUser: InstanceKey?
-        if let reference = user.fhirUser, case .relative(let key, nil) = LiteralReference(reference) { fhirUser = key }
+    private func reconcile(_ user: ConfiguredUser) async throws -> [Remark] {
+        guard let account = try await server.stores.users.user(named: user.login) else { return [] }
+        let deviations = try await server.accounts.reconcile(
+            account.subject, roles: Self.roles(user), person: Self.link(account.subject, user), from: Self.source)
+        return deviations.sorted { $0.rawValue < $1.rawValue }.map { deviation in
+            let what =
+                switch deviation {
+                case .roles: "roles"
+                case .person: "person"
+                }
+            return Remark(
+                text: "an account has another \(what) than the configuration says; it stays until the configuration "
+                    + "says something new", about: user.login)
+        }
+    }
+
+    private func add(_ user: ConfiguredUser) async throws {
+        let password = try user.demoPassword ?? user.passwordFile.map(Configuration.firstLine) ?? ""
+        let link = Self.link(SubjectID(""), user)
+        var new = NewAccount(
+            username: user.login, password: Secret(password), displayName: user.name, roles: Self.roles(user),
+            fhirUser: link?.fhirUser, patients: link?.patients ?? [])
+        new.applied = AppliedConfiguration(roles: new.roles, link: link)
+        // Another server on the same database may have been faster; then the account is there, which is what we want.
+        _ = try await server.accounts.add(new, by: "configuration", from: Self.source)
+    }
+
+    /// Who an account is by the configuration; nil for nobody.
+    private static func link(_ subject: SubjectID, _ user: ConfiguredUser) -> MemberLink? {
+        guard let reference = user.fhirUser, case .relative(let key, nil) = LiteralReference(reference) else {
+            return nil
+        }
         let patients = user.patients.compactMap { patient in
             ResourceID(patient.id).map { LinkedPatient(id: $0, label: patient.label) }
         }
-        if let account = try await server.stores.users.user(named: user.login) {
-            _ = try await server.accounts.setRoles(
-                Self.roles(user), of: account.subject, by: "configuration", from: Self.source)
-            let link = fhirUser.map { MemberLink(subject: account.subject, fhirUser: $0, patients: patients) }
-            _ = try await server.accounts.relink(account.subject, to: link, by: "configuration", from: Self.source)
-            return
-        }
-        let password = try user.demoPassword ?? user.passwordFile.map(Configuration.firstLine) ?? ""
-        // Another server on the same database may have been faster; then the account is there, which is what we want.
-        _ = try await server.accounts.add(
-            NewAccount(
-                username: user.login, password: Secret(password), displayName: user.name, roles: Self.roles(user),
-                fhirUser: fhirUser, patients: patients), by: "configuration", from: Self.source)
+        return MemberLink(subject: subject, fhirUser: key, patients: patients)
     }
 
     private static func roles(_ user: ConfiguredUser) -> Set<UserRole> {

@@ -38,10 +38,25 @@ public struct Installation: Sendable {
         public let description: String
     }
 
-    /// Opens it, brings the databases up to date, closes what an earlier run left open, and applies the configuration's
-    /// clients and accounts.
+    /// So many clients would be suspended that the list itself may be wrong.
+    public struct ManyAbsentClients: Error, CustomStringConvertible {
+        let absent: AbsentClients
+        public var description: String {
+            let names = absent.ids.prefix(10).map { "`\($0)`" }.joined(separator: ", ")
+            return "\(absent.ids.count) of \(absent.activeCount) active clients are not in the configuration "
+                + "(\(names)\(absent.ids.count > 10 ? ", …" : "")) and would be suspended; if that is meant, start once "
+                + "with `chaperone serve --suspend-absent-clients`"
+        }
+    }
+
+    /// Opens it, brings the databases up to date, closes what an earlier run left open, and adds the configuration's
+    /// clients and accounts that are not there; those that are stay as they are.
+    ///
+    /// - Parameter demandsFewAbsent: whether it is refused, before anything is added, when the configuration lacks many of
+    ///   the active clients: they are about to be suspended.
     public init(
-        configuration: Configuration, clock: Clock = .system, random: RandomSource = .system
+        configuration: Configuration, clock: Clock = .system, random: RandomSource = .system,
+        demandsFewAbsent: Bool = false
     ) async throws {
         try PrivateFile.makeDirectory(configuration.stateDirectory)
         try PrivateFile.demandPrivate(configuration.stateDirectory)
@@ -80,7 +95,9 @@ public struct Installation: Sendable {
         ) { records in try await recorder.recordOnce(records) }
         let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
         guard try await !leftovers.areThere() else { throw Composition.Unsafe(hazards: [.demoLeftovers]) }
-        try await ConfiguredIdentities(configuration: configuration, server: server, clock: clock).apply()
+        let configured = ConfiguredIdentities(configuration: configuration, server: server, clock: clock)
+        if demandsFewAbsent { try await configured.demandFewAbsent() }
+        try await configured.addMissing()
         self.configuration = configuration
         self.clock = clock
         self.random = random

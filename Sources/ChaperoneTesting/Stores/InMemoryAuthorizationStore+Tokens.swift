@@ -152,6 +152,20 @@ extension InMemoryAuthorizationStore: RevocationStore {
         }
     }
 
+    public func suspend(
+        _ client: ClientID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> RevocationOutcome? {
+        state.withLock { state in
+            guard state.clients[client]?.status == .active else { return nil }
+            state.clients[client]?.status = .suspended
+            state.clients[client]?.revision += 1
+            state.outbox.append(record)
+            return RevocationOutcome(entries: [
+                state.revocation(of: .client(client), because: .clientSuspended, at: now)
+            ])
+        }
+    }
+
     public func revocations(after sequence: Int64) async throws -> [Revocation] {
         state.withLock { $0.revocations.filter { $0.sequence > sequence } }
     }

@@ -12,6 +12,7 @@ public final class InMemoryAuthorizationStore: Sendable {
         var clients: [ClientID: ClientRegistration] = [:]
         var users: [SubjectID: UserAccount] = [:]
         var links: [SubjectID: MemberLink] = [:]
+        var applied: [SubjectID: AppliedConfiguration] = [:]
         var throttle: [ThrottleKey: ThrottleCount] = [:]
         var knownNetworks: [ThrottleKey: Int64] = [:]
         var secondFactors: [SubjectID: StoredSecondFactor] = [:]
@@ -98,7 +99,7 @@ extension InMemoryAuthorizationStore: UserStore {
     }
 
     public func insert(
-        _ user: UserAccount, link: MemberLink?, record: AuthorizationRecord
+        _ user: UserAccount, link: MemberLink?, applied: AppliedConfiguration?, record: AuthorizationRecord
     ) async throws -> Bool {
         state.withLock { state in
             guard state.users[user.subject] == nil,
@@ -106,6 +107,7 @@ extension InMemoryAuthorizationStore: UserStore {
             else { return false }
             state.users[user.subject] = user
             if let link { state.links[user.subject] = link }
+            if let applied { state.applied[user.subject] = applied }
             state.outbox.append(record)
             return true
         }

@@ -35,6 +35,14 @@ extension AuthorizationSchema {
         ) STRICT, WITHOUT ROWID;
         """
 
+    static let configuredAccounts = """
+        CREATE TABLE configured_account (
+            subject TEXT PRIMARY KEY REFERENCES user_account (subject),
+            roles   TEXT NOT NULL,
+            person  TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
     static let secondFactors = """
         CREATE TABLE second_factor (
             subject      TEXT PRIMARY KEY REFERENCES user_account (subject),

@@ -36,6 +36,7 @@ enum AuthorizationSchema {
                 sql: "ALTER TABLE second_factor ADD COLUMN session BLOB CHECK (length(session) = 32)")
         }
         migrator.registerMigration("019 known networks") { try $0.execute(sql: knownNetworks) }
+        migrator.registerMigration("020 configured accounts") { try $0.execute(sql: configuredAccounts) }
         return migrator
     }
 }

@@ -52,6 +52,23 @@ struct SQLiteRevocationStore: RevocationStore {
         }
     }
 
+    func suspend(
+        _ client: ClientID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> RevocationOutcome? {
+        try await pool.write { database in
+            try database.execute(
+                sql: """
+                    UPDATE client SET status = 'suspended', revision = revision + 1
+                    WHERE id = ? AND status = 'active'
+                    """, arguments: [client.text])
+            guard database.changesCount == 1 else { return nil }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return RevocationOutcome(entries: [
+                try Self.append(.client(client), because: .clientSuspended, at: now, in: database)
+            ])
+        }
+    }
+
     func revocations(after sequence: Int64) async throws -> [Revocation] {
         try await pool.read { database in
             try Row.fetchAll(

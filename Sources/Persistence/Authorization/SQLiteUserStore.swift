@@ -31,10 +31,13 @@ struct SQLiteUserStore: UserStore {
         }
     }
 
-    func insert(_ user: UserAccount, link: MemberLink?, record: AuthorizationRecord) async throws -> Bool {
+    func insert(
+        _ user: UserAccount, link: MemberLink?, applied: AppliedConfiguration?, record: AuthorizationRecord
+    ) async throws -> Bool {
         try await pool.write { database in
             guard try Self.insert(user, in: database) else { return false }
             if let link, try !SQLiteMemberLinkStore.insert(link, in: database) { throw CorruptRow("member link") }
+            if let applied { try Self.note(applied, for: user.subject, in: database) }
             try SQLiteAuditOutbox.insert(record, in: database)
             return true
         }
@@ -83,11 +86,11 @@ struct SQLiteUserStore: UserStore {
         }
     }
 
-    private static func text(_ roles: Set<UserRole>) -> String {
+    static func text(_ roles: Set<UserRole>) -> String {
         roles.map(\.rawValue).sorted().joined(separator: " ")
     }
 
-    private static func endSessions(of subject: SubjectID, in database: Database) throws {
+    static func endSessions(of subject: SubjectID, in database: Database) throws {
         try database.execute(
             sql: "DELETE FROM session WHERE subject = ?1 OR pending_subject = ?1", arguments: [subject.text])
     }
@@ -106,11 +109,10 @@ struct SQLiteUserStore: UserStore {
 
 extension UserAccount {
     fileprivate init(_ row: Row) throws {
-        let names = (row["roles"] as String).split(separator: " ")
         self.init(
             subject: SubjectID(row["subject"]), username: row["username"],
             passwordHash: PasswordHash(encoded: row["password_hash"]), displayName: row["display_name"],
-            roles: Set(try names.map { try UserRole(rawValue: String($0)).orCorrupt("role") }),
+            roles: try SQLiteUserStore.roles(row["roles"]),
             isDisabled: row["is_disabled"], createdAt: row["created_at"])
     }
 }
@@ -154,6 +156,16 @@ struct SQLiteMemberLinkStore: MemberLinkStore {
         }
     }
 
+    /// Ends what rests on who somebody was: their grants, and their launches.
+    static func endAccess(of subject: SubjectID, at now: Int64, in database: Database) throws -> [Revocation] {
+        // Whoever is in the middle of a launch begins again as who they are then.
+        try database.execute(
+            sql: "DELETE FROM launch WHERE session IN (SELECT id FROM session WHERE subject = ?)",
+            arguments: [subject.text])
+        return try SQLiteRevocationStore.endGrants(
+            where: "subject = ?", subject.text, because: .memberChanged, at: now, in: database)
+    }
+
     static func insert(_ link: MemberLink, in database: Database) throws -> Bool {
         try database.execute(
             sql: """
@@ -176,12 +188,7 @@ struct SQLiteMemberLinkStore: MemberLinkStore {
         try await pool.write { database in
             try database.execute(sql: "DELETE FROM member_link WHERE subject = ?", arguments: [subject.text])
             guard database.changesCount == 1 else { return nil }
-            // Whoever is in the middle of a launch begins again as who they are then.
-            try database.execute(
-                sql: "DELETE FROM launch WHERE session IN (SELECT id FROM session WHERE subject = ?)",
-                arguments: [subject.text])
-            let entries = try SQLiteRevocationStore.endGrants(
-                where: "subject = ?", subject.text, because: .memberChanged, at: now, in: database)
+            let entries = try Self.endAccess(of: subject, at: now, in: database)
             try SQLiteAuditOutbox.insert(record, in: database)
             return RevocationOutcome(entries: entries)
         }
