@@ -218,7 +218,8 @@ struct Sides {
             ]
             if !members.rosters.isEmpty { parts.append(("members", members.problem)) }
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
-            return HealthReport(parts: parts.map { (name: $0.0, problem: $0.1) }, remarks: remarks)
+            return HealthReport(
+                parts: parts.map { (name: $0.0, problem: $0.1) }, remarks: remarks + members.remarks)
         }
     }
 }
