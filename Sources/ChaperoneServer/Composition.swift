@@ -125,6 +125,7 @@ public struct Composition: Sendable {
         do {
             try await installation.note(.started)
             try await installation.noteWhatIsInForce()
+            try await installation.auditSide.forgetStrayCursors()
             try await group.run()
             result = .success(())
         } catch {

@@ -52,6 +52,13 @@ enum AuditHoldTable {
 
     /// Where the table is not what the records say.
     static func findings(in database: Database) throws -> [AuditFinding] {
+        let rows = try Self.rows(in: database)
+        let unreadable = rows.contains(nil) ? [AuditFinding(.structure("audit_hold"), .changed, unreadable)] : []
+        return unreadable + (try ledger(in: database).findings(comparing: rows.compactMap { $0 }))
+    }
+
+    /// The holds as the records of the chain placed and lifted them.
+    static func ledger(in database: Database) throws -> LegalHoldLedger {
         let entries = try Row.fetchAll(
             database,
             sql: """
@@ -59,9 +66,7 @@ enum AuditHoldTable {
                 AND kind IN ('hold-placed', 'hold-lifted') ORDER BY position
                 """
         ).map { try AuditRow.entry($0, in: database) }
-        let rows = try Self.rows(in: database)
-        let unreadable = rows.contains(nil) ? [AuditFinding(.structure("audit_hold"), .changed, unreadable)] : []
-        return unreadable + (try LegalHoldLedger(entries).findings(comparing: rows.compactMap { $0 }))
+        return try LegalHoldLedger(entries)
     }
 
     private static let unreadable = "a row of it cannot be read"

@@ -85,6 +85,17 @@ extension AuditSQLiteSink: AuditRetentionStore {
         }.filter { $0.liftedAt == nil }.map(\.hold)
     }
 
+    /// What is to be recorded of a hold that stands without a record; nil where there is none of that name, and where
+    /// nothing is missing. Blocks.
+    public func adoption(of id: String) throws -> LegalHoldAdoption? {
+        try pool.read { database in
+            guard let row = try AuditHoldTable.rows(in: database).first(where: { $0?.hold.id == id }) ?? nil else {
+                return nil
+            }
+            return try AuditHoldTable.ledger(in: database).adoption(of: row)
+        }
+    }
+
     public func holdFindings() throws -> [AuditFinding] { try pool.read { try AuditHoldTable.findings(in: $0) } }
 }
 
@@ -94,6 +105,18 @@ extension AuditSQLiteSink: AuditFeedStore {
             try Row.fetchOne(
                 database, sql: "SELECT name, position, compact FROM audit_feed WHERE name = ?", arguments: [feed]
             ).map { StoredAuditFeedCursor(feed: feed, position: $0.cell(1) ?? Int64.max, compact: $0.cell(2)) }
+        }
+    }
+
+    /// How far every feed that ever was has come, as it is stored. Blocks.
+    public func cursors() throws -> [StoredAuditFeedCursor] {
+        try pool.read { database in
+            try Row.fetchAll(database, sql: "SELECT name, position, compact FROM audit_feed ORDER BY name").compactMap {
+                row in
+                row.cell(0).map {
+                    StoredAuditFeedCursor(feed: $0, position: row.cell(1) ?? Int64.max, compact: row.cell(2))
+                }
+            }
         }
     }
 

@@ -5,9 +5,9 @@ internal import FHIRCore
 /// `chaperone audit hold`: what must be kept whatever its age.
 struct AuditHoldCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "hold", abstract: "Places, lists and lifts legal holds.",
+        commandName: "hold", abstract: "Places, lists, lifts and adopts legal holds.",
         discussion: "Example: chaperone audit hold add --patient patient-a --reason 'claim 2026-17'",
-        subcommands: [List.self, Add.self, Lift.self])
+        subcommands: [List.self, Add.self, Lift.self, Adopt.self])
 
     /// `chaperone audit hold list`.
     struct List: AsyncParsableCommand {
@@ -72,6 +72,23 @@ struct AuditHoldCommand: AsyncParsableCommand {
         func run() async throws {
             _ = try await options.withAdmin { try await $0.call(.post, ["audit", "holds", id]) }
             print("lifted")
+        }
+    }
+
+    /// `chaperone audit hold adopt`.
+    struct Adopt: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Records a hold as it stands, where an older release left it without a record.",
+            discussion: "Example: chaperone audit hold adopt 3q2-7wAAAAAAAAAAAAAAAA")
+
+        @OptionGroup var options: ConfigurationOptions
+
+        @Argument(help: "The hold, as `audit verify` names it.")
+        var id: String
+
+        func run() async throws {
+            _ = try await options.withAdmin { try await $0.call(.post, ["audit", "holds", id, "adopt"]) }
+            print("adopted")
         }
     }
 }

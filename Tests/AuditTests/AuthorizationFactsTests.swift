@@ -118,7 +118,27 @@ import Testing
         #expect(try cell("organization") == "Example Health")
         #expect(try cell("legalBasis") == "45 CFR 164.506")
         #expect(try cell("reportingEntity") == "H1234")
+        #expect(try cell("askedOnly") == "" && cell("compartment") == "")
         #expect(try cell("grant") == "g" && cell("token") == "t" && cell("trace") == "trace")
+    }
+
+    @Test(.verifies("audit@export", "audit@patients-asked"))
+    func `a line of an access says of whom nothing was given, and which compartment was searched`() async throws {
+        var record = AccessRecord(
+            decisionID: DecisionID("d"), patients: ["a", "b", "c"], interaction: .searchType, method: "GET",
+            path: "/Patient/b/Observation", outcome: .permitted, startedAt: 1)
+        (record.askedOnly, record.compartment) = (["b", "c"], "Patient/b")
+        let sink = InMemoryAuditSink()
+        _ = try await AuditRecorder(sink: sink, node: "n").record(record).decisionID
+        var export = AuditExport(format: .csv, system: sampleSystem)
+        let headings = export.open(at: 0).trimmingSuffix().split(separator: ",", omittingEmptySubsequences: false)
+        let cells = try export.add(sink.entries).trimmingSuffix().split(
+            separator: ",", omittingEmptySubsequences: false)
+
+        // Behind the columns that there were before: who reads by place reads on.
+        #expect(headings.suffix(3) == ["trace", "askedOnly", "compartment"])
+        #expect(cells.count == headings.count)
+        #expect(cells.suffix(2) == ["b c", "Patient/b"])
     }
 
     @Test(.verifies("audit@retention")) func `retention and holds of a reporting entity reach its steps`() {

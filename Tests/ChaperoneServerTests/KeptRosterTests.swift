@@ -164,6 +164,28 @@ import Testing
         #expect(await Process(folder, clock).person == "Patient/p2")
     }
 
+    @Test(.verifies("house@ROSTER-KEPT"))
+    func `only a roster that cannot be asked takes the server out of service, and any other is remarked on`()
+        async throws
+    {
+        func sources(_ process: Process) -> MemberSources { MemberSources(sources: [:], rosters: [process.file]) }
+        let (folder, clock) = try await broken()
+        let standing = sources(Process(folder, clock))
+        #expect(standing.problem == nil)
+        #expect(standing.remarks.count == 1 && standing.remarks[0].contains("kept from before the start, is in force"))
+        clock.advance(seconds: 31 * 86_400)
+        #expect(standing.problem?.contains("too old to be believed") == true && standing.remarks == [])
+
+        let empty = try Folder()
+        try put(Array("{".utf8), empty)
+        let none = sources(Process(empty, clock))
+        #expect(none.problem?.hasPrefix("the roster of plan: ") == true && none.remarks == [])
+
+        try put(Self.feed("2026-12-25"), empty)
+        let good = sources(Process(empty, clock))
+        #expect(good.problem == nil && good.remarks == [])
+    }
+
     @Test func `what is kept is its owner's alone, and goes with the state folder`() async throws {
         let (folder, _) = try await broken()
         var status = stat()
@@ -183,6 +205,13 @@ import Testing
         let process = Process(folder, ManualClock(at: Self.start))
         #expect(await process.person == "Patient/p1")
         #expect(process.problem?.contains("cannot be kept") == true)
+        // It is no roster that was refused: its record is that of one that was taken.
+        #expect(process.file.feed.refusal == nil && process.file.feed.isInForce)
+        #expect(
+            process.file.policy()?.digest
+                == PolicyInForce(
+                    "roster:plan", settings: [], files: [(process.file.path, Self.feed("2026-11-25"))]
+                ).digest)
         #expect(rmdir(kept(folder)) == 0)
     }
 }

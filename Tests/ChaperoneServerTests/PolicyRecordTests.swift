@@ -49,6 +49,8 @@ import Testing
         return new
     }
 
+    private struct UnexpectedRefusal: Error {}
+
     private func names(_ records: [AuthorizationRecord]) -> [String] {
         records.map { record in
             record.kind == .configurationChanged
@@ -142,22 +144,27 @@ import Testing
             let configuration = try configuration(folder)
             let installation = try await Installation(configuration: configuration)
             let path = "\(folder)/roster.jsonl"
-            func roster(_ date: String) throws -> PolicyInForce {
-                try PrivateFile.write(Array("roster of \(date)\n".utf8), to: path)
-                return try RosterFile(
-                    provider: "plan", path: path, feed: MemberRosterFeed(clock: .system),
-                    kept: KeptRoster(
-                        folder: folder, provider: "plan", issuer: "https://idp.example", claim: "sub",
-                        limit: RosterFile.limit), seconds: 1
-                ).policy()
-            }
-            let refused = RosterFile(
+            let file = RosterFile(
                 provider: "plan", path: path, feed: MemberRosterFeed(clock: .system),
                 kept: KeptRoster(
                     folder: folder, provider: "plan", issuer: "https://idp.example", claim: "sub",
                     limit: RosterFile.limit), seconds: 1
             )
-            .policy(refused: "its date is yet to come")
+            #expect(file.policy() == nil)
+            func roster(_ login: String) throws -> PolicyInForce {
+                let text = """
+                    {"roster": "members", "date": "2026-01-01", "lines": 1}
+                    {"login": "\(login)", "person": "Patient/p"}
+                    """
+                try PrivateFile.write(Array(text.utf8), to: path)
+                guard case .taken = file.load() else { throw UnexpectedRefusal() }
+                // What lies there by the time of the record is another file already.
+                try PrivateFile.write(Array("{".utf8), to: path)
+                let policy = try #require(file.policy())
+                #expect(policy == PolicyInForce("roster:plan", settings: [], files: [(path, Array(text.utf8))]))
+                return policy
+            }
+            let refused = file.policy(refused: "its date is yet to come")
 
             try await installation.note(try roster("one"))
             try await installation.note(try roster("one"))

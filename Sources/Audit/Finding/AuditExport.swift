@@ -128,7 +128,7 @@ struct AuditExportRow {
         "recorded", "node", "sequence", "kind", "decision", "client", "organization", "subject", "fhirUser",
         "patients", "interaction", "resourceType", "request", "asked", "narrowed", "scopes", "outcome", "reason",
         "status", "released", "withheld", "program", "purpose", "legalBasis", "reportingEntity", "grant", "token",
-        "source", "trace",
+        "source", "trace", "askedOnly", "compartment",
     ]
 
     let line: String
@@ -148,7 +148,7 @@ struct AuditExportRow {
                 "\(record.withheld.reduce(0) { $0 + $1.count })", record.program ?? "",
                 record.purposeOfUse.joined(separator: " "), record.legalBasis ?? "", record.reportingEntity ?? "",
                 record.grantID?.text ?? "", record.tokenID?.text ?? "", record.sourceAddress ?? "",
-                record.traceID ?? "",
+                record.traceID ?? "", record.askedOnly.joined(separator: " "), record.compartment ?? "",
             ]
         case .authorization(let record):
             cells += [
@@ -158,7 +158,7 @@ struct AuditExportRow {
                 record.scopes.joined(separator: " "), record.outcome.code, record.outcome.reason ?? "", "", "", "",
                 record.program ?? "", record.purposeOfUse.joined(separator: " "), record.legalBasis ?? "",
                 record.reportingEntity ?? "", record.grantID?.text ?? "", record.tokenID?.text ?? "",
-                record.sourceAddress ?? "", record.traceID ?? "",
+                record.sourceAddress ?? "", record.traceID ?? "", "", "",
             ]
         }
         line = cells.map(Self.cell).joined(separator: ",")

@@ -39,6 +39,16 @@ public struct LegalHold: Hashable, Sendable {
             && (reportingEntity.map { $0 == statement.reportingEntity } ?? true)
     }
 
+    /// As a record has it.
+    func bounded() -> LegalHold {
+        let terms = LegalHoldTerms(
+            id: id, patient: patient, client: client, reportingEntity: reportingEntity, reason: reason, doneBy: placedBy
+        ).bounded()
+        return LegalHold(
+            id: terms.id, patient: terms.patient, client: terms.client, reportingEntity: terms.reportingEntity,
+            reason: terms.reason ?? "", placedBy: terms.doneBy ?? "", placedAt: placedAt)
+    }
+
     /// The hold in words, as its record has them.
     var text: String { "hold \(id) by \(placedBy): \(scope): \(reason)" }
 

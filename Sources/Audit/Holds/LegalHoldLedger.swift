@@ -14,6 +14,8 @@ public struct LegalHoldLedger: Sendable {
     }
 
     private var courses: [String: Course] = [:]
+    /// Liftings of names that no record had placed until then: they count when the placing is adopted later.
+    private var early: [String: Said] = [:]
 
     /// A ledger of nothing.
     public init() {}
@@ -32,10 +34,20 @@ public struct LegalHoldLedger: Sendable {
         guard record.outcome == .succeeded, let id = record.hold?.id ?? Self.oldName(record) else { return }
         let said = Said(place: place, record: record)
         if record.kind == .holdPlaced, courses[id] == nil {
-            courses[id] = Course(placed: said)
+            courses[id] = Course(placed: said, lifted: record.hold?.doneAt == nil ? nil : early[id])
+        } else if record.kind == .holdLifted, courses[id] == nil, early[id] == nil {
+            early[id] = said
         } else if record.kind == .holdLifted, courses[id] != nil, courses[id]?.lifted == nil {
             courses[id]?.lifted = said
         }
+    }
+
+    /// Whether no record places a hold, and whether none lifts one that is lifted; neither where the records differ.
+    func lacks(_ stored: StoredLegalHold) -> (placing: Bool, lifting: Bool) {
+        let id = stored.hold.id
+        guard let course = courses[id] else { return (true, stored.liftedAt != nil && early[id] == nil) }
+        let isAsPlaced = Self.difference(stored.hold, course.placed) == nil
+        return (false, isAsPlaced && stored.liftedAt != nil && course.lifted == nil)
     }
 
     /// What is in the store and not in the records, or the other way round, or differs: by name of the hold.
@@ -59,7 +71,8 @@ public struct LegalHoldLedger: Sendable {
         let isAsSaid =
             lifted.record.hold == nil
             ? lifted.record.detail == "hold \(row.hold.id) lifted by \(row.liftedBy ?? "")"
-            : lifted.record.actor == row.liftedBy && lifted.record.at == row.liftedAt
+            : (lifted.record.hold?.doneBy ?? lifted.record.actor) == row.liftedBy
+                && (lifted.record.hold?.doneAt ?? lifted.record.at) == row.liftedAt
         return isAsSaid ? nil : "entry \(lifted.place) says otherwise who lifted it, or when"
     }
 
@@ -69,6 +82,8 @@ public struct LegalHoldLedger: Sendable {
             let words = AuthorizationRecord(placing: row, id: said.record.id, sourceAddress: nil, traceID: nil)
             return words.bounded().detail == said.record.detail ? nil : "entry \(said.place) has other words"
         }
+        // What was adopted stood before it was in any record, and that has it within the bounds of records.
+        let row = said.record.hold?.doneAt == nil ? row : row.bounded()
         let parts = [
             ("patient", row.patient == hold.patient), ("client", row.client == hold.client),
             ("reporting entity", row.reportingEntity == hold.reportingEntity), ("reason", row.reason == hold.reason),

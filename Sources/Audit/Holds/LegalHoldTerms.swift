@@ -1,7 +1,8 @@
 public import AccessPolicy
 internal import FHIRCore
 
-/// What the record of a hold says of it; that of a lifting has the name alone. Who and when are the record's own.
+/// What the record of a hold says of it; that of a lifting has the name alone. Who and when are the record's own, unless
+/// it was written later than it was done.
 public struct LegalHoldTerms: Hashable, Sendable {
     /// The name of the hold.
     public let id: String
@@ -13,14 +14,23 @@ public struct LegalHoldTerms: Hashable, Sendable {
     public let reportingEntity: String?
     /// Why; nil in the record of a lifting.
     public let reason: String?
+    /// Who placed or lifted it, where an administrator has adopted what stood without a record.
+    public let doneBy: String?
+    /// When, milliseconds since 1970 UTC; nil where it is not adopted.
+    public let doneAt: Int64?
 
     /// The terms of a hold.
-    init(id: String, patient: String? = nil, client: String? = nil, reportingEntity: String? = nil, reason: String?) {
+    init(
+        id: String, patient: String? = nil, client: String? = nil, reportingEntity: String? = nil, reason: String?,
+        doneBy: String? = nil, doneAt: Int64? = nil
+    ) {
         self.id = id
         self.patient = patient
         self.client = client
         self.reportingEntity = reportingEntity
         self.reason = reason
+        self.doneBy = doneBy
+        self.doneAt = doneAt
     }
 
     /// The terms with every part capped, and the reason without secrets.
@@ -29,7 +39,8 @@ public struct LegalHoldTerms: Hashable, Sendable {
             id: id.bounded(RecordBounds.identifier), patient: patient?.bounded(RecordBounds.identifier),
             client: client?.bounded(RecordBounds.identifier),
             reportingEntity: reportingEntity?.bounded(RecordBounds.identifier),
-            reason: reason.map { SecretScrubber.scrub($0).bounded(RecordBounds.detail) })
+            reason: reason.map { SecretScrubber.scrub($0).bounded(RecordBounds.detail) },
+            doneBy: doneBy?.bounded(RecordBounds.identifier), doneAt: doneAt)
     }
 
     var json: JSONValue {
@@ -39,6 +50,8 @@ public struct LegalHoldTerms: Hashable, Sendable {
         members.add("client", client)
         members.add("entity", reportingEntity)
         members.add("reason", reason)
+        members.add("doneBy", doneBy)
+        members.add("doneAt", doneAt.map { JSONValue.int($0) })
         return members.object
     }
 
@@ -46,7 +59,8 @@ public struct LegalHoldTerms: Hashable, Sendable {
         let members = MemberReader(value: value)
         self.init(
             id: try members.required("id"), patient: members.text("patient"), client: members.text("client"),
-            reportingEntity: members.text("entity"), reason: members.text("reason"))
+            reportingEntity: members.text("entity"), reason: members.text("reason"),
+            doneBy: members.text("doneBy"), doneAt: value["doneAt"]?.int)
     }
 }
 
@@ -77,7 +91,7 @@ extension AuthorizationRecord {
         guard kind == .holdPlaced, outcome == .succeeded, let hold, let reason = hold.reason else { return nil }
         return LegalHold(
             id: hold.id, patient: hold.patient, client: hold.client, reportingEntity: hold.reportingEntity,
-            reason: reason, placedBy: actor ?? "", placedAt: at)
+            reason: reason, placedBy: hold.doneBy ?? actor ?? "", placedAt: hold.doneAt ?? at)
     }
 
     /// The name of the hold that the record lifts; nil where it lifts none.

@@ -8,6 +8,8 @@ internal import Synchronization
 public final class MemberRosterFeed: Sendable {
     private struct State {
         var roster: MemberRoster?
+        /// The SHA-256 of the bytes that the roster was read from.
+        var digest: [UInt8]?
         var problem: String? = "no roster has been read yet"
         /// Whether the roster is one that was kept from before the start.
         var isRestored = false
@@ -52,13 +54,14 @@ public final class MemberRosterFeed: Sendable {
         if let longestAge, roster.date.adding(days: longestAge) < today {
             return refuse("its date, \(roster.date), is too long ago")
         }
+        let digest = SHA256Hash.of(bytes)
         return state.withLock { state in
             if let present = state.roster, roster.date < present.date {
                 let reason = "its date, \(roster.date), is before that of the one in force, \(present.date)"
                 state.problem = reason
                 return .refused(reason)
             }
-            state = State(roster: roster, problem: nil, keeping: state.keeping)
+            state = State(roster: roster, digest: digest, problem: nil, keeping: state.keeping)
             return .taken(date: roster.date, logins: roster.count)
         }
     }
@@ -72,9 +75,11 @@ public final class MemberRosterFeed: Sendable {
             noteKeeping("the roster that was kept cannot be used: \(error)")
             return .refused(error.description)
         }
+        let digest = SHA256Hash.of(bytes)
         // One that is too old serves nobody, and still keeps older ones from coming back.
         state.withLock { state in
             state.roster = roster
+            state.digest = digest
             state.isRestored = true
         }
         return .taken(date: roster.date, logins: roster.count)
@@ -88,6 +93,18 @@ public final class MemberRosterFeed: Sendable {
     public func refuse(_ reason: String) -> Outcome {
         state.withLock { $0.problem = reason }
         return .refused(reason)
+    }
+
+    /// Why the latest feed was not taken; nil where it was.
+    public var refusal: String? { state.withLock { $0.problem } }
+
+    /// The SHA-256 of the feed that is in force, as it was taken; nil where there is none.
+    public var digest: [UInt8]? { state.withLock { $0.digest } }
+
+    /// Whether there is a roster that can be asked: one was taken, or kept from before the start, and is not too old.
+    public var isInForce: Bool {
+        let state = state.withLock { $0 }
+        return state.roster != nil && staleness(of: state) == nil
     }
 
     /// What is wrong, for the health report; nil when the latest feed is in force and not too old.

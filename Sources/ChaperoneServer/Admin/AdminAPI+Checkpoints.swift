@@ -11,6 +11,8 @@ extension AdminAPI {
         switch (request.method, request.path[1]) {
         case (.post, "exports") where request.path.count == 3: return try await continueExport(request)
         case (.post, "holds") where request.path.count == 3: return try await liftHold(request)
+        case (.post, "holds") where request.path.count == 4 && request.path[3] == "adopt":
+            return try await adoptHold(request)
         case _ where request.path.count != 2: throw Problem.notFound
         case (.get, "holds"): return try await listHolds(request)
         case (.post, "holds"): return try await placeHold(request)

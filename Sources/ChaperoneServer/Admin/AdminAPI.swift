@@ -28,7 +28,7 @@ public struct AdminAPI: Sendable {
         do {
             switch (request.method, request.path.first, request.path.count) {
             case (.get, "audit", 1): return try await listAudit(request)
-            case (_, "audit", 2), (_, "audit", 3): return try await answerAudit(request)
+            case (_, "audit", 2...4): return try await answerAudit(request)
             case (.get, "grants", 1): return try await listGrants(request)
             case (.post, "grants", 3) where request.path[2] == "revoke": return try await revokeGrant(request)
             case (.get, "clients", 1): return try await listClients(request)

@@ -20,7 +20,7 @@ struct AuditSide: Sendable {
     let forecast: DiskForecast
     let feeds: [Configuration.FeedSettings]
     private let key: PrivateJWK
-    private let noteDoubt: @Sendable (AuditFinding) async throws -> Void
+    private let noteDoubt: @Sendable (_ fault: AuditFinding, _ consequence: String) async throws -> Void
 
     init(
         store: AuditSQLiteSink, configuration: Configuration, keys: ServerKeys, recorder: AuditRecorder, clock: Clock,
@@ -32,11 +32,11 @@ struct AuditSide: Sendable {
         let node = configuration.audit.node
         self.store = store
         self.key = key
-        noteDoubt = { fault in
+        noteDoubt = { fault, consequence in
             try await record(
                 AuthorizationRecord(
                     id: DecisionID(random.identifier()), kind: .configurationChanged,
-                    outcome: .failed(reason: "cursor-not-signed"), detail: "\(fault): it delivers from the beginning",
+                    outcome: .failed(reason: "cursor-not-signed"), detail: "\(fault): \(consequence)",
                     sourceAddress: "local", at: clock.milliseconds()))
         }
         self.system = system
@@ -93,9 +93,21 @@ struct AuditSide: Sendable {
         let cursor = try await NIOThreadPool.singleton.runIfActive { try store.cursor(of: feed) }
         guard let cursor else { return (0, nil) }
         guard let fault = cursor.finding(keys: keys) else { return (cursor.position, nil) }
-        try await noteDoubt(fault)
+        try await noteDoubt(fault, "it delivers from the beginning")
         try await NIOThreadPool.singleton.runIfActive { try store.restart(feed) }
         return (0, fault)
+    }
+
+    /// Forgets the cursors of feeds that are not configured and whose signature does not hold, as those of older releases:
+    /// nobody begins from them, and verification would name them for ever. Each has its record first.
+    func forgetStrayCursors() async throws {
+        let (store, keys, names) = (store, keys, Set(feeds.map(\.name)))
+        let cursors = try await NIOThreadPool.singleton.runIfActive { try store.cursors() }
+        for cursor in cursors where !names.contains(cursor.feed) {
+            guard let fault = cursor.finding(keys: keys) else { continue }
+            try await noteDoubt(fault, "no such feed is configured; how far it had come is forgotten")
+            try await NIOThreadPool.singleton.runIfActive { try store.restart(cursor.feed) }
+        }
     }
 
     /// Signs and remembers how far a feed has come; blocks.

@@ -13,6 +13,12 @@ struct MemberSources: Sendable {
     /// The rosters, with the files that they come from.
     let rosters: [RosterFile]
 
+    /// Sources and rosters as they are.
+    init(sources: [String: MemberSourceRules], rosters: [RosterFile]) {
+        self.sources = sources
+        self.rosters = rosters
+    }
+
     /// - Parameters:
     ///   - fetch: asks services of the site.
     ///   - identities: asks the protected server; works once the gateway is there.
@@ -48,11 +54,15 @@ struct MemberSources: Sendable {
         self.rosters = rosters
     }
 
-    /// What is wrong with a roster, for the health report; nil when nothing is.
+    /// Which rosters cannot be asked, for the health report; nil when all can.
     var problem: String? {
-        let problems = rosters.compactMap { roster in roster.feed.problem.map { "\(roster.provider): \($0)" } }
-        return problems.isEmpty ? nil : "the roster of \(problems.joined(separator: "; "))"
+        let problems = rosters.filter { !$0.feed.isInForce }.compactMap(\.said)
+        return problems.isEmpty ? nil : problems.joined(separator: "; ")
     }
+
+    /// What is wrong with rosters that are in force: every instance reads the same file, and none of them must go out of
+    /// service while the last good one answers.
+    var remarks: [String] { rosters.filter(\.feed.isInForce).compactMap(\.said) }
 }
 
 /// A service of the site that says who a login is.
@@ -127,6 +137,9 @@ struct RosterFile: Sendable {
 
     /// The largest roster, in bytes.
     static let limit = 256 << 20
+
+    /// What is wrong with it, in a sentence.
+    var said: String? { feed.problem.map { "the roster of \(provider): \($0)" } }
 
     /// Goes on with what was in force before the start, and takes the file in, if it is good.
     func begin() {
@@ -209,7 +222,7 @@ struct RosterService: Service {
 
     private func record(_ outcome: MemberRosterFeed.Outcome) async throws {
         switch outcome {
-        case .taken: try await note(try roster.policy(), .succeeded)
+        case .taken: if let policy = roster.policy() { try await note(policy, .succeeded) }
         case .refused(let reason): try await note(roster.policy(refused: reason), .refused(reason: reason))
         }
     }

@@ -11,10 +11,11 @@ extension Installation {
         try await noteConfiguration()
         for policy in try configuration.policiesInForce() { try await note(policy) }
         for roster in members.rosters {
-            if let problem = roster.feed.problem {
-                try await note(roster.policy(refused: problem), outcome: .refused(reason: problem))
-            } else {
-                try await note(try roster.policy())
+            // One that could not be kept for the next start is in force all the same.
+            if let reason = roster.feed.refusal {
+                try await note(roster.policy(refused: reason), outcome: .refused(reason: reason))
+            } else if let policy = roster.policy() {
+                try await note(policy)
             }
         }
     }

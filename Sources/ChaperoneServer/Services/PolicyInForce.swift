@@ -1,5 +1,6 @@
 internal import AccessPolicy
 internal import Audit
+internal import Authorization
 internal import OAuthCore
 
 /// One of the policies by which is decided, as it is in force: its name, the digest of everything that it says, and the
@@ -11,10 +12,15 @@ struct PolicyInForce: Hashable, Sendable {
 
     /// A policy of settings and of files' contents.
     init(_ name: String, settings: [String], files: [(path: String, content: [UInt8])] = []) {
+        self.init(name, settings: settings, digests: files.map { ($0.path, SHA256Hash.of($0.content)) })
+    }
+
+    /// A policy of settings and of files of which the SHA-256 is known.
+    init(_ name: String, settings: [String], digests files: [(path: String, digest: [UInt8])]) {
         self.name = name
         self.files = files.map(\.path)
         // Lengths first, so that no two policies share a text.
-        let parts = settings + files.map { "\($0.path) \(Base64URL.encode(SHA256Hash.of($0.content)))" }
+        let parts = settings + files.map { "\($0.path) \(Base64URL.encode($0.digest))" }
         digest = .digest(of: parts.map { "\($0.utf8.count):\($0)" }.joined(separator: "\n"))
     }
 
@@ -97,11 +103,10 @@ extension Configuration {
 }
 
 extension RosterFile {
-    /// The roster as a policy: it says who a login is, and for whom they may act.
-    func policy() throws -> PolicyInForce {
-        PolicyInForce(
-            "roster:\(provider)", settings: [],
-            files: [(path, try PrivateFile.read(path, limit: Self.limit) ?? [])])
+    /// The roster in force as a policy: it says who a login is, and for whom they may act. By the bytes that were taken:
+    /// the file may be another by now. Nil where none is.
+    func policy() -> PolicyInForce? {
+        feed.digest.map { PolicyInForce("roster:\(provider)", settings: [], digests: [(path, $0)]) }
     }
 
     /// What stands for a roster that could not be taken.

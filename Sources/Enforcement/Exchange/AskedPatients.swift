@@ -17,6 +17,9 @@ struct AskedPatients: Sendable {
     /// How many more there were.
     var left: Int { beyond.count }
 
+    /// Everybody, those too who are not named.
+    var everybody: Set<String> { known.union(beyond) }
+
     /// Whether one is among those who are named.
     func contains(_ id: String) -> Bool { known.contains(id) }
 

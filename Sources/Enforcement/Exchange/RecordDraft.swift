@@ -17,6 +17,8 @@ struct RecordDraft: Sendable {
     private var isOperation = false
     /// Whether what was asked for is described, and what follows are the requests that it comes to.
     private var isSettled = false
+    /// Whether data of patients left whom other records of the same answer name.
+    private var reachesOthers = false
     /// Types on which the protected server was seen to pass over what a search said; no part of the record itself.
     private(set) var disobeyed: Set<ResourceType> = []
 
@@ -133,7 +135,7 @@ struct RecordDraft: Sendable {
         var told = record
         told.patients = asked.ids + record.patients.filter { !asked.contains($0) }
         // What left and is nobody's in particular may be any of theirs.
-        let isUnclear = reached.isEmpty && record.released > 0
+        let isUnclear = reached.isEmpty && !reachesOthers && record.released > 0
         told.askedOnly = isUnclear ? [] : asked.ids.filter { !reached.contains($0) }
         if asked.left > 0 { told.securityEvents.append("asked-patients-not-named:\(asked.left)") }
         return told
@@ -158,6 +160,25 @@ struct RecordDraft: Sendable {
 
     /// The patients whom the record names by now.
     var named: Set<ResourceID> { Set(told.patients.compactMap { ResourceID($0) }) }
+
+    /// The patients of whom the closing record of an answer that goes out piece by piece has to know whether it was of
+    /// theirs: whom the request names, the patient in context, whom a record names already.
+    var expected: Set<ResourceID> {
+        var all = named
+        all.formUnion(asked.everybody.compactMap { ResourceID($0) })
+        if let contextPatient { all.insert(contextPatient) }
+        return all
+    }
+
+    /// Adds whom an answer that went out piece by piece has reached. Those beside are in parts of the patient index; these
+    /// are in none, or would be taken for patients who were asked for alone.
+    ///
+    /// - Parameter opened: patients whom the opening record names.
+    mutating func add(_ reach: StreamedReach, openedWith opened: Set<ResourceID>) {
+        let asked = everyoneAsked
+        add(reach.expected.filter { opened.contains($0) || asked.contains($0.text) }.sorted())
+        reachesOthers = reach.isAnybodys
+    }
 
     /// The record of the end of an answer that went out piece by piece; what left is described already.
     ///

@@ -11,6 +11,8 @@ struct AuditSQLiteFacts: Sendable {
     let removals: [StoredAuditRemoval]
     /// Tables, indexes and triggers that are not as we make them.
     let findings: [AuditFinding]
+    /// The indexes that a log of its age has.
+    let shapes: [AuditIndexShape]
     /// The legal holds as the table has them.
     let holds: [StoredLegalHold]
     /// How far the feeds have come, as the table has it.
@@ -26,12 +28,15 @@ struct AuditSQLiteFacts: Sendable {
     }
 
     private init(_ database: Database) throws {
-        var findings = try Self.schemaFindings(database)
+        let (differences, expected) = try Self.schemaFindings(database)
+        var findings = differences
+        shapes = AuditIndexShape.allCases.filter { $0 != .rare || expected.contains($0.rawValue) }
         newest = try Int64.fetchOne(database, sql: "SELECT max(position) FROM audit_entry") ?? 0
         starts = try Self.starts(database)
         var unreadable: Set<String> = []
         checkpoints = try Self.rows(
-            database, "SELECT position, node, number, sequence, compact FROM audit_checkpoint ORDER BY position"
+            database, "SELECT position, node, number, sequence, compact FROM audit_checkpoint ORDER BY position",
+            from: "audit_checkpoint"
         ) { row in
             guard let position: Int64 = row.cell(0), let node: String = row.cell(1), let number: Int64 = row.cell(2),
                 let sequence: Int64 = row.cell(3), let compact: String = row.cell(4)
@@ -43,7 +48,8 @@ struct AuditSQLiteFacts: Sendable {
                 position: position, node: node, number: number, sequence: sequence, compact: compact)
         }
         let runs: [(removal: Int64, run: AuditRemovedRun)] = try Self.rows(
-            database, "SELECT node, first, last, previous, hash, removal FROM audit_removed_run ORDER BY node, first"
+            database, "SELECT node, first, last, previous, hash, removal FROM audit_removed_run ORDER BY node, first",
+            from: "audit_removed_run"
         ) { row in
             guard let node: String = row.cell(0), let first: Int64 = row.cell(1), let last: Int64 = row.cell(2),
                 let before: Data = row.cell(3), let after: Data = row.cell(4), let removal: Int64 = row.cell(5),
@@ -54,7 +60,9 @@ struct AuditSQLiteFacts: Sendable {
             }
             return (removal, AuditRemovedRun(node: node, first: first, last: last, previous: previous, hash: hash))
         }
-        removals = try Self.rows(database, "SELECT number, compact FROM audit_removal ORDER BY number") { row in
+        removals = try Self.rows(
+            database, "SELECT number, compact FROM audit_removal ORDER BY number", from: "audit_removal"
+        ) { row in
             guard let number: Int64 = row.cell(0), let compact: String = row.cell(1) else {
                 unreadable.insert("audit_removal")
                 return nil
@@ -62,10 +70,14 @@ struct AuditSQLiteFacts: Sendable {
             return StoredAuditRemoval(
                 number: number, compact: compact, runs: runs.filter { $0.removal == number }.map(\.run))
         }
-        let holds = try AuditHoldTable.rows(in: database)
+        let holds = try database.tableExists("audit_hold") ? AuditHoldTable.rows(in: database) : []
         if holds.contains(nil) { unreadable.insert("audit_hold") }
         self.holds = holds.compactMap { $0 }
-        cursors = try Self.rows(database, "SELECT name, position, compact FROM audit_feed ORDER BY name") { row in
+        // A log of a release that did not sign cursors has no signatures; a column of nothing stands for them.
+        let proof = try Self.hasColumn("compact", of: "audit_feed", database) ? "compact" : "NULL"
+        cursors = try Self.rows(
+            database, "SELECT name, position, \(proof) FROM audit_feed ORDER BY name", from: "audit_feed"
+        ) { row in
             guard let name: String = row.cell(0), let position: Int64 = row.cell(1) else {
                 unreadable.insert("audit_feed")
                 return nil
@@ -73,7 +85,9 @@ struct AuditSQLiteFacts: Sendable {
             return StoredAuditFeedCursor(feed: name, position: position, compact: row.cell(2))
         }
         var open: [String: Set<Int64>] = [:]
-        let listed: [(String, Int64)] = try Self.rows(database, "SELECT node, sequence FROM audit_open") { row in
+        let listed: [(String, Int64)] = try Self.rows(
+            database, "SELECT node, sequence FROM audit_open", from: "audit_open"
+        ) { row in
             guard let node: String = row.cell(0), let sequence: Int64 = row.cell(1) else {
                 unreadable.insert("audit_open")
                 return nil
@@ -88,9 +102,19 @@ struct AuditSQLiteFacts: Sendable {
         self.findings = findings
     }
 
-    /// The rows that can be read as what they ought to be; a damaged file has others.
-    private static func rows<Value>(_ database: Database, _ sql: String, _ read: (Row) -> Value?) throws -> [Value] {
-        try Row.fetchAll(database, sql: sql).compactMap(read)
+    /// The rows that can be read as what they ought to be; a damaged file has others. A table that is not there has none:
+    /// whether it ought to be is a question to the whole of the tables.
+    private static func rows<Value>(
+        _ database: Database, _ sql: String, from table: String, _ read: (Row) -> Value?
+    ) throws -> [Value] {
+        guard try database.tableExists(table) else { return [] }
+        return try Row.fetchAll(database, sql: sql).compactMap(read)
+    }
+
+    private static func hasColumn(_ column: String, of table: String, _ database: Database) throws -> Bool {
+        try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?) WHERE name = ?)",
+            arguments: [table, column]) ?? false
     }
 
     /// Entries of one part, at most.
@@ -110,10 +134,25 @@ struct AuditSQLiteFacts: Sendable {
         return starts
     }
 
-    /// A log of ours has exactly the tables, indexes and triggers that our migrations make.
-    private static func schemaFindings(_ database: Database) throws -> [AuditFinding] {
+    /// A log of ours has exactly the tables, indexes and triggers that our migrations make: all of them, or, in a copy
+    /// from before a release, those that it says it had. Whoever takes back the last ones hides nothing by it: without its
+    /// tables the log is compared with its records all the same.
+    ///
+    /// - Returns: what differs, and the names of everything that ought to be there.
+    private static func schemaFindings(_ database: Database) throws -> ([AuditFinding], Set<String>) {
         let fresh = try DatabaseQueue()
-        try AuditSchema.migrator.migrate(fresh)
+        let migrator = AuditSchema.migrator
+        let known = migrator.migrations
+        var applied: Set<String> = []
+        if try database.tableExists("grdb_migrations") {
+            applied = try Set(String.fetchAll(database, sql: "SELECT identifier FROM grdb_migrations"))
+        }
+        let older = known.prefix { applied.contains($0) }
+        if let last = older.last, Set(older) == applied {
+            try migrator.migrate(fresh, upTo: last)
+        } else {
+            try migrator.migrate(fresh)
+        }
         let sql = "SELECT name, type || ' on ' || tbl_name || ': ' || coalesce(sql, '') FROM sqlite_master"
         func objects(_ database: Database) throws -> [String: String] {
             var result: [String: String] = [:]
@@ -124,12 +163,13 @@ struct AuditSQLiteFacts: Sendable {
         }
         let expected = try fresh.read(objects)
         let found = try objects(database)
-        return Set(expected.keys).union(found.keys).sorted().compactMap { name in
+        let findings = Set(expected.keys).union(found.keys).sorted().compactMap { name -> AuditFinding? in
             guard expected[name] != found[name] else { return nil }
             let fault: AuditFinding.Fault = found[name] == nil ? .missing : .changed
             let detail = expected[name] == nil ? "it is none of ours" : "it is not as we made it"
             return AuditFinding(.structure(name), fault, found[name] == nil ? "it is not there" : detail)
         }
+        return (findings, Set(expected.keys))
     }
 
     /// Compares the list of what is open with what the chains say. What was closed after the walk began is no fault.

@@ -22,7 +22,7 @@ public enum AuditSQLiteVerification {
         let walk = AuditSQLiteWalk(path: path, expecting: review.ends)
         let done = Mutex<Int64>(0)
         // Indexes first: each is one piece of work, and the longest ones must not be left for the end.
-        let tasks = AuditIndexShape.allCases.map { Task.index($0) } + parts(facts).map { .part($0) }
+        let tasks = facts.shapes.map { Task.index($0) } + parts(facts).map { .part($0) }
         let results = Workers.map(tasks) { task -> Outcome in
             switch task {
             case .index(let shape):

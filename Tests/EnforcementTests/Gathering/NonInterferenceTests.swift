@@ -222,7 +222,7 @@ struct SeededChoice {
         state ^= state << 13
         state ^= state >> 7
         state ^= state << 17
-        return range.lowerBound + Int((state &* 0x2545_F491_4F6C_DD1D >> 33) % UInt64(range.count))
+        return range.lowerBound + Int(((state &* 0x2545_F491_4F6C_DD1D) >> 33) % UInt64(range.count))
     }
 
     mutating func flip() -> Bool { number(0...1) == 0 }

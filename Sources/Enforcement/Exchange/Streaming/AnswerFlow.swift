@@ -72,23 +72,35 @@ struct AnswerFlow: Sendable {
     /// Patients of what has been released whom no record names yet.
     private(set) var unnamed: ArraySlice<ResourceID> = []
     /// What goes out as soon as everybody in it has been named, with how many resources have been released by its end.
-    private var ready: (bytes: Released, count: Int)?
+    private var ready: (bytes: Released, count: Int, reach: StreamedReach)?
     /// How much with patients who have not been named is gathered for one part of the index.
     private let gathering: Int
     /// Whether what is held back has been held back for long enough.
     private var isDue = false
     /// How many resources the client has been sent.
     private(set) var sent = 0
+    /// Patients of whom the closing record has to know whether they were met: a record names them already, or would say
+    /// that they were only asked for.
+    private let expected: Set<ResourceID>
+    /// Whom all that was judged is of.
+    private(set) var reach = StreamedReach()
+    /// Whom all that the client has been sent is of.
+    private(set) var reachSent = StreamedReach()
 
     /// - Parameters:
     ///   - held: what has come already.
     ///   - limit: the most bytes that may come in all.
     ///   - named: patients whom the opening record names.
+    ///   - expected: these and whoever else the request is about.
     ///   - gathering: how much may be held back until its patients have been named, in bytes.
-    init(_ admission: any StreamedAdmission, held: [UInt8], limit: Int, named: Set<ResourceID>, gathering: Int) {
+    init(
+        _ admission: any StreamedAdmission, held: [UInt8], limit: Int, named: Set<ResourceID>,
+        expected: Set<ResourceID>, gathering: Int
+    ) {
         self.admission = admission
         self.held = held
         self.named = named
+        self.expected = expected.union(named)
         self.gathering = gathering
         room = limit - held.count
     }
@@ -150,11 +162,12 @@ struct AnswerFlow: Sendable {
             guard isDue || unnamed.count >= Self.patientsAPart || admission.releasedBytes >= gathering else {
                 return .wait
             }
-            ready = (admission.drain(), admission.summary.counts.released)
+            ready = (admission.drain(), admission.summary.counts.released, reach)
             return sendReady() ?? .wait
         }
         guard !hasBegun || admission.releasedBytes > 0 else { return .wait }
         sent = admission.summary.counts.released
+        reachSent = reach
         return .send(admission.drain())
     }
 
@@ -173,7 +186,9 @@ struct AnswerFlow: Sendable {
 
     /// Notes the patients of what has been released who are new in this answer.
     private mutating func collect() {
-        for patient in admission.takePatients() where !named.contains(patient) {
+        for patient in admission.takePatients() {
+            reach.meet(patient, isExpected: expected.contains(patient))
+            guard !named.contains(patient) else { continue }
             if named.count >= Self.mostRemembered { named = [] }
             named.insert(patient)
             unnamed.append(patient)
@@ -187,6 +202,7 @@ struct AnswerFlow: Sendable {
         self.ready = nil
         isDue = false
         sent = ready.count
+        reachSent = ready.reach
         return .send(ready.bytes)
     }
 

@@ -18,7 +18,7 @@ extension GatewayExchange {
         held.append(contentsOf: bytes)
         flow = AnswerFlow(
             admission, held: held, limit: rules.limits.streamedBytes, named: errand.record.named,
-            gathering: rules.limits.gatheredBytes)
+            expected: errand.record.expected, gathering: rules.limits.gatheredBytes)
         state = .streaming
         return .openStream(errand.record.opening())
     }
@@ -133,14 +133,16 @@ extension GatewayExchange {
         swap(&opened, &receipt)
         guard let flow, let errand, let receipt = consume opened else { return unexpected() }
         var draft = errand.record
+        let before = draft.named
         let summary = flow.admission.summary
         draft.describe(summary)
         disobeyed = summary.disobeyed
-        var sent = flow.sent
+        var (sent, reach) = (flow.sent, flow.reachSent)
         if case .finishing = flow.phase {
             draft.add(flow.unnamed.sorted())
-            sent = summary.counts.released
+            (sent, reach) = (summary.counts.released, flow.reach)
         }
+        draft.add(reach, openedWith: before)
         return .close(receipt, draft.streamed(outcome, status: flow.admission.head.status, released: sent))
     }
 
