@@ -29,6 +29,8 @@ public struct ListScanner: Sendable {
     private var isEscaped = false
     /// The object as far as it has come, with the list emptied and without its last brace.
     private var around: [UInt8] = [UInt8(ascii: "{")]
+    /// How much of that is whole members: a name whose value has not come yet is none.
+    private var wholeMembers = 1
     private var isListNext = false
     /// Whether the list has begun.
     public private(set) var hasList = false
@@ -41,8 +43,8 @@ public struct ListScanner: Sendable {
         self.limit = limit
     }
 
-    /// The object as far as it has come, with the list emptied. Whole once ``finish()`` has returned.
-    public var document: [UInt8] { around + [UInt8(ascii: "}")] }
+    /// The object of the members that have come whole, with the list emptied; all of it once ``finish()`` has returned.
+    public var document: [UInt8] { around[..<wholeMembers] + [UInt8(ascii: "}")] }
 
     /// Takes the next bytes; returns the elements that they complete.
     public mutating func take(_ bytes: ArraySlice<UInt8>) throws(Fault) -> [[UInt8]] {
@@ -84,6 +86,7 @@ public struct ListScanner: Sendable {
         case (.beforeValue, UInt8(ascii: "[")) where isListNext:
             hasList = true
             around += Array("[]".utf8)
+            wholeMembers = around.count
             state = .beforeElement(isFirst: true)
         case (.beforeValue, _) where !isListNext:
             state = .value
@@ -111,6 +114,7 @@ public struct ListScanner: Sendable {
             state = .afterName
         case .value:
             around += piece
+            wholeMembers = around.count
             state = .afterValue
         case .element:
             found.append(piece)

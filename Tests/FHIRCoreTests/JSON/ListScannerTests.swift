@@ -47,6 +47,20 @@ import Testing
         #"{"entry":[{},{"entry":[]}]}"#, "{\"entry\":[1\n,\t2\r],\"x\":12 }",
     ]
 
+    /// What the object says is asked for while it comes: a name that has come without its value does not spoil it.
+    @Test(.verifies("house@STREAMING"), arguments: documents)
+    func `what has come of the object can be read wherever a piece ends`(text: String) throws {
+        let bytes = Array(text.utf8)
+        for end in 0...bytes.count {
+            var scanner = ListScanner(list: "entry", limit: 1 << 20)
+            _ = try scanner.take(bytes[..<end])
+            let members = try JSONValue(parsing: scanner.document).object ?? []
+            let whole = try #require(Self.whole(bytes)).around.object ?? []
+            #expect(members == Array(whole.prefix(members.count)), "\(end)")
+            #expect(!scanner.hasList || members.contains { $0.name == "entry" }, "\(end)")
+        }
+    }
+
     private static let inserted = Array(#"{}[]",:\ 0n"entry""#.utf8) + [0x0A, 0x80, 0x00]
 
     @Test(.verifies("house@STREAMING"), arguments: documents.indices)
