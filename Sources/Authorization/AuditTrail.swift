@@ -72,8 +72,10 @@ public actor AuditTrail {
             return facts.completing(record, program: try await clients.client(id)?.program)
         } catch {
             // A client that cannot be read must not keep every step of all others from its record: what stands in the row
-            // is written, and the program, which is all that is missing, is left out.
-            return facts.completing(record)
+            // is written, and says that the program, and what follows from it, is missing.
+            var told = record
+            told.detail = [record.detail, "its client cannot be read"].compactMap { $0 }.joined(separator: "; ")
+            return facts.completing(told)
         }
     }
 }

@@ -39,7 +39,7 @@ import Testing
         Case(stored: [.admin], last: nil, now: [.admin], expected: nil),
         Case(stored: [.admin, .auditor], last: nil, now: [.auditor, .security], expected: [.auditor]),
         Case(stored: [.auditor], last: nil, now: [.auditor, .admin], expected: nil),
-        Case(stored: [.clinician], last: nil, now: [.admin], expected: []),
+        Case(stored: [.clinician], last: nil, now: [.admin], expected: [.member]),
     ])
     func `roles follow only what the configuration newly says`(_ example: Case) {
         let before = example.last.map { AppliedConfiguration(roles: $0, person: "") }
@@ -56,7 +56,7 @@ import Testing
         ("", "Patient/a a", "Patient/b b", true), ("Patient/b b", "Patient/a a", "Patient/b b", false),
         ("Patient/a a", "Patient/a a", "", true), ("", "", "Patient/a a", true),
         ("RelatedPerson/r b a", "RelatedPerson/r a b", "RelatedPerson/r b a", false),
-        ("Patient/x", nil, "Patient/a a", false), ("", nil, "Patient/a a", false), ("Patient/x", nil, "", false),
+        ("", nil, "Patient/a a", false), ("Patient/a a", nil, "Patient/a a b", false),
     ])
     func `the person follows only what the configuration newly says`(
         _ stored: String, _ last: String?, _ now: String, _ changes: Bool
@@ -67,5 +67,30 @@ import Testing
             person: Self.link(now))
         #expect((change?.person != nil) == changes)
         if let person = change?.person { #expect(person.link == Self.link(now)) }
+    }
+
+    @Test(
+        arguments: [
+            ("Patient/x", "Patient/a a", nil), ("Patient/x", "", nil), ("Patient/a a b", "Patient/a a", "Patient/a a"),
+            ("RelatedPerson/r b a", "RelatedPerson/r a c", "RelatedPerson/r a"),
+            ("RelatedPerson/r b", "RelatedPerson/r c", "RelatedPerson/r"),
+        ] as [(String, String, String?)])
+    func `where nothing was kept, only what the configuration does not say is taken away`(
+        _ stored: String, _ now: String, _ left: String?
+    ) throws {
+        let change = try #require(
+            ConfiguredChange(
+                of: Self.account([.member]), link: Self.link(stored), before: nil, roles: [.member],
+                person: Self.link(now)))
+        let person = try #require(change.person)
+        #expect(person.link == left.flatMap(Self.link))
+    }
+
+    @Test(arguments: [("Practitioner/p", UserRole.clinician), ("Patient/a a", .member), ("", .member)])
+    func `nobody is left without a role`(_ stored: String, _ role: UserRole) {
+        let change = ConfiguredChange(
+            of: Self.account([.auditor]), link: Self.link(stored), before: nil, roles: [.security],
+            person: Self.link(stored))
+        #expect(change?.roles == [role])
     }
 }

@@ -91,7 +91,9 @@ extension IdentityChangeTests {
         }
     }
 
-    @Test func `of an account that the configuration did not make only roles are taken away`() async throws {
+    @Test func `of an account that the configuration did not make things are taken away, and nothing is given`()
+        async throws
+    {
         try await inFolder { folder in
             // Made by an administrator, and in the configuration only later: as accounts of an older release are.
             let first = try await installation(folder, user: "", clients: [])
@@ -110,8 +112,33 @@ extension IdentityChangeTests {
                 try await start(folder, "\(user), fhir-user: Patient/c1, patients: [{id: c1}], roles: \(roles)") {
                     now, remarks async throws in
                     #expect(try await now.server.stores.users.user(subject)?.roles == expected)
+                    #expect(try await now.server.stores.memberLinks.link(for: subject) == nil)
+                    #expect(remarks.map(\.about).contains("bert"))
+                }
+            }
+        }
+    }
+
+    @Test func `of such an account patients are taken away one by one, and nobody is left without a role`() async throws
+    {
+        try await inFolder { folder in
+            let first = try await installation(folder, user: "", clients: [])
+            let patients = ["c1", "c2"].compactMap { ResourceID($0) }.map { LinkedPatient(id: $0, label: $0.text) }
+            let made = try await first.server.accounts.add(
+                NewAccount(
+                    username: "bert", password: Secret("long enough"), displayName: "B", roles: [.clinician],
+                    fhirUser: InstanceKey("Practitioner/p"), patients: patients), by: "root", from: Self.source)
+            let subject = try #require(made).subject
+            try await first.close()
+
+            let user = "}\n  - {login: bert, password-file: \"\(folder)/../\(Self.name(folder))-password\""
+            let person = "fhir-user: Practitioner/p, patients: [{id: c2}, {id: c3}], roles: [steward]"
+            for _ in 0..<2 {
+                try await start(folder, "\(user), \(person)") { now, remarks async throws in
+                    #expect(try await now.server.stores.users.user(subject)?.roles == [.clinician])
                     let link = try await now.server.stores.memberLinks.link(for: subject)
-                    #expect(link?.fhirUser.description == "Patient/c9")
+                    #expect(link?.fhirUser.description == "Practitioner/p")
+                    #expect(link?.patients.map(\.id.text) == ["c2"])
                     #expect(remarks.map(\.about).contains("bert"))
                 }
             }

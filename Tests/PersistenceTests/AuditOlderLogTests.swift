@@ -157,7 +157,12 @@ import Testing
         try sink.close()
     }
 
-    @Test(.verifies("audit@holds-follow-chain"), arguments: ["patient = 'q'", "reason = 'x'", "placed_by = 'x'"])
+    @Test(
+        .verifies("audit@holds-follow-chain"),
+        arguments: [
+            "patient = 'q'", "reason = 'x'", "placed_by = 'x'", "lifted_by = 'admin-a', lifted_at = 50",
+            "lifted_by = 'admin-a', lifted_at = 150",
+        ])
     func `what was adopted and then changed is found, and is not adopted again`(change: String) async throws {
         let (path, key) = try await unrecorded()
         let sink = try AuditSQLiteSink(path: path)

@@ -11,7 +11,8 @@ public struct LegalHoldAdoption: Hashable, Sendable {
     public let lacksLifting: Bool
 
     /// The records that make good what is missing, in the order in which they are to be written: each says what was done,
-    /// by whom and when as the store has it, and that it was adopted by whom and when.
+    /// by whom and when as the store has it, and that it was adopted by whom and when. The placing is last: cut short
+    /// between them, the adoption can be made again, and a lifting of a hold that is placed by a record never can.
     ///
     /// - Parameters:
     ///   - actor: the administrator's account.
@@ -22,16 +23,6 @@ public struct LegalHoldAdoption: Hashable, Sendable {
     {
         let hold = stored.hold
         var records: [AuthorizationRecord] = []
-        if lacksPlacing {
-            var record = AuthorizationRecord(
-                id: id(), kind: .holdPlaced, actor: actor, patient: hold.patient, outcome: .succeeded,
-                detail: "adopted by \(actor) as it stood without a record: \(hold.text)", sourceAddress: sourceAddress,
-                at: at, traceID: traceID)
-            record.hold = LegalHoldTerms(
-                id: hold.id, patient: hold.patient, client: hold.client, reportingEntity: hold.reportingEntity,
-                reason: hold.reason, doneBy: hold.placedBy, doneAt: hold.placedAt)
-            records.append(record)
-        }
         if lacksLifting {
             var record = AuthorizationRecord(
                 id: id(), kind: .holdLifted, actor: actor, outcome: .succeeded,
@@ -40,6 +31,16 @@ public struct LegalHoldAdoption: Hashable, Sendable {
                 sourceAddress: sourceAddress, at: at, traceID: traceID)
             record.hold = LegalHoldTerms(
                 id: hold.id, reason: nil, doneBy: stored.liftedBy, doneAt: stored.liftedAt)
+            records.append(record)
+        }
+        if lacksPlacing {
+            var record = AuthorizationRecord(
+                id: id(), kind: .holdPlaced, actor: actor, patient: hold.patient, outcome: .succeeded,
+                detail: "adopted by \(actor) as it stood without a record: \(hold.text)", sourceAddress: sourceAddress,
+                at: at, traceID: traceID)
+            record.hold = LegalHoldTerms(
+                id: hold.id, patient: hold.patient, client: hold.client, reportingEntity: hold.reportingEntity,
+                reason: hold.reason, doneBy: hold.placedBy, doneAt: hold.placedAt)
             records.append(record)
         }
         return records

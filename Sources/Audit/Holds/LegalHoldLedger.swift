@@ -42,12 +42,14 @@ public struct LegalHoldLedger: Sendable {
         }
     }
 
-    /// Whether no record places a hold, and whether none lifts one that is lifted; neither where the records differ.
+    /// Whether no record places a hold, and whether none lifts such a one that is lifted.
+    ///
+    /// Where a record places it, nothing is lacking: no release ever lifted a hold before the record of that was written, so
+    /// a lifting that nobody recorded is somebody else's.
     func lacks(_ stored: StoredLegalHold) -> (placing: Bool, lifting: Bool) {
         let id = stored.hold.id
-        guard let course = courses[id] else { return (true, stored.liftedAt != nil && early[id] == nil) }
-        let isAsPlaced = Self.difference(stored.hold, course.placed) == nil
-        return (false, isAsPlaced && stored.liftedAt != nil && course.lifted == nil)
+        guard courses[id] == nil else { return (false, false) }
+        return (true, stored.liftedAt != nil && early[id] == nil)
     }
 
     /// What is in the store and not in the records, or the other way round, or differs: by name of the hold.

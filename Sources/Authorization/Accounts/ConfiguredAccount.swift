@@ -54,8 +54,8 @@ public struct ConfiguredChange: Hashable, Sendable {
     /// What a configuration changes of an account: only what it says otherwise than when it was last applied, so that what
     /// an administrator changed since stays. Nil when it says nothing new.
     ///
-    /// Where it is not known what was applied last, nobody knows whether a difference is an administrator's: then roles
-    /// that do not stand in the configuration are taken away, and nothing is given.
+    /// Where it is not known what was applied last, nobody knows whether a difference is an administrator's: then roles,
+    /// patients and a person that do not stand in the configuration are taken away, and nothing is given.
     init?(
         of account: UserAccount, link: MemberLink?, before: AppliedConfiguration?, roles: Set<UserRole>,
         person: MemberLink?
@@ -70,9 +70,26 @@ public struct ConfiguredChange: Hashable, Sendable {
                 newPerson = Person(link: person)
             }
         } else {
-            newRoles = account.roles.intersection(roles)
+            let kept = account.roles.intersection(roles)
+            newRoles = kept.isEmpty ? [Self.baseRole(of: link)] : kept
+            newPerson = Self.narrowed(link, to: person)
         }
         if newRoles == account.roles { newRoles = nil }
         self.init(subject: account.subject, before: before, applied: wanted, roles: newRoles, person: newPerson)
+    }
+
+    /// The role that gives no right here. Nobody is left without one: what is demanded of a sign-in hangs on it.
+    private static func baseRole(of link: MemberLink?) -> UserRole {
+        link.map { [.practitioner, .practitionerRole].contains($0.fhirUser.type) } == true ? .clinician : .member
+    }
+
+    /// A link without what the configuration does not say; nil where that is nothing.
+    private static func narrowed(_ link: MemberLink?, to person: MemberLink?) -> Person? {
+        guard let link else { return nil }
+        guard link.fhirUser == person?.fhirUser else { return Person(link: nil) }
+        let wanted = Set(person?.patients.map(\.id) ?? [])
+        let left = link.patients.filter { wanted.contains($0.id) }
+        guard left.count < link.patients.count else { return nil }
+        return Person(link: MemberLink(subject: link.subject, fhirUser: link.fhirUser, patients: left))
     }
 }

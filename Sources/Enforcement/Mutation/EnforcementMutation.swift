@@ -5,7 +5,7 @@ enum EnforcementMutation: String, Hashable, Sendable, CaseIterable {
     case expiryIgnored
     /// b.2.4: a revoked token counts.
     case revocationIgnored
-    /// A token counts that is bound to a withdrawn certificate.
+    /// RFC 8705 §3: a token counts that is bound to a withdrawn certificate.
     case withdrawalIgnored
 
     // MARK: Users' panels
