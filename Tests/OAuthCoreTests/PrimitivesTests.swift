@@ -113,6 +113,15 @@ import Testing
         #expect(Set(secrets).count == 100)
         #expect(secrets.allSatisfy { Base64URL.decode($0)?.count == 32 })
     }
+
+    @Test(arguments: UInt8.min...UInt8.max)
+    func `no identifier begins with a hyphen, and all the others are the bytes as they came`(first: UInt8) {
+        let bytes = [first] + [UInt8](repeating: 7, count: 15)
+        let identifier = RandomSource(bytes: { _ in bytes }).identifier()
+        #expect(identifier.utf8.count == 22)
+        #expect(identifier.first != "-")
+        #expect((identifier == Base64URL.encode(bytes)) == (first >> 2 != 62))
+    }
 }
 
 @Suite struct `Sealing` {

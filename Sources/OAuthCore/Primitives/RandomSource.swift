@@ -9,8 +9,14 @@ public struct RandomSource: Sendable {
     /// A fresh secret of the given strength (256 bits unless told), as base64url text.
     public func secret(byteCount: Int = 32) -> Secret { Secret(identifier(byteCount: byteCount)) }
 
-    /// A fresh identifier that cannot collide by chance (128 bits unless told), as base64url text.
-    public func identifier(byteCount: Int = 16) -> String { Base64URL.encode(bytes(byteCount)) }
+    /// A fresh identifier that cannot collide by chance (128 bits unless told), as base64url text that does not begin with
+    /// a hyphen: on a command line it would be taken for an option.
+    public func identifier(byteCount: Int = 16) -> String {
+        var bytes = bytes(byteCount)
+        // The hyphen is 62: such a beginning becomes another, at the price of a fiftieth of a bit.
+        if let first = bytes.first, first >> 2 == 62 { bytes[0] = first & 0x7F }
+        return Base64URL.encode(bytes)
+    }
 
     /// A fresh identifier that nobody can guess (80 bits) and that stands near those of its time when identifiers are
     /// kept in order, so that an index of them grows in one place. It tells when it was made, to the millisecond.
