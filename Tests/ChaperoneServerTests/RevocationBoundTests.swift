@@ -1,3 +1,5 @@
+import AccessPolicy
+import Authorization
 import FHIRCore
 import RequirementTraits
 import Testing
@@ -22,6 +24,39 @@ import Testing
 
             #expect(revoked.status == 200)
             for _ in 0..<5 { #expect(try await app.fhir("/Patient/patient-a", token).status == 401) }
+        }
+    }
+
+    /// Many links are undone at once: each is over when its own call returns, whatever the others do to the store.
+    @Test(.verifies("oauth-attack@T-19", "house@MEMBER-UNDO"))
+    func `what is ended is refused when the ending returns, also among many that end at once`() async throws {
+        try await RunningServer.with { server in
+            let installation = server.composition.installation
+            let source = RequestSource(address: "test")
+            let person = try #require(InstanceKey("Patient/patient-a"))
+            let patients = [LinkedPatient(id: person.id, label: "Ana")]
+            var signedIn: [(app: TestApp, token: JSONValue, subject: SubjectID)] = []
+            for number in 0..<12 {
+                let account = try #require(
+                    try await installation.server.accounts.add(
+                        NewAccount(
+                            username: "many-\(number)", password: Secret("demo"), displayName: "M", fhirUser: person,
+                            patients: patients), by: "test", from: source))
+                let app = TestApp(server: server)
+                signedIn.append((app, try await app.launch(as: "many-\(number)"), account.subject))
+            }
+            for one in signedIn { #expect(try await one.app.fhir("/Patient/patient-a", one.token).status == 200) }
+
+            let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+                for one in signedIn {
+                    group.addTask {
+                        _ = try await installation.server.access.unlink(one.subject, by: "test", from: source)
+                        return try await one.app.fhir("/Patient/patient-a", one.token).status
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(statuses == Array(repeating: 401, count: signedIn.count))
         }
     }
 
