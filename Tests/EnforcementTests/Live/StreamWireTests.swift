@@ -8,7 +8,7 @@ import Testing
 @testable import Enforcement
 
 /// Answers that stream, over sockets.
-@Suite(.serialized) struct StreamWireTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct StreamWireTests {
     /// A searchset, some kilobytes a piece.
     private static func piece(of count: Int) -> @Sendable (Int) -> String {
         { number in
