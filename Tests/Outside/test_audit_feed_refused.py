@@ -1,29 +1,28 @@
 """One record that a repository will not take: the others arrive once, it is recorded that the one did not, and the feed
 goes on."""
 import contextlib
-import http.server
 import json
 import pathlib
 import shutil
 import sqlite3
 import tempfile
-import threading
 import unittest
 
+from local_server import LocalServer, QuietHandler
 from requirements_log import verifies
 from server_under_test import ChaperoneUnderTest, basic, request
 from smart_client import App
 from test_audit_trail import wait_for
 
 
-class Fastidious:
+class Fastidious(LocalServer):
     """Takes AuditEvents but for those with a word in them; `how` says how it refuses: each by its status, or the batch."""
 
     def __init__(self, how, refused):
         self.got, self.asked, self.how, self.refused = {}, 0, how, refused
         receiver = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
@@ -49,16 +48,7 @@ class Fastidious:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class FeedRefused(unittest.TestCase):

@@ -14,6 +14,7 @@ import threading
 import time
 import unittest
 
+from local_server import LocalServer, QuietHandler
 from requirements_log import verifies
 from server_under_test import ChaperoneUnderTest, basic, free_ports, request
 from smart_client import App
@@ -71,14 +72,14 @@ class Repository:
         self.server.server_close()
 
 
-class LineReceiver:
+class LineReceiver(LocalServer):
     """Takes lines over HTTP, and refuses the first two times."""
 
     def __init__(self):
         self.lines, self.requests = [], 0
         receiver = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
@@ -91,16 +92,7 @@ class LineReceiver:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class SyslogReceiver:

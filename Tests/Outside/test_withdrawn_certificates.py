@@ -1,13 +1,11 @@
 """Certificates of clients that their authority withdraws, against the running server and an authority of the test's own."""
 import datetime
-import http.server
 import json
 import pathlib
 import secrets
 import ssl
 import socket
 import tempfile
-import threading
 import time
 import unittest
 import urllib.parse
@@ -19,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
+from local_server import LocalServer, QuietHandler
 from requirements_log import verifies
 from server_under_test import ChaperoneUnderTest, basic, free_ports, request
 from test_tls import certificate_for_localhost
@@ -80,14 +79,14 @@ class Party:
                 self.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-class Publisher:
+class Publisher(LocalServer):
     """Publishes the lists of some authorities over plain HTTP on loopback, each at a path, and answers for them."""
 
     def __init__(self):
         self.authorities, self.responders = {}, {}
         publisher = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self):
                 authority = publisher.authorities.get(self.path)
                 self.send(authority.crl() if authority else None, "application/pkix-crl")
@@ -104,16 +103,7 @@ class Publisher:
                 self.end_headers()
                 self.wfile.write(body or b"")
 
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class WithdrawnCertificates(unittest.TestCase):
