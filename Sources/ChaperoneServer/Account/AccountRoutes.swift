@@ -255,21 +255,15 @@ struct AccountRoutes: Sendable {
             }
             person = names[subject.text] ?? "?"
         }
-        let result: String
-        var isRefused = false
-        switch record.outcome {
-        case .permitted: result = "\(t["allowed"] ?? ""), \(record.released) \(t["records"] ?? "")"
-        default:
-            isRefused = true
-            result = "\(t["refused"] ?? "")" + (record.status.map { " (\($0))" } ?? "")
-        }
+        let outcome = ActivityOutcome.words(for: record, t)
         let verb = t[record.interaction.rawValue] ?? t["other"] ?? ""
         let what =
             [verb, record.resourceType ?? record.operation.map { "$\($0)" } ?? record.path]
             .joined(separator: " ") + (record.resourceID.map { "/\($0)" } ?? "")
         return ActivityPageFacts.Entry(
             when: Self.minute(record.startedAt), who: "\(app) (\(person))", what: what, scopes: record.scopes,
-            program: record.program.flatMap { t[$0] ?? $0 } ?? "", result: result, isRefused: isRefused)
+            program: record.program.flatMap { t[$0] ?? $0 } ?? "", result: outcome.text,
+            isRefused: outcome.isRefused)
     }
 
     // MARK: - sessions
