@@ -30,11 +30,14 @@ class PagesUnderAxe:
         self.addCleanup(self.browser.quit)
 
     def wait(self, condition, seconds=30):
-        # An element of the page that is just being left is no answer yet.
         return WebDriverWait(self.browser, seconds, ignored_exceptions=LEAVING).until(condition)
 
     def see(self, element):
         return self.wait(expected_conditions.visibility_of_element_located((By.ID, element)))
+
+    def ready(self, element):
+        """What can be pressed: it is shown and its script has made it ready."""
+        return self.wait(expected_conditions.element_to_be_clickable((By.ID, element)))
 
     def check(self, name):
         """Takes a picture and asks axe, which runs through the debugger and so in spite of the page's policy."""

@@ -8,14 +8,16 @@ import unittest
 
 from requirements_log import verifies
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 from server_under_test import RESULTS, ROOT, ChaperoneUnderTest
 
-LEAVING = (NoSuchElementException, StaleElementReferenceException)
+# While a page is being left, the driver says so in more words than it has exceptions for: a stale element, a node that is in
+# no document, a script that was aborted by navigation. None is an answer yet; at the end of the wait the last one is shown.
+LEAVING = (WebDriverException,)
 PICTURES = ROOT / os.environ["CHAPERONE_PICTURES"] if os.environ.get("CHAPERONE_PICTURES") else RESULTS / "pictures"
 
 
@@ -44,11 +46,14 @@ class Tour(unittest.TestCase):
         self.addCleanup(self.browser.quit)
 
     def wait(self, condition, seconds=30):
-        # An element of the page that is just being left is no answer yet.
         return WebDriverWait(self.browser, seconds, ignored_exceptions=LEAVING).until(condition)
 
     def see(self, element):
         return self.wait(expected_conditions.visibility_of_element_located((By.ID, element)))
+
+    def ready(self, element):
+        """What can be pressed: it is shown and its script has made it ready."""
+        return self.wait(expected_conditions.element_to_be_clickable((By.ID, element)))
 
     def picture(self, name):
         self.browser.save_screenshot(str(pathlib.Path(PICTURES) / f"{name}.png"))
@@ -58,9 +63,9 @@ class Tour(unittest.TestCase):
 
     def sign_in(self, username):
         self.browser.get(f"{self.server.demo}/")
-        self.see("launch")
+        self.ready("launch")
         self.picture("1-app")
-        self.browser.find_element(By.ID, "launch").click()
+        self.ready("launch").click()
         self.see("username").send_keys(username)
         self.picture("2-sign-in")
         self.browser.find_element(By.ID, "password").send_keys("demo")
@@ -100,7 +105,7 @@ class Tour(unittest.TestCase):
         self.picture("5-somebody-else")
 
         self.browser.get(f"{self.server.demo}/app/refusals")
-        self.see("run").click()
+        self.ready("run").click()
         self.wait(lambda browser: browser.find_element(By.ID, "results").text.count("OperationOutcome") > 3)
         self.picture("6-refusals")
         self.assertNotIn("Baptiste", self.page_text())
@@ -141,7 +146,7 @@ class Tour(unittest.TestCase):
         texts = []
         for username in ("patient-a", "nobody-here"):
             self.browser.get(f"{self.server.demo}/")
-            self.see("launch").click()
+            self.ready("launch").click()
             self.see("username").send_keys(username)
             self.browser.find_element(By.ID, "password").send_keys("wrong")
             self.browser.find_element(By.CSS_SELECTOR, "button[type=submit]:not([name])").click()

@@ -42,7 +42,7 @@ class Pages(PagesUnderAxe, unittest.TestCase):
     @verifies("house@account-tour", "house@accessible-pages")
     def test_a_member_sees_and_ends_the_access_of_an_app(self):
         self.browser.get(f"{self.server.demo}/")
-        self.see("launch").click()
+        self.ready("launch").click()
         self.sign_in("patient-a")
         self.wait(expected_conditions.presence_of_element_located((By.CSS_SELECTOR, "button[value=allow]")))
         self.check("24-consent")

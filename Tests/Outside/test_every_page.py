@@ -69,6 +69,7 @@ clients:
         self.assertEqual(self.browser.find_element(By.TAG_NAME, "html").get_attribute("lang"), language)
         for summary in self.browser.find_elements(By.CSS_SELECTOR, "main details:not([open]) > summary"):
             self.browser.execute_script("arguments[0].parentElement.open = true", summary)
+        own_width = self.browser.execute_script("return window.innerWidth")
         for name, (width, height) in WIDTHS.items():
             self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
                 "width": width, "height": height, "deviceScaleFactor": 1, "mobile": name == "phone"})
@@ -85,6 +86,9 @@ clients:
             wide = self.browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
             self.assertLessEqual(wide, 0, f"{page} in {language} on a {name} scrolls sideways")
         self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        # A click goes to a place: only when the page has its old size again is the place the right one.
+        self.wait(lambda browser: browser.execute_script("return window.innerWidth") == own_width)
+        self.browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
         self.seen.add((page, language))
 
     def open(self, path, base=None):
@@ -168,7 +172,7 @@ clients:
         self.open("/app/callback?error=access_denied&state=x", self.server.demo)
         self.look("demo-callback")
         self.open("/", self.server.demo)
-        self.see("launch").click()
+        self.ready("launch").click()
         self.sign_in("patient-a")
         self.wait(lambda browser: browser.find_element(By.TAG_NAME, "body").get_attribute("data-page")
                   in ("consent", "second-factor"))

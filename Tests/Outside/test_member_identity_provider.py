@@ -19,7 +19,7 @@ from pages_under_axe import AXE, RULES
 from requirements_log import verifies
 from server_under_test import ROOT, ChaperoneUnderTest, free_ports, request
 from smart_client import App, FormReader
-from test_browser import open_browser
+from test_browser import LEAVING, open_browser
 
 GUIDE = ROOT / "docs/connect-a-member-identity-provider.md"
 SECRET = "a-secret-of-the-tests-0123456789abcdef"
@@ -255,7 +255,7 @@ class MemberIdentityProvider(unittest.TestCase):
     def test_7b_in_a_browser_the_account_is_reached_and_left_by_way_of_the_provider(self):
         browser = open_browser(width=390, height=800)
         self.addCleanup(browser.quit)
-        wait = WebDriverWait(browser, 30)
+        wait = WebDriverWait(browser, 30, ignored_exceptions=LEAVING)
         browser.get(f"{self.server.issuer}/account")
         self.check(browser, "the choice of a provider")
         browser.find_element(By.LINK_TEXT, "Continue with Example Health Plan").click()

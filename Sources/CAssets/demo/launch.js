@@ -17,6 +17,9 @@ try {
       status(alertBox(`The health plan could not be reached: ${error.message}`));
     }
   });
+  // Ready now, and again when the person comes back by the browser's own button.
+  button.disabled = false;
+  window.addEventListener("pageshow", () => { button.disabled = false; });
 } catch (error) {
   status(alertBox(error.message));
 }

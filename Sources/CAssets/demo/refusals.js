@@ -49,11 +49,11 @@ async function run() {
 
 const button = document.getElementById("run");
 if (!session()) {
-  button.disabled = true;
   show("status", alertBox("Not connected yet."), element("p", {}, element("a", { href: "/", className: "button", textContent: "Connect" })));
 } else {
   button.addEventListener("click", () => {
     button.disabled = true;
     run().catch((error) => show("status", alertBox(error.message))).finally(() => { button.disabled = false; });
   });
+  button.disabled = false;
 }
