@@ -125,11 +125,16 @@ extension InMemoryAuthorizationStore: RevocationStore {
             case .grant(let id):
                 entries = state.endGrants(because: reason, at: now) { $0.id == id }
             case .client(let id):
-                guard let status = state.clients[id]?.status, status == .active || status == .pending else {
-                    return nil
+                guard let status = state.clients[id]?.status else { return nil }
+                let isSuspendedNow = status == .active || status == .pending
+                let hasLeft =
+                    state.consents.keys.contains { $0.clientID == id }
+                    || state.grants.values.contains { $0.clientID == id && $0.revocation == nil }
+                guard isSuspendedNow || hasLeft else { return nil }
+                if isSuspendedNow {
+                    state.clients[id]?.status = .suspended
+                    state.clients[id]?.revision += 1
                 }
-                state.clients[id]?.status = .suspended
-                state.clients[id]?.revision += 1
                 state.consents = state.consents.filter { $0.key.clientID != id }
                 entries =
                     [state.revocation(of: target, because: reason, at: now)]
