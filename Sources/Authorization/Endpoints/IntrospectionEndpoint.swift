@@ -140,22 +140,13 @@ public struct IntrospectionEndpoint: Sendable {
     private func facts(
         of presented: PresentedRefreshToken, for reach: Reach, at now: Int64
     ) async throws -> Facts? {
-        guard let family = try await parts.stores.refreshTokens.family(presented.family), family.isLive(at: now),
+        guard let family = try await parts.stores.refreshTokens.family(presented.family),
             family.standing(of: presented, at: now, grace: 0, mint: parts.keys.refreshTokens) == .current,
-            let grant = try await parts.stores.grants.grant(family.grantID), grant.isAlive(at: now),
+            let grant = try await parts.stores.grants.grant(family.grantID),
             let client = try await parts.stores.clients.client(grant.clientID), client.status == .active
         else { return nil }
-        if let subject = grant.subject {
-            guard let account = try await parts.stores.users.user(subject), !account.isDisabled else { return nil }
-        }
-        // As at the token endpoint: a sign-in that proved too little gives nothing, and what was allowed while the person is there ends with the session.
-        guard try await parts.isEnough(grant, for: client) else { return nil }
-        if let id = family.session {
-            guard let session = try await parts.stores.sessions.session(id),
-                session.isLive(at: now, idleLimit: parts.configuration.sessionIdleLimit),
-                session.signIn?.subject == grant.subject
-            else { return nil }
-        }
+        // By the judgement of the token endpoint: what would be refused there is not active here.
+        guard try await parts.obstacle(to: family, of: grant, for: client, at: now) == nil else { return nil }
         let end = min(family.lastUsedAt + family.idleLimit, family.expiresAt ?? .max)
         let scopes = grant.scopes.intersection(client.approvedScopes)
         return Facts(

@@ -71,6 +71,8 @@ struct AuthorizationCodeGrant: GrantHandler {
         guard let challenge = code.challenge else {
             // C-09: a verifier for a code without challenge means that somebody took the challenge away.
             guard verifier == nil else { throw invalid("a verifier came for a code without challenge") }
+            // It was made for a client that proves itself; as a public one it would be anybody's.
+            guard call.client.isConfidential else { throw invalid("a code without challenge for a public client") }
             return
         }
         guard let verifier else { throw invalid("code_verifier is missing") }
