@@ -156,13 +156,14 @@ struct SQLiteCodeStore: CodeStore {
 
     func issue(
         _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
-        record: AuthorizationRecord
+        using launch: LaunchUse?, record: AuthorizationRecord
     ) async throws -> Bool {
         try await pool.writeWithoutTransaction { database in
             var isIssued = false
             try database.inTransaction(.immediate) {
                 guard try SQLiteTransactionStore.update(closing, in: database),
-                    try SQLiteGrantStore.insert(grant, in: database)
+                    try SQLiteGrantStore.insert(grant, in: database),
+                    try launch.map({ try SQLiteLaunchStore.use($0, at: grant.createdAt, in: database) }) ?? true
                 else { return .rollback }
                 try database.execute(
                     sql: """
