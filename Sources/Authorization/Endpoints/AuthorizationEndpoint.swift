@@ -124,7 +124,8 @@ public struct AuthorizationEndpoint: Sendable {
                 launch: launch?.context ?? LaunchContext(), expectedSubject: launch?.subject,
                 hintedSubject: try hintedSubject(of: request), loginNotBefore: loginNotBefore(request),
                 asksConsent: request.prompts.contains(.consent),
-                needsSecondFactor: SecondFactorPolicy.isAsked(by: request.acrValues), uiLocales: request.uiLocales)
+                needsSecondFactor: SecondFactorPolicy.isAsked(by: request.acrValues), uiLocales: request.uiLocales,
+                proofKey: request.proofKey)
         } catch { throw request.failure(error) }
     }
 

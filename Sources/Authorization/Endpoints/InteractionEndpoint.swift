@@ -282,7 +282,7 @@ public struct InteractionEndpoint: Sendable {
         let record = CodeRecord(
             hash: code.hash, grantID: grant.id, clientID: step.client.id, redirectURI: request.redirectURI,
             challenge: request.challenge, expiresAt: now + parts.configuration.codeLifetime,
-            session: step.transaction.session)
+            session: step.transaction.session, proofKey: request.proofKey)
         guard
             try await parts.stores.codes.issue(
                 record, for: grant, closing: step.transaction, remembering: step.memory, using: step.launchUse,

@@ -37,25 +37,30 @@ public struct IntrospectionEndpoint: Sendable {
         case own
     }
 
-    /// Answers a question. A bearer token in `Authorization` stands for the caller; anything else there is client
+    /// Answers a question. An access token in `Authorization` stands for the caller; anything else there is client
     /// authentication.
     public func answer(
-        _ form: FormParameters, authorization header: String?, from source: RequestSource
+        _ form: FormParameters, authorization header: String?, proofs: ProofHeaders = ProofHeaders(),
+        from source: RequestSource
     ) async -> IntrospectionAnswer {
         let maker = parts.records(for: source)
         let now = parts.clock.now()
         do {
             let (caller, reach): (ClientID, Reach)
-            switch PresentedAccessToken(authorizationHeader: header) {
+            let presented = PresentedAccessToken(authorizationHeader: header)
+            switch presented {
             case .none:
                 let client = try await authenticator.authenticate(form, authorization: header, from: source)
                 // A public client proves nothing, so it is nobody here (RFC 7662 §2.1).
                 guard client.isConfidential else { throw OAuthError(.invalidClient, detail: "a public client asks") }
                 (caller, reach) = (client.id, client.approvedScopes.contains(Self.scope) ? .everything : .own)
-            case .malformed, .dpop: return await refusal(BearerCallers.malformed, maker)
-            case .bearer(let token):
-                guard let access = try await callers.access(token, from: source, at: now) else {
-                    return await refusal(BearerCallers.notGood, maker)
+            case .malformed, .bearer, .dpop:
+                let access: IssuedAccess
+                switch try await callers.access(
+                    presented, proofs, at: parts.configuration.introspectionEndpoint, from: source, at: now)
+                {
+                case .refused(let error): return await refusal(error, maker)
+                case .good(let good): access = good
                 }
                 guard access.grant.subject == nil, access.scopes.contains(Self.scope) else {
                     return await refusal(
@@ -95,7 +100,7 @@ public struct IntrospectionEndpoint: Sendable {
             return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
         }
         switch error.code {
-        case .invalidClient, .invalidToken: return .unauthorized(error)
+        case .invalidClient, .invalidToken, .invalidDPoPProof, .useDPoPNonce: return .unauthorized(error)
         case .insufficientScope: return .forbidden(error)
         default: return .refused(error)
         }

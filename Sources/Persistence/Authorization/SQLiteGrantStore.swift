@@ -167,12 +167,13 @@ struct SQLiteCodeStore: CodeStore {
                 else { return .rollback }
                 try database.execute(
                     sql: """
-                        INSERT INTO code (hash, grant_id, client_id, redirect_uri, challenge, expires_at, session)
-                        VALUES (?, ?, ?, ?, ?, ?, ?)
+                        INSERT INTO code
+                            (hash, grant_id, client_id, redirect_uri, challenge, expires_at, session, proof_key)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                         """,
                     arguments: [
                         code.hash.blob, code.grantID.text, code.clientID.text, code.redirectURI,
-                        code.challenge?.text, code.expiresAt, code.session?.hash.blob,
+                        code.challenge?.text, code.expiresAt, code.session?.hash.blob, code.proofKey,
                     ])
                 if let remembering { try SQLiteConsentStore.insert(remembering, in: database) }
                 try SQLiteAuditOutbox.insert(record, in: database)
@@ -226,6 +227,7 @@ extension CodeRecord {
             clientID: ClientID(row["client_id"]), redirectURI: row["redirect_uri"],
             challenge: try challenge.map { try CodeChallenge($0).orCorrupt("challenge") },
             expiresAt: row["expires_at"],
-            session: try (row["session"] as Data?).map { SessionID(hash: try SecretHash(blob: $0)) }, state: state)
+            session: try (row["session"] as Data?).map { SessionID(hash: try SecretHash(blob: $0)) },
+            proofKey: row["proof_key"], state: state)
     }
 }
