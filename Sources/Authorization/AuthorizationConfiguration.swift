@@ -104,6 +104,7 @@ public struct AuthorizationConfiguration: Hashable, Sendable {
     public var introspectionEndpoint: String { issuer + "/oauth/introspect" }
     public var pushedRequestEndpoint: String { issuer + "/oauth/par" }
     public var userInfoEndpoint: String { issuer + "/oauth/userinfo" }
+    public var launchEndpoint: String { issuer + "/launch" }
     public var endSessionEndpoint: String { issuer + "/oauth/logout" }
     public var managementEndpoint: String { issuer + "/account" }
     public var jwksURL: String { issuer + "/.well-known/jwks.json" }

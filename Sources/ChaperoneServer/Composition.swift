@@ -18,7 +18,17 @@ public struct Composition: Sendable {
     /// The configuration is not safe where it would run.
     public struct Unsafe: Error, CustomStringConvertible {
         public let hazards: [ProductionHazard]
-        public var description: String { hazards.map(\.description).joined(separator: "\n") }
+        /// What the operator can do about what was found here; nil when the hazards say it all.
+        public let advice: String?
+
+        init(hazards: [ProductionHazard], advice: String? = nil) {
+            self.hazards = hazards
+            self.advice = advice
+        }
+
+        /// Each reason, and what to do.
+        public var reasons: [String] { hazards.map(\.description) + (advice.map { [$0] } ?? []) }
+        public var description: String { reasons.joined(separator: "\n") }
     }
 
     private let configuration: Configuration
@@ -42,7 +52,7 @@ public struct Composition: Sendable {
         guard hazards.isEmpty else { throw Unsafe(hazards: hazards) }
         try configuration.demandListFiles()
         let installation = try await Installation(
-            configuration: configuration, demandsFewAbsent: !suspendsAbsentClients)
+            configuration: configuration, for: .serving(demandsFewAbsent: !suspendsAbsentClients))
         let identities = ConfiguredIdentities(
             configuration: configuration, server: installation.server, clock: installation.clock)
         for remark in try await identities.reconcile() {
@@ -50,6 +60,9 @@ public struct Composition: Sendable {
         }
         if let remark = configuration.egress.policy.remark {
             logger.notice("addresses of other parties are not judged here", metadata: ["egress": "\(remark)"])
+        }
+        for remark in configuration.remarks {
+            logger.warning("something of the configuration should be known", metadata: ["remark": "\(remark)"])
         }
         let metrics = Metrics()
         metrics.addAudit(installation.recorder)

@@ -206,6 +206,7 @@ struct Sides {
         let expectsSandbox = hasSandbox
         let capabilities = gateway.capabilities
         let members = installation.members
+        let configured = configuration.remarks
         let egress = configuration.egress.policy.remark
         let certificates = installation.certificates
         return {
@@ -221,7 +222,7 @@ struct Sides {
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
             return HealthReport(
                 parts: parts.map { (name: $0.0, problem: $0.1) },
-                remarks: [egress, certificates?.remark].compactMap { $0 } + members.remarks)
+                remarks: [egress, certificates?.remark].compactMap { $0 } + members.remarks + configured)
         }
     }
 }

@@ -107,7 +107,8 @@ enum AdminConnection {
 extension ConfigurationOptions {
     /// Does something on the admin side and lets go of it, however that ends.
     ///
-    /// The configuration is only needed to find the installation, so commands work beside a demo without `--demo`.
+    /// The configuration is only needed to find the installation, so commands work beside a demo without `--demo`; nobody
+    /// who stands in it is written from here.
     func withAdmin<Value>(_ work: (AdminConnection) async throws -> Value) async throws -> Value {
         let connection = try await AdminConnection.open(try load(assumingDemo: path == nil))
         do {

@@ -28,13 +28,19 @@ struct ConfigCommand: AsyncParsableCommand {
             }
             let hazards = configuration.productionHazards(secrets: try configuration.loadedSecrets())
             let notes = try configuration.oddSecretMessages()
+            let remarks = configuration.remarks
             switch output.output {
             case .json:
                 let list = hazards.map { JSONValue.string($0.description) }
                 let noted = notes.map { JSONValue.string($0) }
-                print(JSONValue.object([.init("hazards", .array(list)), .init("notes", .array(noted))]).text)
+                print(
+                    JSONValue.object([
+                        .init("hazards", .array(list)), .init("notes", .array(noted)),
+                        .init("remarks", .array(remarks.map { .string($0) })),
+                    ]).text)
             case .table:
                 for note in notes { print("would not start unless it is in use already: \(note)") }
+                for remark in remarks { print("would start, but: \(remark)") }
                 for hazard in hazards { print("would not start: \(hazard)") }
                 if hazards.isEmpty { print("the configuration is in order") }
             }

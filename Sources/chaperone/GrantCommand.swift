@@ -22,7 +22,7 @@ struct GrantCommand: AsyncParsableCommand {
         @OptionGroup var options: ConfigurationOptions
         @OptionGroup var output: OutputOptions
 
-        @Option(help: "Only by this account.")
+        @Option(help: "Only by this account: its user name, or its `sub`.")
         var user: String?
 
         @Option(help: "Only to this client.")

@@ -66,7 +66,7 @@ struct UserCommand: AsyncParsableCommand {
     static let table = Table(columns: [
         .init("username", "username"), .init("name", "name"), .init("roles", "roles"), .init("who", "fhirUser"),
         .init("patients", "patients"), .init("disabled", "disabled"),
-        .init("second factor", "secondFactor"),
+        .init("second factor", "secondFactor"), .init("sub", "subject"),
     ])
 
     /// `chaperone user list`.
@@ -98,7 +98,7 @@ struct UserCommand: AsyncParsableCommand {
         @Option(help: "A patient that the account may act for; may be repeated.")
         var patient: [String] = []
 
-        @Option(help: "Who the account is, such as RelatedPerson/p1 (default: the patient, when there is one).")
+        @Option(help: "Who the account is, such as RelatedPerson/p1 (default: the patient, when there is exactly one).")
         var fhirUser: String?
 
         @Option(help: "A role: member, clinician, steward, security, auditor, admin, developer; may be repeated.")

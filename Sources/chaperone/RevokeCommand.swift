@@ -9,7 +9,8 @@ struct RevokeCommand: AsyncParsableCommand {
         discussion: """
             Example: chaperone revoke client demo-patient-app
 
-            A client is suspended and a person's account disabled, with every grant and session. With
+            A client is suspended and a person's account disabled, with every grant and session. Somebody who signs in at an
+            identity provider is named by the account that `user logins` shows. With
             `authorization-server: none` any client and any `sub` is refused until it is let in again by `reinstate`.
             """)
 

@@ -41,7 +41,7 @@ struct ServeCommand: AsyncParsableCommand {
                 configuration: configuration, logger: logger, stopsOnSignals: true,
                 suspendsAbsentClients: suspendAbsentClients)
         } catch let refusal as Composition.Unsafe {
-            let reasons = refusal.hazards.map { "  - \($0)" }.joined(separator: "\n")
+            let reasons = refusal.reasons.map { "  - \($0)" }.joined(separator: "\n")
             throw CommandFailure("refuses to start here:\n\(reasons)", code: .refused)
         } catch let absent as Installation.ManyAbsentClients {
             throw CommandFailure("refuses to start: \(absent)", code: .refused)

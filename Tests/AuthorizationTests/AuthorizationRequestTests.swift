@@ -118,6 +118,20 @@ import Testing
         #expect(answer.leaving?.redirectHost == "app.example")
     }
 
+    @Test func `a refusal of a silent request reaches an app that nobody vouches for as what it is`() async throws {
+        let harness = try await LaunchHarness()
+        let signedIn = await harness.server.interaction.signIn(
+            username: "clerk", password: Secret("pass-clerk"), session: nil, from: harness.source)
+        guard case .signedIn(_, .set(let cookie, _)) = signedIn else {
+            Issue.record("\(signedIn)")
+            return
+        }
+        let answer = try await harness.begin(["client_id": "untrusted", "prompt": "none"], session: cookie)
+        let leaving = try #require(answer.leaving, "\(answer.outcome)")
+        #expect(InteractionAnswer.query(of: leaving.location)?["error"] == "access_denied")
+        #expect(harness.log.kinds.filter { $0 == .consentDenied || $0 == .authorizationRefused }.count == 1)
+    }
+
     @Test(
         .verifies("oauth-attack@R-25"),
         arguments: [

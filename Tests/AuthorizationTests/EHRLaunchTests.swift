@@ -171,6 +171,51 @@ import Testing
         #expect(record.kind == .authorizationRefused && record.detail == "the launch was used before")
     }
 
+    @Test(.verifies("house@SILENT-LAUNCH"))
+    func `a silent request that needs a page leaves the launch for the one with pages`() async throws {
+        let harness = try await LaunchHarness()
+        let first = try await EHR.launch(harness)
+        let (page, session) = try await harness.reachConsent(as: "doctor", EHR.request(first))
+        _ = try await harness.decide(page, session: session)
+        let made = try await EHR.launch(harness)
+        var silent = EHR.request(made)
+        silent["prompt"] = "none"
+        for _ in 0..<2 {
+            let asked = try await harness.begin(silent, session: session)
+            #expect(asked.redirectParameters?["error"] == "consent_required", "\(asked.outcome)")
+        }
+        #expect(try await harness.store.launch(made.handle.hash)?.usedAt == nil)
+        let shown = try await harness.begin(EHR.request(made), session: session)
+        #expect(shown.consent != nil, "\(shown.outcome)")
+        #expect(try await harness.begin(silent, session: session).redirectParameters?["error"] == "invalid_request")
+    }
+
+    @Test(.verifies("house@SILENT-LAUNCH", "oauth-attack@L-09"))
+    func `of parallel silent requests with one launch one gets a code`() async throws {
+        let harness = try await LaunchHarness()
+        let first = try await EHR.launch(harness)
+        let (page, session) = try await harness.reachConsent(as: "doctor", EHR.request(first))
+        var fields = [("decision", "allow"), ("remember", "yes")]
+        for item in page.offer.items {
+            fields.append((item.field, "1"))
+            for part in item.parts { fields.append((part.field, "1")) }
+        }
+        let given = await harness.server.interaction.consent(
+            transaction: page.transaction, form: try LaunchHarness.form(fields), session: session, from: harness.source)
+        #expect(given.redirectParameters?["code"] != nil)
+        let made = try await EHR.launch(harness)
+        var request = EHR.request(made)
+        request["prompt"] = "none"
+        let silent = request
+        let answers = try await withThrowingTaskGroup(of: InteractionAnswer.self) { group in
+            for _ in 0..<16 { group.addTask { try await harness.begin(silent, session: session) } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(answers.filter { $0.redirectParameters?["code"] != nil }.count == 1)
+        #expect(answers.filter { $0.redirectParameters?["error"] != nil }.count == 15)
+        #expect(try await harness.store.launch(made.handle.hash)?.usedAt != nil)
+    }
+
     @Test(.verifies("oauth-attack@L-09"))
     func `of 32 parallel requests with one launch one begins`() async throws {
         let harness = try await LaunchHarness()

@@ -48,10 +48,12 @@ struct FederationHarness {
         let clock = earlier?.harness.clock ?? ManualClock()
         let provider = earlier?.provider ?? ProviderDouble(now: { clock.now })
         let site = earlier?.site ?? SiteDouble()
-        let source = MemberSourceRules(source: links ? .links : site.source)
+        let source = links ? MemberSource.links : site.source
         let all = [settings] + more
         let federation = Federation(
-            providers: all, sources: Dictionary(uniqueKeysWithValues: all.map { ($0.id, source) }),
+            providers: all,
+            sources: Dictionary(
+                uniqueKeysWithValues: all.map { ($0.id, MemberSourceRules(source: source, issuer: $0.issuer)) }),
             assurance: assurance, panels: try LaunchHarness.panels(), fetch: provider)
         harness = try await LaunchHarness(
             store: earlier?.store ?? InMemoryAuthorizationStore(), clock: clock, seed: 7 + generation,

@@ -21,6 +21,7 @@ final class LaunchHarness: Sendable {
     let store: InMemoryAuthorizationStore
     let server: AuthorizationServer
     let log: AuditLogDouble
+    let federation: Federation
     let source = RequestSource(address: "192.0.2.1", traceID: "trace")
 
     init(
@@ -33,6 +34,7 @@ final class LaunchHarness: Sendable {
     ) async throws {
         self.clock = clock
         self.store = store
+        self.federation = federation
         let log = AuditLogDouble()
         self.log = log
         if isFresh { try await SharedKeys.put(into: store) }

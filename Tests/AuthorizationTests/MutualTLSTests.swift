@@ -170,7 +170,8 @@ import Testing
     }
 
     private func serviceToken(
-        _ harness: LaunchHarness, _ certificate: ClientCertificate?, jti: String, proofs: [String] = []
+        _ harness: LaunchHarness, _ certificate: ClientCertificate?, jti: String, proofs: [String] = [],
+        scope: String = "system/Patient.rs"
     ) async throws -> TokenAnswer {
         let claims: JSONValue = [
             "iss": "bound-service", "sub": "bound-service", "aud": "https://as.example/oauth/token",
@@ -178,7 +179,7 @@ import Testing
             "exp": .int(harness.clock.now + 300),
         ]
         let form = try LaunchHarness.form([
-            ("grant_type", "client_credentials"), ("scope", "system/Patient.rs"),
+            ("grant_type", "client_credentials"), ("scope", scope),
             ("client_assertion", try JWS.sign(claims, type: "JWT", with: SharedKeys.serviceKey)),
             ("client_assertion_type", PresentedClient.assertionType),
         ])
@@ -213,6 +214,20 @@ import Testing
         #expect(refused.face == "400 invalid_request")
     }
 
+    @Test(
+        .verifies("house@certificates-withdrawn"),
+        arguments: [
+            (.withdrawn, false), (.statusUnknown("no list"), false), (.trusted, true), (.untrusted, true),
+        ] as [(CertificateValidator.Verdict, Bool)])
+    func `no token is bound to a certificate that is withdrawn, however the client proves itself`(
+        _ verdict: CertificateValidator.Verdict, _ isBound: Bool
+    ) async throws {
+        let harness = try await harness(verdict: verdict)
+        let answer = try await serviceToken(harness, try Self.certificate("test-client"), jti: "a")
+        #expect((answer.response != nil) == isBound, "\(answer)")
+        if !isBound { #expect(answer.face == "401 invalid_client") }
+    }
+
     @Test(.verifies("house@certificates-withdrawn"))
     func `introspection knows nothing of a token that is bound to a withdrawn certificate`() async throws {
         let withdrawn = Mutex<String?>(nil)
@@ -238,6 +253,25 @@ import Testing
         #expect(try await isActive("b") == true)
         withdrawn.withLock { $0 = certificate.thumbprint }
         #expect(try await isActive("c") == false)
+    }
+
+    @Test(.verifies("house@BOUND-CALLERS"))
+    func `a caller whose token is bound to a certificate shows it, here too`() async throws {
+        let harness = try await harness()
+        let certificate = try Self.certificate("test-client")
+        let answer = try await serviceToken(harness, certificate, jti: "a", scope: "__introspect")
+        let token = try #require(answer.response).accessToken.reveal()
+        func isTold(_ shown: ClientCertificate?, _ scheme: String = "Bearer") async throws -> Bool {
+            let answer = await harness.server.introspection.answer(
+                try LaunchHarness.form([("token", token)]), authorization: "\(scheme) \(token)",
+                from: RequestSource(address: "192.0.2.9", certificate: shown))
+            guard case .facts = answer else { return false }
+            return true
+        }
+        #expect(try await !isTold(nil))
+        #expect(try await !isTold(try Self.certificate("test-self-signed")))
+        #expect(try await !isTold(certificate, "DPoP"))
+        #expect(try await isTold(certificate))
     }
 
     @Test func `what is read is announced, and nothing is announced that is not read`() async throws {

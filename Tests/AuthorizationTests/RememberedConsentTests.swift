@@ -53,17 +53,54 @@ import Testing
         #expect(try await harness.begin(native, session: session).consent != nil)
     }
 
-    @Test func `the page is shown when the registration has changed, or the code goes elsewhere`() async throws {
+    @Test(.verifies("house@MEMORY-SEEN"))
+    func `the page is shown when the app looks another way than before, or the code goes elsewhere`() async throws {
         let harness = try await LaunchHarness()
         let (_, session) = try await remember(harness, with: ["client_id": "two"])
         let elsewhere: [String: String?] = ["client_id": "two", "redirect_uri": "https://app.example/second"]
         #expect(try await harness.begin(elsewhere, session: session).consent != nil)
         #expect(try await harness.begin(["client_id": "two"], session: session).redirectParameters?["code"] != nil)
-        var client = try #require(try await harness.store.client(ClientID("two")))
-        client.revision += 1
-        let record = AuthorizationRecord(id: DecisionID("r"), kind: .clientChanged, outcome: .succeeded, at: 0)
-        #expect(try await harness.store.replace(client, record: record))
-        #expect(try await harness.begin(["client_id": "two"], session: session).consent != nil)
+        let seen = try #require(try await harness.store.client(ClientID("two")))
+        for change in [\.trusted, \.renamed] as [KeyPath<Changed, ClientRegistration?>] {
+            let client = try #require(Changed(client: seen)[keyPath: change])
+            #expect(try await harness.server.clients.reconcile(client, from: harness.source) == .changed)
+            #expect(try await harness.begin(["client_id": "two"], session: session).consent != nil)
+            #expect(try await harness.server.clients.reconcile(seen, from: harness.source) == .changed)
+            #expect(try await harness.begin(["client_id": "two"], session: session).redirectParameters?["code"] != nil)
+        }
+    }
+
+    /// Registrations that a person would see another way.
+    private struct Changed {
+        let client: ClientRegistration
+
+        var trusted: ClientRegistration? {
+            var other = client
+            other.isTrusted.toggle()
+            return other
+        }
+
+        var renamed: ClientRegistration? {
+            var other = client
+            guard
+                let metadata = try? ClientMetadata(
+                    name: "Another", redirectURIs: client.metadata.redirectURIs.map(\.text),
+                    grantTypes: client.metadata.grantTypes,
+                    authenticationMethod: client.metadata.authenticationMethod)
+            else { return nil }
+            other.metadata = metadata
+            return other
+        }
+    }
+
+    @Test(.verifies("house@MEMORY-SEEN"))
+    func `a client that was suspended by a mistake is let in again without a question`() async throws {
+        let harness = try await LaunchHarness()
+        let (_, session) = try await remember(harness)
+        let others = Set(try LaunchHarness.clients().map(\.id)).subtracting([ClientID("app")])
+        #expect(try await harness.server.clients.suspendAbsent(others, from: harness.source) == [ClientID("app")])
+        #expect(try await harness.server.clients.activate(ClientID("app"), by: "root", from: harness.source))
+        #expect(try await harness.begin(session: session).redirectParameters?["code"] != nil)
     }
 
     @Test func `the page is shown again after the access was revoked`() async throws {

@@ -349,6 +349,47 @@ import Testing
         #expect(try await harness.server.interaction.signedIn(session: raised)?.username == "root")
     }
 
+    /// What was done to an account whose roles do not tell that its person is a practitioner.
+    enum Way: CaseIterable { case added, linkedLater, rolesSet, configured }
+
+    @Test(.verifies("oauth-attack@U-21"), arguments: Way.allCases)
+    func `two factors of clinicians are demanded of who opens records as one, whatever roles were given`(
+        way: Way
+    ) async throws {
+        let harness = try await LaunchHarness(configure: { $0.secondFactor.roles = [.clinician] })
+        let accounts = harness.server.accounts
+        var name = "doctor"
+        switch way {
+        case .added: break
+        case .linkedLater:
+            name = "clerk"
+            let clerk = try await account(harness, name)
+            let before = try await signIn(harness, name)
+            let person = try #require(InstanceKey("PractitionerRole/clerk"))
+            let link = MemberLink(subject: clerk.subject, fhirUser: person, patients: [])
+            #expect(try await accounts.link(link, by: "root", from: harness.source))
+            #expect(try await harness.server.interaction.signedIn(session: before) == nil)
+        case .rolesSet:
+            let doctor = try await account(harness, name)
+            #expect(try await accounts.setRoles([.auditor], of: doctor.subject, by: "root", from: harness.source))
+        case .configured:
+            let doctor = try await account(harness, name)
+            let link = try #require(try await harness.store.link(for: doctor.subject))
+            // What nobody knows of is narrowed first; from then on the configuration's word counts.
+            for roles in [[.auditor], [.admin]] as [Set<UserRole>] {
+                _ = try await accounts.reconcile(doctor.subject, roles: roles, person: link, from: harness.source)
+            }
+        }
+        #expect(try await !account(harness, name).roles.contains(.clinician))
+
+        let answer = await harness.server.interaction.signIn(
+            username: name, password: Secret("pass-\(name)"), session: nil, from: harness.source)
+        guard case .secondFactor = answer else { throw Unexpected("\(answer)") }
+        #expect(try await harness.server.secondFactors.isDemanded(of: try await account(harness, name)))
+        _ = try await signIn(harness, "anna")
+        #expect(try await !harness.server.secondFactors.isDemanded(of: try await account(harness, "anna")))
+    }
+
     @Test(arguments: [
         ([AuthenticationContext.secondFactorClass], true),
         ([AuthenticationContext.secondFactorClass, AuthenticationContext.passwordClass], false),

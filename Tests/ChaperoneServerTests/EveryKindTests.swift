@@ -249,7 +249,8 @@ import Testing
 
     private func changeClient() async throws -> [String] {
         try await inFolder { folder in
-            try await Installation(configuration: try configuration(folder)).close()
+            let served = try configuration(folder)
+            try await Installation(configuration: served, for: .serving(demandsFewAbsent: false)).close()
             let other = try configuration(folder, scope: "patient/Condition.rs")
             let installation = try await Installation(configuration: other)
             _ = try await ConfiguredIdentities(
@@ -263,7 +264,8 @@ import Testing
     /// Eleven years later, what was written at the first start is old.
     private func retain() async throws -> [String] {
         try await inFolder { folder in
-            try await Installation(configuration: try configuration(folder)).close()
+            let served = try configuration(folder)
+            try await Installation(configuration: served, for: .serving(demandsFewAbsent: false)).close()
             let later = Clock(milliseconds: { Clock.system.milliseconds() + 4018 * 86_400_000 })
             let installation = try await Installation(configuration: try configuration(folder), clock: later)
             _ = try await installation.adminAPI.answer(

@@ -1,4 +1,5 @@
 import AccessPolicy
+import Audit
 import Authorization
 import Enforcement
 import FHIRCore
@@ -126,6 +127,49 @@ import Testing
                     ("content-type", "application/json"),
                 ], body: "{}")
             #expect(auditor.status == 403)
+        }
+    }
+
+    @Test(.verifies("house@MEMBER-UNDO"), arguments: [false, true])
+    func `whoever signs in at a provider is ended by what lists show of them`(byName: Bool) async throws {
+        try await Self.with(localAccounts: true) { server, _ in
+            let credential = try #require(try LocalCredential(stateDirectory: server.folder))
+            let local = [("authorization", "Bearer \(credential.token)"), ("content-type", "application/json")]
+            func call(_ path: String, _ body: String? = nil) async throws -> Answer {
+                try await Browser().send(
+                    body == nil ? .GET : .POST, server.admin + "/admin/v1/" + path, headers: local, body: body)
+            }
+            #expect(
+                try await call("logins", #"{"provider":"plan","subject":"1","fhirUser":"Patient/patient-a"}"#).status
+                    == 200)
+            let account = try #require(try await call("logins").json()["logins"]?.array?.first?["account"]?.string)
+            let row = try #require(
+                try await call("users").json()["users"]?.array?.first { $0["subject"]?.string == account })
+            let shown = try #require(row["username"]?.string)
+            #expect(shown == "http://127.0.0.1:1/op: 1")
+            let name = byName ? shown : account
+            let stores = server.composition.installation.server.stores
+            let now = server.composition.installation.clock.now()
+            let grant = Grant(
+                id: GrantID("g-provider"), clientID: ClientID("demo-patient-app"), subject: SubjectID(account),
+                scopes: try ScopeSet(parsing: "patient/Patient.rs"), launch: LaunchContext(), program: .patientAccess,
+                fhirBase: server.configuration.fhirBase, nonce: nil, authenticatedAt: now, createdAt: now)
+            let record = AuthorizationRecord(
+                id: DecisionID("g-provider"), kind: .launch, outcome: .succeeded, at: now * 1000)
+            #expect(try await stores.grants.insert(grant, record: record))
+
+            let listed = try await call("grants?user=\(FormParameters.encode(name))").json()
+            #expect(listed["grants"]?.array?.map { $0["id"]?.string } == ["g-provider"])
+            #expect(listed["grants"]?.array?.first?["user"]?.string == shown)
+            let escaped = JSONValue.string(name).text
+            #expect(try await call("revocations", #"{"kind":"user","id":"nobody: 1"}"#).status == 404)
+            let ended = try await call("revocations", #"{"kind":"user","id":\#(escaped)}"#)
+            #expect(ended.status == 200, "\(ended.text)")
+            #expect(try ended.json()["grants"]?.array == ["g-provider"])
+            #expect(try await stores.users.user(SubjectID(account))?.isDisabled == true)
+            // In an address a name with slashes is escaped.
+            #expect(try await call("users/\(FormParameters.encode(name))/enable", "{}").status == 200)
+            #expect(try await stores.users.user(SubjectID(account))?.isDisabled == false)
         }
     }
 

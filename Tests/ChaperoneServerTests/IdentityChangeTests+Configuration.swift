@@ -145,14 +145,15 @@ extension IdentityChangeTests {
         }
     }
 
-    @Test func `a command that only opens the installation changes nothing that is there`() async throws {
+    @Test func `a command that opens the installation changes nothing that is there and adds nobody`() async throws {
         try await inFolder { folder in
             try await start(folder, Self.parent, clients: ["keeps", "goes"]) { _, _ async throws in }
-            let command = try await installation(folder, user: ", roles: [security]", clients: ["keeps", "new"])
+            let command = try await installation(
+                folder, user: ", roles: [security]", clients: ["keeps", "new"], isCommand: true)
             #expect(try await account(command).roles == [.admin, .auditor])
             #expect(try await patients(command) == ["c1", "c2"])
             #expect(try await command.server.stores.clients.client(ClientID("goes"))?.status == .active)
-            #expect(try await command.server.stores.clients.client(ClientID("new"))?.status == .active)
+            #expect(try await command.server.stores.clients.client(ClientID("new")) == nil)
             try await command.close()
         }
     }

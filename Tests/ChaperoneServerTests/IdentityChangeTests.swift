@@ -36,7 +36,8 @@ import Testing
     }
 
     func installation(
-        _ folder: String, user: String, clients: [String], demandsFewAbsent: Bool = false
+        _ folder: String, user: String, clients: [String], demandsFewAbsent: Bool = false,
+        isCommand: Bool = false
     ) async throws -> Installation {
         let list = clients.map { id in
             """
@@ -54,7 +55,9 @@ import Testing
               - {login: anna, password-file: "\(folder)/../\(Self.name(folder))-password"\(user)}
             """
         let configuration = try Configuration(settings: try Setting(yaml: yaml), isDemo: false)
-        return try await Installation(configuration: configuration, demandsFewAbsent: demandsFewAbsent)
+        return try await Installation(
+            configuration: configuration,
+            for: isCommand ? .command : .serving(demandsFewAbsent: demandsFewAbsent))
     }
 
     static let parent =
@@ -90,6 +93,63 @@ import Testing
             let after = try await account(installation)
             #expect(after.roles == before.roles)
             #expect(after.passwordHash.encoded == before.passwordHash.encoded)
+            try await installation.close()
+        }
+    }
+
+    @Test(arguments: [
+        (["users"], #"{"username":"n","password":"long enough","roles":[]}"#),
+        (["users"], #"{"username":"n","password":"long enough","patients":["p1","p2"]}"#),
+        (["users", "anna", "person"], #"{"patients":["p1","p2"]}"#),
+        (["revocations"], #"{"kind":"client","id":"app","dry-run":true}"#), (["revocations"], "[]"),
+        (["reinstatements"], #"{"kind":"client","id":"app","dry-run":true}"#),
+    ])
+    func `what would be dropped in silence is refused, and nothing is done`(path: [String], body: String) async throws {
+        try await inFolder { folder in
+            let installation = try await installation(folder, user: "", clients: ["app"])
+            let stores = installation.server.stores
+            func post(_ query: [String: String] = [:]) async -> Problem? {
+                await #expect(throws: Problem.self) {
+                    try await installation.adminAPI.answer(
+                        AdminRequest(
+                            .post, path, query: query, body: try JSONValue(parsing: Array(body.utf8)),
+                            actor: Self.admin,
+                            sourceAddress: "t"))
+                }
+            }
+            #expect(await post()?.status == 400)
+            #expect(try await stores.users.users().map(\.username) == ["anna"])
+            #expect(try await stores.memberLinks.link(for: try await account(installation).subject) == nil)
+            #expect(try await stores.clients.client(ClientID("app"))?.status == .active)
+            try await installation.close()
+        }
+    }
+
+    @Test func `a revocation with a query that nobody reads is refused`() async throws {
+        try await inFolder { folder in
+            let installation = try await installation(folder, user: "", clients: ["app"])
+            let problem = await #expect(throws: Problem.self) {
+                try await installation.adminAPI.answer(
+                    AdminRequest(
+                        .post, ["revocations"], query: ["dry-run": "true"], body: ["kind": "client", "id": "app"],
+                        actor: Self.admin, sourceAddress: "t"))
+            }
+            #expect(problem?.status == 400)
+            #expect(try await installation.server.stores.clients.client(ClientID("app"))?.status == .active)
+            try await installation.close()
+        }
+    }
+
+    @Test(arguments: [
+        ("Practitioner/p9", UserRole.clinician), ("PractitionerRole/p9", .clinician), ("RelatedPerson/p9", .member),
+    ])
+    func `an account without a word on roles gets the one of its person`(person: String, role: UserRole) async throws {
+        try await inFolder { folder in
+            let installation = try await installation(folder, user: "", clients: [])
+            let body: JSONValue = ["username": "n", "password": "long enough", "fhirUser": .string(person)]
+            let added = try await installation.adminAPI.answer(
+                AdminRequest(.post, ["users"], body: body, actor: Self.admin, sourceAddress: "t"))
+            #expect(added["roles"]?.array == [.string(role.rawValue)])
             try await installation.close()
         }
     }

@@ -25,6 +25,8 @@ import Testing
         return try await work(folder)
     }
 
+    private static let serving = Installation.Purpose.serving(demandsFewAbsent: false)
+
     private func configuration(_ folder: String, _ more: String = "", isDemo: Bool = false) throws -> Configuration {
         let yaml = """
             issuer: http://localhost:8080
@@ -66,13 +68,60 @@ import Testing
 
     @Test func `a demo's state folder does not become a deployment's`() async throws {
         try await Self.inFolder { folder in
-            try await Installation(configuration: try configuration(folder, isDemo: true)).close()
+            let demo = try configuration(folder, isDemo: true)
+            try await Installation(configuration: demo, for: Self.serving).close()
 
             let error = await #expect(throws: Composition.Unsafe.self) {
-                _ = try await Installation(configuration: try configuration(folder))
+                _ = try await Installation(configuration: try configuration(folder), for: Self.serving)
             }
 
             #expect(error?.hazards == [.demoLeftovers])
+        }
+    }
+
+    @Test func `a command that assumes a demo to find the state folder writes nobody into it`() async throws {
+        try await Self.inFolder { folder in
+            let command = try await Installation(configuration: try configuration(folder, isDemo: true))
+            #expect(try await command.server.stores.clients.clients() == [])
+            #expect(try await command.server.stores.users.users() == [])
+            try await command.close()
+
+            try await Installation(configuration: try configuration(folder), for: Self.serving).close()
+        }
+    }
+
+    @Test func `a command by another configuration than the server's writes nobody`() async throws {
+        try await Self.inFolder { folder in
+            let other = try symmetricClient(folder, secret: String(repeating: "s", count: 40))
+            let command = try await Installation(configuration: other)
+            #expect(try await command.server.stores.clients.clients() == [])
+            try await command.close()
+        }
+    }
+
+    @Test func `what a demo left is named with the commands that end it, and they let the server start`() async throws {
+        try await Self.inFolder { folder in
+            let demo = try configuration(folder, isDemo: true)
+            try await Installation(configuration: demo, for: Self.serving).close()
+            let own = try configuration(folder)
+            let error = await #expect(throws: Composition.Unsafe.self) {
+                _ = try await Installation(configuration: own, for: Self.serving)
+            }
+            let advice = try #require(error?.reasons.last)
+            #expect(advice.contains("older releases"))
+
+            let installation = try await Installation(configuration: own)
+            let words = advice.matches(of: /chaperone revoke (client|user) ([^;]+)/)
+            #expect(words.count == demo.clients.count + demo.users.count)
+            for word in words {
+                _ = try await installation.adminAPI.answer(
+                    AdminRequest(
+                        .post, ["revocations"],
+                        body: ["kind": .string(String(word.1)), "id": .string(String(word.2))], actor: .local,
+                        sourceAddress: "local"))
+            }
+            try await installation.close()
+            try await Installation(configuration: own, for: Self.serving).close()
         }
     }
 
@@ -111,7 +160,9 @@ import Testing
             let short = try symmetricClient(folder, secret: String(repeating: "s", count: 31))
 
             let checked = #expect(throws: ConfigurationError.self) { _ = try short.loadedSecrets() }
-            await #expect(throws: ConfigurationError.self) { _ = try await Installation(configuration: short) }
+            await #expect(throws: ConfigurationError.self) {
+                _ = try await Installation(configuration: short, for: Self.serving)
+            }
 
             #expect(checked?.description.contains("client `ward`") == true)
             #expect(checked?.description.contains("shorter than 32 characters") == true)
@@ -124,7 +175,7 @@ import Testing
             let odd = try symmetricClient(folder, secret: String(repeating: "s", count: 40) + sign)
 
             let refused = await #expect(throws: ConfigurationError.self) {
-                _ = try await Installation(configuration: odd)
+                _ = try await Installation(configuration: odd, for: Self.serving)
             }
 
             #expect(refused?.description.contains("which clients send in two ways") == true)
@@ -138,7 +189,7 @@ import Testing
     ) async throws {
         try await Self.inFolder { folder in
             let plain = try symmetricClient(folder, secret: String(repeating: "s", count: 40))
-            let installation = try await Installation(configuration: plain)
+            let installation = try await Installation(configuration: plain, for: Self.serving)
             func reconcile(_ configuration: Configuration) async throws -> [ConfiguredIdentities.Remark] {
                 try await ConfiguredIdentities(
                     configuration: configuration, server: installation.server, clock: installation.clock
@@ -166,7 +217,7 @@ import Testing
             let long = try symmetricClient(folder, secret: String(repeating: "s", count: 32))
 
             #expect(try long.loadedSecrets() == LoadedSecrets(includesPublished: false))
-            try await Installation(configuration: long).close()
+            try await Installation(configuration: long, for: Self.serving).close()
         }
     }
 

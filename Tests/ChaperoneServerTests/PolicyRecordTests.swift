@@ -33,7 +33,8 @@ import Testing
 
     /// Starts, records what is in force, stops; the records of this start, oldest first.
     private func start(_ configuration: Configuration) async throws -> [AuthorizationRecord] {
-        let installation = try await Installation(configuration: configuration)
+        let installation = try await Installation(
+            configuration: configuration, for: .serving(demandsFewAbsent: false))
         func all() throws -> [AuthorizationRecord] {
             try installation.auditReader.search(
                 AuditQuery(kinds: ["policy-changed", "configuration-changed"], limit: 100)

@@ -3,6 +3,23 @@ import RequirementTraits
 import Testing
 
 @Suite struct ProductionSafetyTests {
+    @Test(arguments: [
+        ("https://auth.example.org", true, "", true), ("https://auth.example.org", true, "10.0.0.7", false),
+        ("https://auth.example.org", false, "", false), ("http://localhost:8080", true, "", false),
+    ])
+    func `who would be locked out with everybody else is told of it`(
+        issuer: String, proxy: Bool, trusted: String, isTold: Bool
+    ) throws {
+        let yaml = """
+            issuer: \(issuer)
+            tls-terminated-by-proxy: \(proxy)
+            trusted-proxies: [\(trusted)]
+            fhir-server: {upstream: http://127.0.0.1:9}
+            """
+        let configuration = try Configuration(settings: try Setting(yaml: yaml), isDemo: false)
+        #expect(configuration.remarks.contains { $0.contains("trusted-proxies") } == isTold)
+    }
+
     struct Case: CustomTestStringConvertible, Sendable {
         let name: String
         var issuer = "https://auth.example.org"

@@ -112,6 +112,23 @@ import Testing
         #expect(userInfo.status == 401)
     }
 
+    @Test(.verifies("house@BOUND-CALLERS"))
+    func `a bound token is good at UserInfo with its key's proof, and the challenge asks for one`() async throws {
+        let token = try #require(try await bound()["access_token"]?.string)
+        let address = server.issuer + "/oauth/userinfo"
+        func ask(_ proof: String?) async throws -> Answer {
+            let headers = [("authorization", "DPoP \(token)")] + (proof.map { [("dpop", $0)] } ?? [])
+            return try await Browser().get(address, headers: headers)
+        }
+        let without = try await ask(nil)
+        #expect(without.status == 401)
+        #expect(without["www-authenticate"]?.hasPrefix("DPoP ") == true)
+        #expect(try await ask(try proof("POST", address, token: token)).status == 401)
+        let told = try await ask(try proof("GET", address, token: token))
+        #expect(told.status == 200, "\(told.text)")
+        #expect(try told.json()["sub"] != nil)
+    }
+
     @Test(.verifies("oauth-attack@T-29"))
     func `a refresh token that was given to a key is renewed by that key`() async throws {
         let response = try await bound()
@@ -162,6 +179,18 @@ import Testing
         let again = try await authorize(uri)
         #expect(again.status == 400)
         #expect(again["location"] == nil)
+    }
+
+    @Test(.verifies("house@CODE-KEY"))
+    func `a proof in the header of a pushed request is read`() async throws {
+        func push(_ proof: String) async throws -> Answer {
+            try await Browser().post(
+                server.issuer + "/oauth/par", TestApp(server: server).parameters(), headers: [("dpop", proof)])
+        }
+        let answer = try await push(try proof("POST", server.issuer + "/oauth/par"))
+        #expect(answer.status == 201, "\(answer.text)")
+        let wrong = try await push(try proof("POST", server.issuer + "/oauth/token"))
+        #expect(try wrong.status == 400 && wrong.json()["error"] == "invalid_dpop_proof")
     }
 
     @Test(.verifies("oauth-attack@P-05", "oauth-attack@P-06"))

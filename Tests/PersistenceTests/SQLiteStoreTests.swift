@@ -133,7 +133,7 @@ import Testing
         INSERT INTO second_factor VALUES ('s', 'sealed', 0, 1, 5, NULL);
         INSERT INTO ehr_launch VALUES (randomblob(32), 'c', 'c', 's', 'b', x'7b7d', 0, 9, 3);
         INSERT INTO server_key VALUES ('k1', 'id-token', 's', 0, NULL, 0);
-        INSERT INTO code VALUES (randomblob(32), 'g', 'c', 'r', NULL, 9, 3, NULL, NULL);
+        INSERT INTO code VALUES (randomblob(32), 'g', 'c', 'r', NULL, 9, 3, NULL, NULL, NULL);
         INSERT INTO refresh_family VALUES ('f', 'g', 'c', 1, 0, 9, NULL, 0, randomblob(32), NULL, NULL, 0, NULL, NULL, 1);
         """
 }

@@ -50,6 +50,12 @@ public struct BrowserSession: Hashable, Sendable {
         self.lastSeenAt = lastSeenAt
     }
 
+    /// When the person began it: their sign-in, or where nobody knows when that was, the session itself.
+    public var begunAt: Int64 {
+        guard let moment = signIn?.authenticatedAt, moment != SignIn.unknownMoment else { return createdAt }
+        return moment
+    }
+
     /// Whether the session may still be used at `now`, given how long it may lie idle.
     public func isLive(at now: Int64, idleLimit: Int64) -> Bool {
         now < expiresAt && now - lastSeenAt < idleLimit

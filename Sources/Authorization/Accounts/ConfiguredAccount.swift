@@ -34,6 +34,9 @@ public struct ConfiguredChange: Hashable, Sendable {
     public let subject: SubjectID
     /// What was applied before; whoever writes makes sure that it still is.
     public let before: AppliedConfiguration?
+    /// Roles and person of the account from which the change was computed; whoever writes makes sure that they still are
+    /// the account's, so that what an administrator changes at the same moment is not undone.
+    public let seen: AppliedConfiguration
     public let applied: AppliedConfiguration
     /// Other roles; nil when they stay as they are.
     public let roles: Set<UserRole>?
@@ -41,11 +44,12 @@ public struct ConfiguredChange: Hashable, Sendable {
     public let person: Person?
 
     public init(
-        subject: SubjectID, before: AppliedConfiguration?, applied: AppliedConfiguration, roles: Set<UserRole>? = nil,
-        person: Person? = nil
+        subject: SubjectID, before: AppliedConfiguration?, seen: AppliedConfiguration, applied: AppliedConfiguration,
+        roles: Set<UserRole>? = nil, person: Person? = nil
     ) {
         self.subject = subject
         self.before = before
+        self.seen = seen
         self.applied = applied
         self.roles = roles
         self.person = person
@@ -71,16 +75,14 @@ public struct ConfiguredChange: Hashable, Sendable {
             }
         } else {
             let kept = account.roles.intersection(roles)
-            newRoles = kept.isEmpty ? [Self.baseRole(of: link)] : kept
+            // Nobody is left without a role: what is demanded of a sign-in hangs on it.
+            newRoles = kept.isEmpty ? [UserRole(of: link?.fhirUser)] : kept
             newPerson = Self.narrowed(link, to: person)
         }
         if newRoles == account.roles { newRoles = nil }
-        self.init(subject: account.subject, before: before, applied: wanted, roles: newRoles, person: newPerson)
-    }
-
-    /// The role that gives no right here. Nobody is left without one: what is demanded of a sign-in hangs on it.
-    private static func baseRole(of link: MemberLink?) -> UserRole {
-        link.map { [.practitioner, .practitionerRole].contains($0.fhirUser.type) } == true ? .clinician : .member
+        self.init(
+            subject: account.subject, before: before, seen: AppliedConfiguration(roles: account.roles, link: link),
+            applied: wanted, roles: newRoles, person: newPerson)
     }
 
     /// A link without what the configuration does not say; nil where that is nothing.

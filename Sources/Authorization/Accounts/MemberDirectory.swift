@@ -59,8 +59,16 @@ public protocol MemberDirectory: Sendable {
     /// The member behind a login, or nil when nobody is linked to it. Throws when the directory cannot answer; the
     /// caller then refuses.
     func member(for subject: SubjectID) async throws -> Member?
+    /// Whether anybody is there who can say who a login is. Where nobody is, that nobody is found says nothing about the
+    /// person.
+    func canTell(of subject: SubjectID) async throws -> Bool
     /// The logins that are this person; an EHR names its user by it. None and several are both an answer.
     func subjects(of user: InstanceKey) async throws -> [SubjectID]
+}
+
+extension MemberDirectory {
+    /// A directory that knows its people by itself can always tell.
+    public func canTell(of subject: SubjectID) async throws -> Bool { true }
 }
 
 /// A stored link from a local account to its FHIR identity and the patients that it may act for.

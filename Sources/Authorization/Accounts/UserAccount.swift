@@ -1,9 +1,16 @@
 public import AccessPolicy
+public import FHIRCore
 internal import OAuthCore
 
 /// What a local account may do beside signing in to apps.
 public enum UserRole: String, CaseIterable, Hashable, Sendable {
     case member, clinician, steward, security, auditor, admin, developer
+
+    /// The role that gives no right here and on which the demands of a sign-in hang: that of whoever opens records as this
+    /// person. Nobody's is a member's.
+    public init(of person: InstanceKey?) {
+        self = person.map { [.practitioner, .practitionerRole].contains($0.type) } == true ? .clinician : .member
+    }
 }
 
 /// A local account: somebody who can sign in at this server.

@@ -13,12 +13,13 @@ extension ServerParts {
     }
 
     /// The roles by which an account is judged. What the site demands of an account it demands wherever its person signs
-    /// in, and of who they are by now: the link of a provider's login may have moved on since the account got its role.
+    /// in, and of who they are by now, local account or a provider's login: whoever opens records as a practitioner is a
+    /// clinician, whatever roles were given to the account.
     func roles(of account: UserAccount) async throws -> Set<UserRole> {
-        guard account.passwordHash == FederationEndpoint.noPassword,
-            let person = try await stores.memberLinks.link(for: account.subject)?.fhirUser
-        else { return account.roles }
-        return account.roles.union([ExternalAccount.role(of: person)])
+        guard let person = try await stores.memberLinks.link(for: account.subject)?.fhirUser else {
+            return account.roles
+        }
+        return account.roles.union([UserRole(of: person)])
     }
 
     /// What is demanded of an account's sign-in for a launch.

@@ -35,10 +35,13 @@ public enum MemberSource: Sendable {
 /// What is known about the members of one provider.
 public struct MemberSourceRules: Sendable {
     public let source: MemberSource
+    /// The issuer of the provider: of the logins of another one, which bore the provider's name before, nothing is known.
+    public let issuer: String
     public let rules: MemberRules
 
-    public init(source: MemberSource, rules: MemberRules = MemberRules()) {
+    public init(source: MemberSource, issuer: String, rules: MemberRules = MemberRules()) {
         self.source = source
+        self.issuer = issuer
         self.rules = rules
     }
 }

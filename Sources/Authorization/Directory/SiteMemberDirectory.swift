@@ -27,8 +27,7 @@ public struct SiteMemberDirectory: MemberDirectory {
     public func member(for subject: SubjectID) async throws -> Member? {
         guard let link = try await links.link(for: subject) else { return nil }
         guard let login = try await logins.login(of: subject) else { return choice(of: link).member }
-        // A provider that is configured no more vouches for nobody.
-        guard login.undoneAt == nil, let source = sources[login.identity.provider] else { return nil }
+        guard login.undoneAt == nil, let source = source(of: login.identity) else { return nil }
         switch source.source {
         case .links: return choice(of: link).member
         case .asked:
@@ -41,9 +40,24 @@ public struct SiteMemberDirectory: MemberDirectory {
 
     public func subjects(of user: InstanceKey) async throws -> [SubjectID] { try await links.subjects(of: user) }
 
+    /// A local account is known by its link; a provider's login only through the provider.
+    public func canTell(of subject: SubjectID) async throws -> Bool {
+        guard let login = try await logins.login(of: subject) else { return true }
+        return source(of: login.identity) != nil
+    }
+
+    /// The source that vouches for a login. A provider that is configured no more vouches for nobody, and neither does one
+    /// whose name has come to mean another issuer for the logins of the old one.
+    private func source(of identity: ExternalIdentity) -> MemberSourceRules? {
+        guard let source = sources[identity.provider], source.issuer.utf8.elementsEqual(identity.issuer.utf8) else {
+            return nil
+        }
+        return source
+    }
+
     /// Who a login is by its provider's source, whatever is linked; nobody where links are made by hand.
     func choice(of identity: ExternalIdentity) async throws -> MemberChoice {
-        guard let source = sources[identity.provider], case .asked(let ask) = source.source else {
+        guard let source = source(of: identity), case .asked(let ask) = source.source else {
             return .nobody(.unknown)
         }
         return MemberChoice(try await ask(identity), rules: source.rules, panels: panels, today: today)

@@ -46,11 +46,22 @@ extension AuthorizationEndpoint {
 
     /// Checks a request as if the browser had brought it, and keeps it for a while; throws what its client is told.
     /// Returns the last part of its name.
-    func keep(_ form: FormParameters, from client: ClientRegistration, at now: Int64) async throws -> Secret {
+    ///
+    /// - Parameter proofKey: the thumbprint of a key that was proved with the request; the code is bound to it.
+    func keep(
+        _ form: FormParameters, from client: ClientRegistration, boundTo proofKey: String? = nil, at now: Int64
+    ) async throws -> Secret {
         // RFC 9126 §2.1: a pushed request cannot point to another.
         guard form["request_uri"] == nil else { throw OAuthError(.invalidRequest, "request_uri cannot be pushed") }
         var pairs = form.names.filter { !Self.credentials.contains($0) }.sorted().compactMap { name in
             form[name].map { (name, $0) }
+        }
+        if let proofKey {
+            // RFC 9449 §10.1: both may come, and then they name one key.
+            guard form["dpop_jkt"].map({ $0.utf8.elementsEqual(proofKey.utf8) }) ?? true else {
+                throw OAuthError(.invalidDPoPProof, detail: "dpop_jkt names another key than the proof")
+            }
+            if form["dpop_jkt"] == nil { pairs.append(("dpop_jkt", proofKey)) }
         }
         if form["client_id"] == nil { pairs.append(("client_id", client.id.text)) }
         let text = pairs.map { "\(FormParameters.encode($0.0))=\(FormParameters.encode($0.1))" }.joined(separator: "&")

@@ -124,7 +124,8 @@ public struct AuthorizationEndpoint: Sendable {
                 launch: launch?.context ?? LaunchContext(), expectedSubject: launch?.subject,
                 hintedSubject: try hintedSubject(of: request), loginNotBefore: loginNotBefore(request),
                 asksConsent: request.prompts.contains(.consent),
-                needsSecondFactor: SecondFactorPolicy.isAsked(by: request.acrValues), uiLocales: request.uiLocales)
+                needsSecondFactor: SecondFactorPolicy.isAsked(by: request.acrValues), uiLocales: request.uiLocales,
+                proofKey: request.proofKey)
         } catch { throw request.failure(error) }
     }
 
@@ -175,11 +176,17 @@ public struct AuthorizationEndpoint: Sendable {
             let transaction = AuthorizationTransaction(
                 id: TransactionID(presented: handle), session: visit.session.id, request: accepted, createdAt: now,
                 expiresAt: now + parts.configuration.launchLifetime)
-            try await keep(transaction, launch: launch, maker)
-            let step = Step(
+            var step = Step(
                 handle: handle, transaction: transaction, client: client, redirect: request.redirect, maker: maker)
+            if isSilent, let launch {
+                // A request that may not ask has often to be made again with pages: the launch is used up with the code.
+                step.launchUse = LaunchUse(hash: launch.hash, record: Self.record(of: launch, maker))
+                try await parts.stores.transactions.insert(transaction)
+            } else {
+                try await keep(transaction, launch: launch, maker)
+            }
             let outcome = try await interaction.enter(step, visit.session)
-            if isSilent, case .page(let page) = outcome { throw Self.interaction(neededFor: page) }
+            if isSilent, case .page(let page) = outcome, let error = Self.interaction(neededFor: page) { throw error }
             return InteractionAnswer(outcome, session: visit.instruction)
         } catch let error as OAuthError {
             throw request.failure(error)
@@ -195,12 +202,9 @@ public struct AuthorizationEndpoint: Sendable {
         _ transaction: AuthorizationTransaction, launch: EHRLaunch?, _ maker: RecordMaker
     ) async throws {
         guard let launch else { return try await parts.stores.transactions.insert(transaction) }
-        var record = maker.record(
-            .launch, client: launch.clientID, subject: launch.subject, detail: "made by `\(launch.madeBy)`")
-        record.patient = launch.context.patient?.text
         guard
             try await parts.stores.launches.begin(
-                transaction, using: launch.hash, at: parts.clock.now(), record: record)
+                transaction, using: launch.hash, at: parts.clock.now(), record: Self.record(of: launch, maker))
         else {
             throw OAuthError(
                 .invalidRequest, "the launch is unknown, expired or used", detail: "the launch was used at this moment")
@@ -208,12 +212,22 @@ public struct AuthorizationEndpoint: Sendable {
         try await parts.audit.flush()
     }
 
-    /// What a request without pages is told when one is needed (OpenID Connect Core §3.1.2.6).
-    private static func interaction(neededFor page: InteractionPage) -> OAuthError {
+    /// That an EHR's launch was used.
+    private static func record(of launch: EHRLaunch, _ maker: RecordMaker) -> AuthorizationRecord {
+        var record = maker.record(
+            .launch, client: launch.clientID, subject: launch.subject, detail: "made by `\(launch.madeBy)`")
+        record.patient = launch.context.patient?.text
+        return record
+    }
+
+    /// What a request without pages is told when one is needed (OpenID Connect Core §3.1.2.6); nil where the page is the
+    /// way in which an app that nobody vouches for gets an answer that is there already.
+    private static func interaction(neededFor page: InteractionPage) -> OAuthError? {
         switch page {
         case .login, .secondFactor, .recoveryCodes: OAuthError(.loginRequired)
         case .consent: OAuthError(.consentRequired)
-        case .choosePatient, .chooseEncounter, .leaving: OAuthError(.interactionRequired)
+        case .choosePatient, .chooseEncounter: OAuthError(.interactionRequired)
+        case .leaving: nil
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import FHIRCore
 internal import OAuthCore
 
 /// Choices on the consent page that are remembered.
@@ -23,8 +24,14 @@ extension InteractionEndpoint {
         step.client.isConfidential || step.redirect.uri.hasPrefix("https://")
     }
 
-    /// Binds a memory to the registration and the place that the person saw; no scope looks like it.
-    private static func marker(_ step: Step) -> String { "#\(step.client.revision) \(step.redirect.uri)" }
+    /// Binds a memory to what the person saw of the app beside its scopes: its name, whether somebody vouches for it, and
+    /// where the code goes. What else changes in a registration was on no page. No scope looks like it.
+    private static func marker(_ step: Step) -> String {
+        let seen: JSONValue = [
+            .string(step.client.name), .bool(step.client.isTrusted), .string(step.redirect.uri),
+        ]
+        return "#" + Base64URL.encode(SHA256Hash.of(seen.serialized))
+    }
 
     /// The ticks of a consent that is being given, as they are to be remembered; nil where nothing may be.
     func memory(_ chosen: Set<String>, of offer: ConsentOffer, _ step: Step) -> RememberedConsent? {

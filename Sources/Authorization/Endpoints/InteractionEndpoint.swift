@@ -282,10 +282,10 @@ public struct InteractionEndpoint: Sendable {
         let record = CodeRecord(
             hash: code.hash, grantID: grant.id, clientID: step.client.id, redirectURI: request.redirectURI,
             challenge: request.challenge, expiresAt: now + parts.configuration.codeLifetime,
-            session: step.transaction.session)
+            session: step.transaction.session, proofKey: request.proofKey)
         guard
             try await parts.stores.codes.issue(
-                record, for: grant, closing: step.transaction, remembering: step.memory,
+                record, for: grant, closing: step.transaction, remembering: step.memory, using: step.launchUse,
                 record: step.maker.record(.consent, grant: grant, detail: step.isRemembered ? "remembered" : nil))
         else { throw Self.notYours }
         try await parts.audit.flush()
@@ -322,6 +322,8 @@ struct Step: Sendable {
     var memory: RememberedConsent?
     /// Whether a page is only looked at.
     var isReload = false
+    /// The EHR's launch that is to be used up with the code; nil where it is already, or there is none.
+    var launchUse: LaunchUse?
 
     func loginPage(problem: LoginProblem?) -> LoginPage {
         LoginPage(

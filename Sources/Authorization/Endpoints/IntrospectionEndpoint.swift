@@ -37,25 +37,30 @@ public struct IntrospectionEndpoint: Sendable {
         case own
     }
 
-    /// Answers a question. A bearer token in `Authorization` stands for the caller; anything else there is client
+    /// Answers a question. An access token in `Authorization` stands for the caller; anything else there is client
     /// authentication.
     public func answer(
-        _ form: FormParameters, authorization header: String?, from source: RequestSource
+        _ form: FormParameters, authorization header: String?, proofs: ProofHeaders = ProofHeaders(),
+        from source: RequestSource
     ) async -> IntrospectionAnswer {
         let maker = parts.records(for: source)
         let now = parts.clock.now()
         do {
             let (caller, reach): (ClientID, Reach)
-            switch PresentedAccessToken(authorizationHeader: header) {
+            let presented = PresentedAccessToken(authorizationHeader: header)
+            switch presented {
             case .none:
                 let client = try await authenticator.authenticate(form, authorization: header, from: source)
                 // A public client proves nothing, so it is nobody here (RFC 7662 §2.1).
                 guard client.isConfidential else { throw OAuthError(.invalidClient, detail: "a public client asks") }
                 (caller, reach) = (client.id, client.approvedScopes.contains(Self.scope) ? .everything : .own)
-            case .malformed, .dpop: return await refusal(BearerCallers.malformed, maker)
-            case .bearer(let token):
-                guard let access = try await callers.access(token, from: source, at: now) else {
-                    return await refusal(BearerCallers.notGood, maker)
+            case .malformed, .bearer, .dpop:
+                let access: IssuedAccess
+                switch try await callers.access(
+                    presented, proofs, at: parts.configuration.introspectionEndpoint, from: source, at: now)
+                {
+                case .refused(let error): return await refusal(error, maker)
+                case .good(let good): access = good
                 }
                 guard access.grant.subject == nil, access.scopes.contains(Self.scope) else {
                     return await refusal(
@@ -95,7 +100,7 @@ public struct IntrospectionEndpoint: Sendable {
             return .refused(OAuthError(.temporarilyUnavailable, detail: "\(error)"))
         }
         switch error.code {
-        case .invalidClient, .invalidToken: return .unauthorized(error)
+        case .invalidClient, .invalidToken, .invalidDPoPProof, .useDPoPNonce: return .unauthorized(error)
         case .insufficientScope: return .forbidden(error)
         default: return .refused(error)
         }
@@ -140,22 +145,13 @@ public struct IntrospectionEndpoint: Sendable {
     private func facts(
         of presented: PresentedRefreshToken, for reach: Reach, at now: Int64
     ) async throws -> Facts? {
-        guard let family = try await parts.stores.refreshTokens.family(presented.family), family.isLive(at: now),
+        guard let family = try await parts.stores.refreshTokens.family(presented.family),
             family.standing(of: presented, at: now, grace: 0, mint: parts.keys.refreshTokens) == .current,
-            let grant = try await parts.stores.grants.grant(family.grantID), grant.isAlive(at: now),
+            let grant = try await parts.stores.grants.grant(family.grantID),
             let client = try await parts.stores.clients.client(grant.clientID), client.status == .active
         else { return nil }
-        if let subject = grant.subject {
-            guard let account = try await parts.stores.users.user(subject), !account.isDisabled else { return nil }
-        }
-        // As at the token endpoint: a sign-in that proved too little gives nothing, and what was allowed while the person is there ends with the session.
-        guard try await parts.isEnough(grant, for: client) else { return nil }
-        if let id = family.session {
-            guard let session = try await parts.stores.sessions.session(id),
-                session.isLive(at: now, idleLimit: parts.configuration.sessionIdleLimit),
-                session.signIn?.subject == grant.subject
-            else { return nil }
-        }
+        // By the judgement of the token endpoint: what would be refused there is not active here.
+        guard try await parts.obstacle(to: family, of: grant, for: client, at: now) == nil else { return nil }
         let end = min(family.lastUsedAt + family.idleLimit, family.expiresAt ?? .max)
         let scopes = grant.scopes.intersection(client.approvedScopes)
         return Facts(

@@ -14,11 +14,6 @@ struct IssuedAccess: Sendable {
 struct IssuedTokens: Sendable {
     let parts: ServerParts
 
-    /// The access behind a token that was presented as a bearer token: one that is bound to a key is none (T-30).
-    func bearer(_ token: Secret, at now: Int64) async throws -> IssuedAccess? {
-        try await access(token, at: now).flatMap { $0.claims.confirmation == nil ? $0 : nil }
-    }
-
     /// The access behind a token, or nil for anything that is not good now. Throws when a store cannot say.
     func access(_ token: Secret, at now: Int64) async throws -> IssuedAccess? {
         guard let claims = try claims(of: token, at: now), !parts.access.state.refuses(claims.access),

@@ -44,26 +44,30 @@ public struct LaunchEndpoint: Sendable {
     let parts: ServerParts
     let callers: BearerCallers
 
+    /// The nonce for the next proof, to be sent with every answer (RFC 9449 §8.2); nil where none is demanded.
+    public var nextProofNonce: String? { parts.nextProofNonce }
+
     /// Makes a launch from a JSON document.
     public func create(
-        _ document: JSONValue, token: PresentedAccessToken, from source: RequestSource
+        _ document: JSONValue, token: PresentedAccessToken, proofs: ProofHeaders = ProofHeaders(),
+        from source: RequestSource
     ) async -> LaunchAnswer {
         let maker = parts.records(for: source)
         let now = parts.clock.now()
         do {
-            switch token {
-            case .none: return .unauthorized(nil)
-            case .malformed, .dpop: return try await refuse(BearerCallers.malformed, maker)
-            case .bearer(let token):
-                guard let caller = try await callers.access(token, from: source, at: now) else {
-                    return try await refuse(BearerCallers.notGood, maker)
-                }
-                guard caller.grant.subject == nil, caller.scopes.contains(Self.scope) else {
-                    return try await refuse(
-                        OAuthError(.insufficientScope, "the token may not make launches"), by: caller, maker)
-                }
-                return try await create(document, by: caller, maker, at: now)
+            if case .none = token { return .unauthorized(nil) }
+            let caller: IssuedAccess
+            switch try await callers.access(
+                token, proofs, at: parts.configuration.launchEndpoint, from: source, at: now)
+            {
+            case .refused(let error): return try await refuse(error, maker)
+            case .good(let access): caller = access
             }
+            guard caller.grant.subject == nil, caller.scopes.contains(Self.scope) else {
+                return try await refuse(
+                    OAuthError(.insufficientScope, "the token may not make launches"), by: caller, maker)
+            }
+            return try await create(document, by: caller, maker, at: now)
         } catch let guesses as TooManyGuesses {
             callers.count(maker)
             return .tooManyRequests(retryAfter: guesses.retryAfter)

@@ -18,9 +18,15 @@ public struct PushedRequestEndpoint: Sendable {
     let authenticator: ClientAuthenticator
     let authorization: AuthorizationEndpoint
 
-    /// Checks a request as the authorization endpoint would, and keeps it.
+    /// The nonce for the next proof, to be sent with every answer (RFC 9449 §8.2); nil where none is demanded.
+    public var nextProofNonce: String? { parts.nextProofNonce }
+
+    /// Checks a request as the authorization endpoint would, and keeps it. A proof of a key that comes with it binds the
+    /// code to the key, as `dpop_jkt` does (RFC 9449 §10.1).
+    ///
+    /// `proofs` are the values of every `DPoP` header.
     public func answer(
-        _ form: FormParameters, authorization header: String?, from source: RequestSource
+        _ form: FormParameters, authorization header: String?, proofs: [String] = [], from source: RequestSource
     ) async -> PushedRequestAnswer {
         let maker = parts.records(for: source)
         do {
@@ -31,7 +37,8 @@ public struct PushedRequestEndpoint: Sendable {
                 parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
                 return .tooManyRequests(retryAfter: 1)
             }
-            let handle = try await authorization.keep(form, from: client, at: now)
+            let proofKey = try await parts.proofKey(proofs, postedTo: parts.configuration.pushedRequestEndpoint)
+            let handle = try await authorization.keep(form, from: client, boundTo: proofKey, at: now)
             let body: JSONValue = [
                 "request_uri": .string(Self.prefix + handle.reveal()),
                 "expires_in": .int(parts.configuration.pushedRequestLifetime),

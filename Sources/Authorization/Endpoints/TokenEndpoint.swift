@@ -60,7 +60,8 @@ public struct TokenEndpoint: Sendable {
             // 5 to 13.
             let call = AuthenticatedCall(
                 client: registration, request: request, resource: { () throws(OAuthError) in try resource(of: form) },
-                provenKey: { try await proofKey(proofs) }, maker: maker, now: parts.clock.now())
+                provenKey: { try await parts.proofKey(proofs, postedTo: parts.configuration.tokenEndpoint) },
+                certificates: parts.certificates, maker: maker, now: parts.clock.now())
             let issue = try await handler(for: request.grantType).authorize(call)
             // 14.
             let response = try await issuer.response(for: issue, at: call.now)
@@ -76,7 +77,7 @@ public struct TokenEndpoint: Sendable {
     }
 
     /// The nonce for the next proof, to be sent with every answer (RFC 9449 §8.2); nil where none is demanded.
-    public var nextProofNonce: String? { parts.proofNonces?.current(at: parts.clock.now()) }
+    public var nextProofNonce: String? { parts.nextProofNonce }
 
     /// RFC 8707 §2.2: the FHIR base for which the token is wanted.
     private func resource(of form: FormParameters) throws(OAuthError) -> String? {
@@ -85,26 +86,6 @@ public struct TokenEndpoint: Sendable {
             throw OAuthError(.invalidTarget, detail: "resource is not a FHIR base of ours")
         }
         return base
-    }
-
-    /// The thumbprint of the key whose possession the request proves; nil when it proves none (RFC 9449 §5).
-    private func proofKey(_ proofs: [String]) async throws -> String? {
-        guard let text = proofs.first else { return nil }
-        guard proofs.count == 1 else { throw OAuthError(.invalidDPoPProof, detail: "more than one DPoP header") }
-        let proof: DPoPProof
-        do {
-            proof = try DPoPProof(
-                text, for: .init(method: "POST", address: parts.configuration.tokenEndpoint), now: parts.clock.now())
-        } catch {
-            throw OAuthError(.invalidDPoPProof, detail: "DPoP: \(error.detail)")
-        }
-        if let nonces = parts.proofNonces, !nonces.accepts(proof.nonce, at: parts.clock.now()) {
-            throw OAuthError(.useDPoPNonce)
-        }
-        let isFirst = try await parts.stores.replayCache.remember(
-            proof.tokenID, of: ClientID("dpop:\(proof.thumbprint)"), until: proof.rememberUntil)
-        guard isFirst else { throw OAuthError(.invalidDPoPProof, detail: "the proof was used before") }
-        return proof.thumbprint
     }
 
     private func handler(for type: GrantType) -> any GrantHandler {

@@ -20,22 +20,25 @@ public struct UserInfoEndpoint: Sendable {
 
     /// Tells who signed in. Whether somebody is told or refused, it is recorded before the answer, but for a request
     /// without a token: that is how a client asks for the challenge.
-    public func answer(_ token: PresentedAccessToken, from source: RequestSource) async -> UserInfoAnswer {
+    public func answer(
+        _ token: PresentedAccessToken, proofs: ProofHeaders = ProofHeaders(), from source: RequestSource
+    ) async -> UserInfoAnswer {
         let maker = parts.records(for: source)
         let now = parts.clock.now()
         do {
-            switch token {
-            case .none: return .unauthorized(nil)
-            case .malformed, .dpop: return try await refuse(BearerCallers.malformed, maker)
-            case .bearer(let secret):
-                guard let issued = try await callers.access(secret, from: source, at: now), issued.grant.subject != nil
-                else { return try await refuse(BearerCallers.notGood, maker) }
-                guard issued.scopes.contains(.openid) else {
-                    return try await refuse(
-                        OAuthError(.insufficientScope, "the scope openid is needed"), by: issued, maker)
-                }
-                return try await tell(issued, maker)
+            if case .none = token { return .unauthorized(nil) }
+            let issued: IssuedAccess
+            switch try await callers.access(
+                token, proofs, at: parts.configuration.userInfoEndpoint, from: source, at: now)
+            {
+            case .refused(let error): return try await refuse(error, maker)
+            case .good(let access): issued = access
             }
+            guard issued.grant.subject != nil else { return try await refuse(BearerCallers.notGood, maker) }
+            guard issued.scopes.contains(.openid) else {
+                return try await refuse(OAuthError(.insufficientScope, "the scope openid is needed"), by: issued, maker)
+            }
+            return try await tell(issued, maker)
         } catch let guesses as TooManyGuesses {
             callers.count(maker)
             return .tooManyRequests(retryAfter: guesses.retryAfter)

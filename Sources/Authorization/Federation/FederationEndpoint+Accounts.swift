@@ -193,13 +193,8 @@ public struct ExternalAccount: Hashable, Sendable {
             // A name with a line break in it: nobody can type it where names and passwords are asked for.
             subject: subject, username: "\(identity.issuer)\n\(identity.subject)",
             passwordHash: FederationEndpoint.noPassword, displayName: displayName,
-            roles: [Self.role(of: fhirUser)], createdAt: now)
+            roles: [UserRole(of: fhirUser)], createdAt: now)
         login = ExternalLogin(account: subject, identity: identity, createdAt: now)
         link = MemberLink(subject: subject, fhirUser: fhirUser, patients: patients)
-    }
-
-    /// The role of an account whose person is this one.
-    static func role(of fhirUser: InstanceKey) -> UserRole {
-        [.practitioner, .practitionerRole].contains(fhirUser.type) ? .clinician : .member
     }
 }

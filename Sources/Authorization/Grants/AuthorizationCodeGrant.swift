@@ -24,6 +24,10 @@ struct AuthorizationCodeGrant: GrantHandler {
         try await checkProof(verifier, of: code, call)
         // 10. What it is bound to.
         let binding = try await call.binding()
+        // RFC 9449 §10: the key that the request named is the one that is proved now, and none is not enough.
+        guard code.proofKey == nil || code.proofKey == binding.proofKey else {
+            throw OAuthError(.invalidDPoPProof, detail: "the code is bound to another key")
+        }
         // 11. What was granted is alive, and so is who granted it.
         guard let grant = try await parts.stores.grants.grant(code.grantID), grant.isAlive(at: call.now) else {
             throw invalid("the grant has ended")
@@ -71,6 +75,8 @@ struct AuthorizationCodeGrant: GrantHandler {
         guard let challenge = code.challenge else {
             // C-09: a verifier for a code without challenge means that somebody took the challenge away.
             guard verifier == nil else { throw invalid("a verifier came for a code without challenge") }
+            // It was made for a client that proves itself; as a public one it would be anybody's.
+            guard call.client.isConfidential else { throw invalid("a code without challenge for a public client") }
             return
         }
         guard let verifier else { throw invalid("code_verifier is missing") }

@@ -98,6 +98,8 @@ public struct CodeRecord: Hashable, Sendable {
     public let expiresAt: Int64
     /// The browser session in which the person allowed it; access that lasts only while the person is there ends with it.
     public let session: SessionID?
+    /// The thumbprint of the key of which the redemption must carry a proof (RFC 9449 §10); nil for a code bound to none.
+    public let proofKey: String?
     public var state: State
 
     /// What has become of a code.
@@ -110,8 +112,9 @@ public struct CodeRecord: Hashable, Sendable {
 
     public init(
         hash: SecretHash, grantID: GrantID, clientID: ClientID, redirectURI: String, challenge: CodeChallenge?,
-        expiresAt: Int64, session: SessionID? = nil, state: State = .fresh
+        expiresAt: Int64, session: SessionID? = nil, proofKey: String? = nil, state: State = .fresh
     ) {
+        self.proofKey = proofKey
         self.hash = hash
         self.grantID = grantID
         self.clientID = clientID

@@ -16,6 +16,8 @@ struct AuthenticatedCall: Sendable {
     let resource: @Sendable () throws(OAuthError) -> String?
     /// The thumbprint of the key of which the request carries a proof (RFC 9449 §5); throws where a proof is bad. Asked once.
     let provenKey: @Sendable () async throws -> String?
+    /// Who vouches for certificates; nil where nobody does.
+    let certificates: CertificateValidator?
     let maker: RecordMaker
     let now: Int64
 }
@@ -35,7 +37,21 @@ extension AuthenticatedCall {
         guard proofKey == nil else {
             throw OAuthError(.invalidRequest, "a token is bound to a certificate or to a proof key, not to both")
         }
+        try await demandStanding(of: certificate)
         return TokenBinding(proofKey: nil, confirmation: .certificate(thumbprint: certificate.thumbprint))
+    }
+
+    /// Refuses to bind a token to a certificate that an authority of ours has withdrawn, or of which that cannot be told:
+    /// the gateway takes a status that is not known for the one under which the token was made. A certificate that no
+    /// authority of ours made is nobody's to withdraw. What is found out is remembered, so that introspection and the
+    /// gateway know the certificate before it is shown there.
+    private func demandStanding(of certificate: ClientCertificate) async throws {
+        switch await certificates?.judge(certificate, now) ?? .untrusted {
+        case .trusted, .untrusted: return
+        case .withdrawn:
+            throw OAuthError(.invalidClient, detail: "certificate withdrawn: its authority says so, or it is on hold")
+        case .statusUnknown(let why): throw OAuthError(.invalidClient, detail: "certificate status unknown: \(why)")
+        }
     }
 
     /// A token is for the FHIR server of its grant and for no other, whatever the request names.

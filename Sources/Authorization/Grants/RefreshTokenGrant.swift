@@ -33,17 +33,12 @@ struct RefreshTokenGrant: GrantHandler {
             throw OAuthError(.invalidDPoPProof, detail: "the refresh token is bound to another key")
         }
         // 11. What was granted is alive and lasting, and so is who granted it.
-        guard let grant = try await parts.stores.grants.grant(family.grantID), grant.isAlive(at: call.now) else {
+        guard let grant = try await parts.stores.grants.grant(family.grantID) else {
             throw invalid("the grant has ended")
         }
-        // What lasts needs lasting consent and lasting approval (decision 17).
-        let needed: Scope = family.session == nil ? .offlineAccess : .onlineAccess
-        guard grant.scopes.intersection(call.client.approvedScopes).contains(needed) else {
-            throw invalid("\(needed.text) is no longer approved")
+        if let obstacle = try await parts.obstacle(to: family, of: grant, for: call.client, at: call.now) {
+            try await parts.refuse(obstacle, to: family, of: grant, call)
         }
-        try await demandPresence(family, of: grant, call)
-        try await parts.demandPerson(of: grant, call)
-        try await parts.demandAssurance(of: grant, call)
         // 12. The scopes, and the FHIR server that they are for.
         let scopes = try ScopePolicy.forRefresh(asked: asked, granted: grant.scopes, client: call.client)
         try call.demandTarget(of: grant)
@@ -66,17 +61,6 @@ struct RefreshTokenGrant: GrantHandler {
     static let repeatedDetail = "a token that was replaced came again within the grace window"
 
     private func invalid(_ detail: String) -> OAuthError { OAuthError(.invalidGrant, detail: detail) }
-
-    /// What was allowed while the person is there ends with the session in which it was (SMART 2.2, `online_access`).
-    private func demandPresence(
-        _ family: RefreshFamily, of grant: Grant, _ call: AuthenticatedCall
-    ) async throws {
-        guard let id = family.session else { return }
-        guard let session = try await parts.stores.sessions.session(id),
-            session.isLive(at: call.now, idleLimit: parts.configuration.sessionIdleLimit),
-            session.signIn?.subject == grant.subject
-        else { throw invalid("the person is no longer signed in") }
-    }
 
     private func endFamily(_ family: RefreshFamily, _ call: AuthenticatedCall) async throws {
         let grant = try await parts.stores.grants.grant(family.grantID)

@@ -19,6 +19,8 @@ public struct AcceptedRequest: Hashable, Sendable {
     /// What was asked for, as far as the client is approved for it.
     public let scopes: ScopeSet
     public let challenge: CodeChallenge?
+    /// The thumbprint of the key to which the code is bound (RFC 9449 §10); nil for none.
+    public let proofKey: String?
     public let nonce: String?
     public let fhirBase: String
     /// Context that came with an EHR launch; empty for a standalone one.
@@ -40,8 +42,9 @@ public struct AcceptedRequest: Hashable, Sendable {
         clientID: ClientID, redirectURI: String, state: String, scopes: ScopeSet, challenge: CodeChallenge?,
         nonce: String?, fhirBase: String, launch: LaunchContext = LaunchContext(),
         expectedSubject: SubjectID? = nil, hintedSubject: SubjectID? = nil, loginNotBefore: Int64? = nil,
-        asksConsent: Bool = false, needsSecondFactor: Bool = false, uiLocales: [String] = []
+        asksConsent: Bool = false, needsSecondFactor: Bool = false, uiLocales: [String] = [], proofKey: String? = nil
     ) {
+        self.proofKey = proofKey
         self.clientID = clientID
         self.redirectURI = redirectURI
         self.state = state

@@ -45,9 +45,9 @@ public struct SecondFactorDesk: Sendable {
         try await store.secondFactor(of: subject).flatMap { $0.isConfirmed ? $0 : nil }
     }
 
-    /// Whether the site demands a second factor of the account, by its roles.
-    public func isDemanded(of account: UserAccount) -> Bool {
-        parts.configuration.secondFactor.demands(of: account.roles)
+    /// Whether the site demands a second factor of the account, by its roles and by who its person is.
+    public func isDemanded(of account: UserAccount) async throws -> Bool {
+        parts.configuration.secondFactor.demands(of: try await parts.roles(of: account))
     }
 
     /// Whether an account can have a second factor here: who signs in elsewhere shows it there.
@@ -55,7 +55,7 @@ public struct SecondFactorDesk: Sendable {
 
     /// Whether an account signs in with two factors.
     func isDue(for account: UserAccount) async throws -> Bool {
-        if isDemanded(of: account) { return true }
+        if try await isDemanded(of: account) { return true }
         return try await confirmed(of: account.subject) != nil
     }
 

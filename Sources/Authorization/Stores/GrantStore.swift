@@ -71,9 +71,11 @@ public protocol CodeStore: Sendable {
     /// Closes the transaction, adds the grant and adds its code, all or nothing. False when the transaction had moved
     /// on (its stored revision is not `closing.revision - 1`), the client is not active or the account is disabled.
     /// A choice that is to be remembered is kept in the same step, so that it cannot outlive a revocation of the grant.
+    /// An EHR's launch that is to be used with the code is used up in it, too; false when it is not to be had at the time of
+    /// the grant.
     func issue(
         _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
-        record: AuthorizationRecord
+        using launch: LaunchUse?, record: AuthorizationRecord
     ) async throws -> Bool
     /// Marks a fresh code used and opens the refresh family, if there is one, in one transaction. Looks at nothing but
     /// whether the code is fresh and unexpired and its grant alive: the caller has checked the rest.
@@ -85,11 +87,12 @@ public protocol CodeStore: Sendable {
 }
 
 extension CodeStore {
-    /// Issues a code, and remembers nothing.
+    /// Issues a code that uses up no launch.
     public func issue(
-        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, record: AuthorizationRecord
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction,
+        remembering: RememberedConsent? = nil, record: AuthorizationRecord
     ) async throws -> Bool {
-        try await issue(code, for: grant, closing: closing, remembering: nil, record: record)
+        try await issue(code, for: grant, closing: closing, remembering: remembering, using: nil, record: record)
     }
 }
 

@@ -13,3 +13,14 @@ public protocol LaunchStore: Sendable {
         _ transaction: AuthorizationTransaction, using hash: SecretHash, at now: Int64, record: AuthorizationRecord
     ) async throws -> Bool
 }
+
+/// That an EHR's launch is used up: the hash of its handle, and what is recorded with it.
+public struct LaunchUse: Hashable, Sendable {
+    public let hash: SecretHash
+    public let record: AuthorizationRecord
+
+    public init(hash: SecretHash, record: AuthorizationRecord) {
+        self.hash = hash
+        self.record = record
+    }
+}

@@ -6,8 +6,9 @@ public import Audit
 /// Contract: each revocation gets the next number of a sequence that never goes back (G-10: it is the sequence and not
 /// the clock that tells what is newer). Revoking a client suspends it and ends all its grants, revoking a person disables
 /// the account and ends all grants and sessions, in one transaction with the audit row. Revoking what is already
-/// revoked changes nothing and answers nil. What a person wanted to be remembered for a client goes in the same transaction
-/// with a grant of the two, with the client and with the person: ended access does not come back without a question.
+/// revoked changes nothing and answers nil; of a client that was suspended and kept its grants, what is left ends. What a
+/// person wanted to be remembered for a client goes in the same transaction with a grant of the two, with the client and with
+/// the person: ended access does not come back without a question.
 public protocol RevocationStore: Sendable {
     func revoke(
         _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, record: AuthorizationRecord

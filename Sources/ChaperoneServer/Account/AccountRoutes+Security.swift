@@ -112,7 +112,7 @@ extension AccountRoutes {
         let facts = SecurityPageFacts(
             try await frame(visitor, notice: notice), factor: factor,
             since: factor?.confirmedAt.map { Self.minute($0 * 1000) } ?? "",
-            isDemanded: secondFactors.isDemanded(of: visitor.account),
+            isDemanded: try await secondFactors.isDemanded(of: visitor.account),
             canSetUp: secondFactors.canSetUp(visitor.account), enrolment: enrolment,
             error: problem.map { pages.frame(visitor.language).text($0) })
         return limited(try pages.page(facts, status: LaunchRoutes.status(problem)), problem)

@@ -277,7 +277,7 @@ struct AccountRoutes: Sendable {
                 sessions: list.map { session in
                     SessionsPageFacts.Session(
                         id: session.id.hash.text, isThis: session.id == visitor.id,
-                        begun: Self.minute((session.signIn?.authenticatedAt ?? session.createdAt) * 1000),
+                        begun: Self.minute(session.begunAt * 1000),
                         seen: Self.minute(session.lastSeenAt * 1000))
                 }))
     }

@@ -25,7 +25,7 @@ extension AdminAPI {
     /// `POST /admin/v1/reinstatements`: lets a held client or person in again. Their tokens of before stay refused.
     func reinstate(_ request: AdminRequest) async throws -> JSONValue {
         try require([.admin, .security], request)
-        try allow([], request)
+        try allowMembers(["kind", "id"], request)
         guard access.keepsHolds else {
             throw Problem(404, "nobody is held here", detail: "tokens are this server's own")
         }

@@ -78,10 +78,10 @@ extension AdminAPI {
             let password = body?["password"]?.string, !password.isEmpty
         else { throw Problem(400, "an account needs `username` and `password`") }
         let patients = try patients(body)
-        let roles = try roles(body) ?? [.member]
+        let person = try fhirUser(body?["fhirUser"]?.string, patients)
         return NewAccount(
             username: username, password: Secret(password), displayName: body?["name"]?.string ?? username,
-            roles: roles, fhirUser: try fhirUser(body?["fhirUser"]?.string, patients), patients: patients)
+            roles: try roles(body) ?? [UserRole(of: person)], fhirUser: person, patients: patients)
     }
 
     static func patients(_ body: JSONValue?) throws -> [LinkedPatient] {
@@ -91,10 +91,13 @@ extension AdminAPI {
         }
     }
 
-    /// The roles that a body names; nil when it names none.
+    /// The roles that a body names; nil when it does not speak of roles. An account without any is refused: what is
+    /// demanded of a sign-in hangs on them.
     static func roles(_ body: JSONValue?) throws -> Set<UserRole>? {
         guard let roles = body?["roles"] else { return nil }
-        guard let names = roles.array else { throw Problem(400, "`roles` must be an array") }
+        guard let names = roles.array, !names.isEmpty else {
+            throw Problem(400, "`roles` must be an array with a role in it")
+        }
         return Set(
             try names.map { value in
                 guard let role = value.string.flatMap(UserRole.init(rawValue:)) else {
@@ -104,9 +107,13 @@ extension AdminAPI {
             })
     }
 
-    /// Who the account is; a member with one patient is that patient unless something else is said.
+    /// Who the account is; a member with one patient is that patient unless something else is said. Of several nobody can
+    /// tell which they are.
     static func fhirUser(_ text: String?, _ patients: [LinkedPatient]) throws -> InstanceKey? {
         guard let text else {
+            guard patients.count < 2 else {
+                throw Problem(400, "several patients need `fhirUser`", detail: "who is it that acts for them?")
+            }
             return patients.count == 1 ? InstanceKey(type: .patient, id: patients[0].id) : nil
         }
         guard case .relative(let key, nil) = LiteralReference(text),
@@ -118,8 +125,7 @@ extension AdminAPI {
     func row(_ account: UserAccount) async throws -> JSONValue {
         let link = try await stores.memberLinks.link(for: account.subject)
         var row = Row()
-        // The account of a provider's login has a name that nobody can type.
-        row.set("username", account.username.replacing("\n", with: ": "))
+        row.set("username", AccountName.shown(account.username))
         row.set("name", account.displayName)
         row.set("roles", account.roles.map(\.rawValue).sorted())
         row.set("fhirUser", link?.fhirUser.description)

@@ -56,12 +56,7 @@ extension AdminAPI {
     func undoLink(_ request: AdminRequest) async throws -> JSONValue {
         try require([.admin, .security], request)
         let source = request.source
-        let subject: SubjectID
-        if let named = try await stores.users.user(named: request.path[1]) {
-            subject = named.subject
-        } else {
-            subject = SubjectID(request.path[1])
-        }
+        let subject = try await subject(named: request.path[1])
         let outcome: RevocationOutcome?
         if try await stores.externalLogins.login(of: subject) != nil {
             outcome = try await access.undoLogin(subject, by: request.actor.name, from: source)

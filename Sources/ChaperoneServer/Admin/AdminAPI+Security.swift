@@ -41,6 +41,7 @@ extension AdminAPI {
     /// `POST /admin/v1/revocations`: ends a grant, all access of a client or of a person, or one token.
     func revoke(_ request: AdminRequest) async throws -> JSONValue {
         try require([.admin, .security], request)
+        try allowMembers(["kind", "id"], request)
         guard let kind = request.body?["kind"]?.string, let id = request.body?["id"]?.string, !id.isEmpty else {
             throw Problem(400, "a revocation needs `kind` and `id`")
         }

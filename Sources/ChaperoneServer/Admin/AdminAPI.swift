@@ -78,6 +78,16 @@ public struct AdminAPI: Sendable {
         }
     }
 
+    /// Refuses a body that is no object, members of it that nobody would look at, and any query: what was meant as a
+    /// rehearsal, or narrower, must not become the real thing.
+    func allowMembers(_ names: Set<String>, _ request: AdminRequest) throws {
+        try allow([], request)
+        guard let members = request.body?.object else { throw Problem(400, "the body must be a JSON object") }
+        for member in members where !names.contains(member.name) {
+            throw Problem(400, "unknown member", detail: "`\(member.name)` is not known here")
+        }
+    }
+
     /// Whether a flag of the query is set. What is neither `true` nor `false` is refused: a rehearsal that was asked
     /// for in other words must not become the real thing.
     func flag(_ name: String, _ request: AdminRequest) throws -> Bool {
@@ -88,18 +98,21 @@ public struct AdminAPI: Sendable {
         return isSet
     }
 
-    /// The subject of an account name; a name that nobody bears finds nothing, and says so.
+    /// The subject of an account that is named by its user name, by its `sub`, or as lists show the account of a
+    /// provider's login; what names nobody finds nothing, and says so.
     func subject(named name: String) async throws -> SubjectID {
-        guard let account = try await stores.users.user(named: name) else {
-            throw Problem(404, "there is no such account", detail: "`\(name)` is not an account")
+        if let account = try await stores.users.user(named: name) { return account.subject }
+        if let account = try await stores.users.user(SubjectID(name)) { return account.subject }
+        if let kept = AccountName.kept(name), let account = try await stores.users.user(named: kept) {
+            return account.subject
         }
-        return account.subject
+        throw Problem(404, "there is no such account", detail: "`\(name)` is neither an account nor the `sub` of one")
     }
 
     /// The account names behind all subjects.
     func names() async throws -> [SubjectID: String] {
         var names: [SubjectID: String] = [:]
-        for account in try await stores.users.users() { names[account.subject] = account.username }
+        for account in try await stores.users.users() { names[account.subject] = AccountName.shown(account.username) }
         return names
     }
 

@@ -69,6 +69,16 @@ extension Configuration {
         return hazards
     }
 
+    /// What does not keep the server from starting and yet should be known: at the start, in the health report and by
+    /// `config check`.
+    public var remarks: [String] {
+        guard !issuer.isLoopback, hasTLSProxy, trustedProxies.isEmpty else { return [] }
+        return [
+            "everybody comes from one source, the proxy that ends TLS: one stranger who guesses passwords locks everybody "
+                + "out, and the audit trail names the proxy; name its address in trusted-proxies"
+        ]
+    }
+
     /// Whether the admin side takes names and passwords by HTTP Basic: this process has no TLS of its own, so only where
     /// they do not leave the machine.
     public var adminTakesPasswords: Bool { isDemo || listeners.admin.isLoopback }

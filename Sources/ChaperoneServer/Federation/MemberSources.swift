@@ -48,7 +48,8 @@ struct MemberSources: Sendable {
                 rosters.append(roster)
                 source = feed.source
             }
-            sources[provider.id] = MemberSourceRules(source: source, rules: provider.rules)
+            sources[provider.id] = MemberSourceRules(
+                source: source, issuer: provider.issuer, rules: provider.rules)
         }
         self.sources = sources
         self.rosters = rosters

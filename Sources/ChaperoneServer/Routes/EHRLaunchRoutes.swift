@@ -38,13 +38,19 @@ struct EHRLaunchRoutes: Sendable {
         }
         let answer = await launch.create(
             document, token: PresentedAccessToken(authorizationHeader: headers.first),
-            from: context.origin(of: request))
+            proofs: ProofHeaders(of: request), from: context.origin(of: request))
+        return TokenRoutes.telling(launch.nextProofNonce, respond(answer))
+    }
+
+    private func respond(_ answer: LaunchAnswer) -> Response {
         switch answer {
         case .created(let made): return Answers.json(made.json, status: .created)
         case .unauthorized(let error):
             var response = refusal(error ?? OAuthError(.invalidToken, "an access token is needed"), .unauthorized)
             // RFC 6750 §3.1: no error code when no token was sent.
-            response.headers[.wwwAuthenticate] = BearerChallenge(realm: issuer, error: error).headerValue
+            response.headers[.wwwAuthenticate] =
+                ProofChallenge(realm: issuer, error: error)?.headerValue
+                ?? BearerChallenge(realm: issuer, error: error).headerValue
             return response
         case .forbidden(let error):
             var response = refusal(error, .forbidden)

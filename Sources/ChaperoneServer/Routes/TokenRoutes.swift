@@ -18,15 +18,11 @@ struct TokenRoutes: Sendable {
 
     func add(to router: Router<SideContext>) {
         router.post("/oauth/token") { request, context in
-            let proofs = HTTPField.Name("DPoP").map { request.headers[values: $0] } ?? []
-            return try await form(of: request) { form, header in
+            try await form(of: request) { form, header in
                 let answer = await token.answer(
-                    form, authorization: header, proofs: proofs, from: context.origin(of: request))
-                var response = respond(answer, context)
-                if let name = HTTPField.Name("DPoP-Nonce"), let nonce = token.nextProofNonce {
-                    response.headers[name] = nonce
-                }
-                return response
+                    form, authorization: header, proofs: ProofHeaders(of: request).values,
+                    from: context.origin(of: request))
+                return Self.telling(token.nextProofNonce, respond(answer, context))
             }
         }
         router.post("/oauth/revoke") { request, context in
@@ -43,20 +39,23 @@ struct TokenRoutes: Sendable {
         router.post("/oauth/par") { request, context in
             try await form(of: request) { form, header in
                 let answer = await pushedRequests.answer(
-                    form, authorization: header, from: context.origin(of: request))
-                switch answer {
-                case .kept(let body):
-                    return Self.finished(Answers.bytes(body, "application/json", status: .created))
-                case .refused(let error): return refusal(error, context)
-                case .tooManyRequests(let seconds): return Self.tooMany(seconds)
-                }
+                    form, authorization: header, proofs: ProofHeaders(of: request).values,
+                    from: context.origin(of: request))
+                let response =
+                    switch answer {
+                    case .kept(let body):
+                        Self.finished(Answers.bytes(body, "application/json", status: .created))
+                    case .refused(let error): refusal(error, context)
+                    case .tooManyRequests(let seconds): Self.tooMany(seconds)
+                    }
+                return Self.telling(pushedRequests.nextProofNonce, response)
             }
         }
         router.post("/oauth/introspect") { request, context in
             try await form(of: request) { form, header in
                 let answer = await introspection.answer(
-                    form, authorization: header, from: context.origin(of: request))
-                return respond(answer, context)
+                    form, authorization: header, proofs: ProofHeaders(of: request), from: context.origin(of: request))
+                return Self.telling(token.nextProofNonce, respond(answer, context))
             }
         }
         router.get("/oauth/userinfo") { request, context in try await tellUser(request, context) }
@@ -69,6 +68,14 @@ struct TokenRoutes: Sendable {
             router.on(route, method: .options) { _, _ in CrossOrigin.endpoints.preflight }
             router.refuseOthers(on: path, than: .post)
         }
+    }
+
+    /// The answer with the nonce for the next proof, where one is demanded (RFC 9449 §8.2).
+    static func telling(_ nonce: String?, _ response: Response) -> Response {
+        guard let name = HTTPField.Name("DPoP-Nonce"), let nonce else { return response }
+        var response = response
+        response.headers[name] = nonce
+        return response
     }
 
     private func respond(_ answer: TokenAnswer, _ context: SideContext) -> Response {
@@ -93,6 +100,9 @@ struct TokenRoutes: Sendable {
         case .unauthorized(let error):
             var response = refusal(error, context)
             response.status = .unauthorized
+            if let challenge = ProofChallenge(realm: issuer, error: error) {
+                response.headers[.wwwAuthenticate] = challenge.headerValue
+            }
             return response
         case .forbidden(let error), .refused(let error): return refusal(error, context)
         }
@@ -108,12 +118,19 @@ struct TokenRoutes: Sendable {
                 OAuthError(.invalidRequest, "the access token is sent once, in the Authorization header"), .badRequest)
         }
         let answer = await userInfo.answer(
-            PresentedAccessToken(authorizationHeader: headers.first), from: context.origin(of: request))
+            PresentedAccessToken(authorizationHeader: headers.first), proofs: ProofHeaders(of: request),
+            from: context.origin(of: request))
+        return Self.telling(token.nextProofNonce, respond(answer, context))
+    }
+
+    private func respond(_ answer: UserInfoAnswer, _ context: SideContext) -> Response {
         switch answer {
         case .claims(let claims): return Self.finished(Answers.json(claims))
         case .unauthorized(let error):
             var response = Self.error(error ?? OAuthError(.invalidToken, "an access token is needed"), .unauthorized)
-            response.headers[.wwwAuthenticate] = BearerChallenge(realm: issuer, error: error).headerValue
+            response.headers[.wwwAuthenticate] =
+                ProofChallenge(realm: issuer, error: error)?.headerValue
+                ?? BearerChallenge(realm: issuer, error: error).headerValue
             return response
         case .tooManyRequests(let seconds): return Self.tooMany(seconds)
         case .forbidden(let error), .refused(let error): return refusal(error, context)
@@ -182,5 +199,13 @@ struct TokenRoutes: Sendable {
 
     private static func error(_ error: OAuthError, _ status: HTTPResponse.Status) -> Response {
         finished(Answers.bytes(error.json, "application/json", status: status))
+    }
+}
+
+extension ProofHeaders {
+    /// What came with a request.
+    init(of request: Request) {
+        self.init(
+            HTTPField.Name("DPoP").map { request.headers[values: $0] } ?? [], method: request.method.rawValue)
     }
 }

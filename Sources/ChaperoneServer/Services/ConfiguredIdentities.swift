@@ -5,8 +5,8 @@ internal import OAuthCore
 
 /// Brings the clients and accounts of the configuration into the stores.
 ///
-/// Whoever opens an installation adds what is not there. What is there is changed only where the server serves: a command
-/// that looks into a database by another configuration changes nothing of it. A password is set when the account is made
+/// Only where the server serves: a command that looks into a database by another configuration, or by none, writes nobody
+/// into it and changes nobody. A password is set when the account is made
 /// and never again from here; what an administrator changed stays until the configuration says something new.
 struct ConfiguredIdentities {
     let configuration: Configuration

@@ -10,19 +10,36 @@ struct DemoLeftovers {
     let stores: AuthorizationStores
     let random: RandomSource
 
-    /// Whether a server that is no demo would start with some of them. A client that the configuration has under the
-    /// same name is its own, with its own secret.
-    func areThere() async throws -> Bool {
-        guard !configuration.isDemo else { return false }
-        let own = Set(configuration.clients.map(\.id))
-        let published = DemoIdentities.clients(demoPort: configuration.listeners.demo.port)
-        for client in published where !own.contains(client.id) {
-            if try await stores.clients.client(ClientID(client.id))?.status == .active { return true }
+    /// What was found, by name.
+    struct Found: Hashable, Sendable {
+        let clients: [String]
+        let accounts: [String]
+
+        /// How it is ended where the state directory itself is wanted.
+        var advice: String {
+            let commands =
+                clients.map { "chaperone revoke client \($0)" } + accounts.map { "chaperone revoke user \($0)" }
+            return
+                "if it never was a demo's, a command that found no configuration put them there (older releases): end "
+                + "each, with the `--config` that the server is started with: \(commands.joined(separator: "; "))"
         }
-        return try await hasDemoPassword()
     }
 
-    private func hasDemoPassword() async throws -> Bool {
+    /// What a server that is no demo would start with of them; nil for nothing. A client that the configuration has under
+    /// the same name is its own, with its own secret.
+    func found() async throws -> Found? {
+        guard !configuration.isDemo else { return nil }
+        let own = Set(configuration.clients.map(\.id))
+        var clients: [String] = []
+        for client in DemoIdentities.clients(demoPort: configuration.listeners.demo.port) where !own.contains(client.id)
+        {
+            if try await stores.clients.client(ClientID(client.id))?.status == .active { clients.append(client.id) }
+        }
+        let accounts = try await accountsWithDemoPassword()
+        return clients.isEmpty && accounts.isEmpty ? nil : Found(clients: clients, accounts: accounts)
+    }
+
+    private func accountsWithDemoPassword() async throws -> [String] {
         var accounts: [UserAccount] = []
         for user in DemoIdentities.users() {
             if let account = try await stores.users.user(named: user.login), !account.isDisabled {
@@ -30,11 +47,13 @@ struct DemoLeftovers {
             }
         }
         // Making a hasher is work, and outside a demo's directory there is nobody to ask about.
-        guard !accounts.isEmpty else { return false }
+        guard !accounts.isEmpty else { return [] }
         let hasher = try PasswordHasher(random: random.bytes)
-        for account in accounts {
-            if try await hasher.verify(Secret(DemoIdentities.password), against: account.passwordHash) { return true }
+        var result: [String] = []
+        for account in accounts
+        where try await hasher.verify(Secret(DemoIdentities.password), against: account.passwordHash) {
+            result.append(account.username)
         }
-        return false
+        return result
     }
 }

@@ -49,14 +49,24 @@ public struct Installation: Sendable {
         }
     }
 
-    /// Opens it, brings the databases up to date, closes what an earlier run left open, and adds the configuration's
-    /// clients and accounts that are not there; those that are stay as they are.
-    ///
-    /// - Parameter demandsFewAbsent: whether it is refused, before anything is added, when the configuration lacks many of
-    ///   the active clients: they are about to be suspended.
+    /// What an installation is opened for.
+    public enum Purpose: Hashable, Sendable {
+        /// A command looks into it or changes what it was told to: its configuration may be another one than the server's,
+        /// or a demo's that was only assumed to find the state directory, so nobody is written from it.
+        case command
+        /// A server serves from it: the configuration's clients and accounts that are not there are added, and nothing of
+        /// a demo may be left where none is served.
+        ///
+        /// With `demandsFewAbsent` it is refused, before anything is added, when the configuration lacks many of the
+        /// active clients: they are about to be suspended.
+        case serving(demandsFewAbsent: Bool)
+    }
+
+    /// Opens it, brings the databases up to date and closes what an earlier run left open. Clients and accounts that are
+    /// there stay as they are.
     public init(
-        configuration: Configuration, clock: Clock = .system, random: RandomSource = .system,
-        demandsFewAbsent: Bool = false
+        configuration: Configuration, for purpose: Purpose = .command, clock: Clock = .system,
+        random: RandomSource = .system
     ) async throws {
         try PrivateFile.makeDirectory(configuration.stateDirectory)
         try PrivateFile.demandPrivate(configuration.stateDirectory)
@@ -93,11 +103,15 @@ public struct Installation: Sendable {
             federation: try configuration.federation(sources: members.sources, fetch: egress),
             facts: configuration.recordFacts
         ) { records in try await recorder.recordOnce(records) }
-        let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
-        guard try await !leftovers.areThere() else { throw Composition.Unsafe(hazards: [.demoLeftovers]) }
-        let configured = ConfiguredIdentities(configuration: configuration, server: server, clock: clock)
-        if demandsFewAbsent { try await configured.demandFewAbsent() }
-        try await configured.addMissing()
+        if case .serving(let demandsFewAbsent) = purpose {
+            let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
+            if let found = try await leftovers.found() {
+                throw Composition.Unsafe(hazards: [.demoLeftovers], advice: found.advice)
+            }
+            let configured = ConfiguredIdentities(configuration: configuration, server: server, clock: clock)
+            if demandsFewAbsent { try await configured.demandFewAbsent() }
+            try await configured.addMissing()
+        }
         self.configuration = configuration
         self.clock = clock
         self.random = random

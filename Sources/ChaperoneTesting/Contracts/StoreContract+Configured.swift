@@ -7,6 +7,8 @@ internal import Testing
 
 extension StoreContract {
     private static let before = AppliedConfiguration(roles: [.member, .auditor], person: "RelatedPerson/r p1 p2")
+    /// What `Sample` is.
+    private static let seen = before
     private static let after = AppliedConfiguration(roles: [.security], person: "Patient/p3 p3")
 
     private static func otherLink() throws -> MemberLink {
@@ -34,7 +36,7 @@ extension StoreContract {
             let session = Sample.session("s", signedIn: true)
             let rows = try await Sample.outboxCount(stores)
             let change = ConfiguredChange(
-                subject: Sample.subject, before: nil, applied: after, roles: [.security],
+                subject: Sample.subject, before: nil, seen: seen, applied: after, roles: [.security],
                 person: .init(link: try otherLink()))
             let outcome = try await stores.users.apply(
                 change, at: Sample.now, records: [Sample.record(), Sample.record()])
@@ -51,7 +53,7 @@ extension StoreContract {
             let rows = try await Sample.outboxCount(stores)
             for (subject, known) in [(Sample.subject, before), (SubjectID("nobody"), nil)] {
                 let change = ConfiguredChange(
-                    subject: subject, before: known, applied: after, roles: [], person: .init(link: nil))
+                    subject: subject, before: known, seen: seen, applied: after, roles: [], person: .init(link: nil))
                 let outcome = try await stores.users.apply(change, at: Sample.now, records: [Sample.record()])
                 #expect(outcome == nil)
                 #expect(try await stores.users.applied(to: subject) == nil)
@@ -61,10 +63,31 @@ extension StoreContract {
             #expect(try await stores.grants.grant(GrantID("g"))?.revocation == nil)
             #expect(try await Sample.outboxCount(stores) == rows)
         },
+        StoreContract("what was computed from roles or a person that are others by now changes nothing") {
+            stores async throws in
+            try await Sample.issueCode(stores)
+            let rows = try await Sample.outboxCount(stores)
+            for other in [
+                AppliedConfiguration(roles: [.member], person: seen.person),
+                AppliedConfiguration(roles: seen.roles, person: "RelatedPerson/r p1"),
+                AppliedConfiguration(roles: seen.roles, person: ""),
+            ] {
+                let change = ConfiguredChange(
+                    subject: Sample.subject, before: nil, seen: other, applied: after, roles: [.security],
+                    person: .init(link: nil))
+                let outcome = try await stores.users.apply(change, at: Sample.now, records: [Sample.record()])
+                #expect(outcome == nil)
+            }
+            #expect(try await stores.users.applied(to: Sample.subject) == nil)
+            #expect(try await stores.users.user(Sample.subject) == Sample.account())
+            #expect(try await stores.memberLinks.link(for: Sample.subject) == Sample.link())
+            #expect(try await stores.grants.grant(GrantID("g"))?.revocation == nil)
+            #expect(try await Sample.outboxCount(stores) == rows)
+        },
         StoreContract("what a configuration leaves as it is ends nothing; nobody as a person ends the grants") {
             stores async throws in
             try await Sample.issueCode(stores)
-            let same = ConfiguredChange(subject: Sample.subject, before: nil, applied: before)
+            let same = ConfiguredChange(subject: Sample.subject, before: nil, seen: seen, applied: before)
             #expect(try await stores.users.apply(same, at: Sample.now, records: [])?.entries == [])
             #expect(try await stores.users.applied(to: Sample.subject) == before)
             #expect(try await stores.memberLinks.link(for: Sample.subject) == Sample.link())
@@ -72,7 +95,7 @@ extension StoreContract {
             #expect(try await stores.grants.grant(GrantID("g"))?.revocation == nil)
 
             let nobody = ConfiguredChange(
-                subject: Sample.subject, before: before, applied: after, person: .init(link: nil))
+                subject: Sample.subject, before: before, seen: seen, applied: after, person: .init(link: nil))
             #expect(
                 try await stores.users.apply(nobody, at: Sample.now, records: [])?.grants == [GrantID("g")])
             #expect(try await stores.memberLinks.link(for: Sample.subject) == nil)

@@ -33,6 +33,38 @@ extension StoreContract {
                 }
             }
         },
+        StoreContract("a client that was suspended with its grants loses them when it is revoked, once") {
+            stores async throws in
+            for leavesConsentOnly in [false, true] {
+                let id = ClientID("client-\(leavesConsentOnly)")
+                if !leavesConsentOnly { try await Sample.populate(stores) }
+                #expect(try await stores.clients.insert(try Sample.registration(id), record: Sample.record()))
+                let grant = try Sample.grant("g-\(leavesConsentOnly)", client: id)
+                if !leavesConsentOnly { #expect(try await stores.grants.insert(grant, record: Sample.record())) }
+                let key = ConsentKey(subject: Sample.subject, clientID: id, patient: nil, fhirBase: "https://f.example")
+                try await stores.consents.remember(
+                    RememberedConsent(
+                        key: key, offered: ["a"], chosen: ["a"], givenAt: Sample.now, expiresAt: Sample.now + 100))
+                let suspended = try await stores.revocations.suspend(id, at: Sample.now, record: Sample.record())
+                #expect(suspended?.grants == [])
+                #expect(try await stores.consents.remembered(key) != nil)
+                let rows = try await Sample.outboxCount(stores)
+
+                let outcome = try await stores.revocations.revoke(
+                    .client(id), because: .administrator, at: Sample.now + 1, record: Sample.record())
+                #expect(outcome?.entries.first?.target == .client(id))
+                #expect(outcome?.grants == (leavesConsentOnly ? [] : [grant.id]))
+                #expect(try await stores.consents.remembered(key) == nil)
+                #expect(try await Sample.outboxCount(stores) == rows + 1)
+                let again = try await stores.revocations.revoke(
+                    .client(id), because: .administrator, at: Sample.now + 2, record: Sample.record())
+                #expect(again == nil)
+                #expect(try await stores.clients.client(id)?.status == .suspended)
+                #expect(
+                    try await stores.revocations.revocations(after: 0).filter { $0.target == .client(id) }.count == 2)
+                #expect(try await Sample.outboxCount(stores) == rows + 1)
+            }
+        },
         StoreContract("of 300 grants the one that lives is found, and all are listed page by page") {
             stores async throws in
             try await Sample.populate(stores)

@@ -36,6 +36,33 @@ extension StoreContract {
             }
             #expect(kept == 1)
         },
+        StoreContract("of parallel codes that use up one launch one is made, and what failed changes nothing") {
+            stores async throws in
+            try await Sample.populate(stores)
+            let launch = try Sample.launch()
+            try await stores.launches.insert(launch, record: Sample.record())
+            let session = Sample.session("s", signedIn: true)
+            try await stores.sessions.insert(session)
+            for index in 0..<8 {
+                try await stores.transactions.insert(try Sample.transaction("t\(index)", session: session))
+            }
+            let rows = try await Sample.outboxCount(stores)
+            let issued = try await race(8) { index in
+                try await stores.codes.issue(
+                    Sample.code("c\(index)", grant: "g\(index)"), for: try Sample.grant("g\(index)"),
+                    closing: try Sample.moved(try Sample.transaction("t\(index)", session: session), in: session),
+                    remembering: nil, using: LaunchUse(hash: launch.hash, record: Sample.record()),
+                    record: Sample.record())
+            }
+            #expect(issued.filter { $0 }.count == 1)
+            #expect(try await stores.grants.grants(matching: GrantFilter(), limit: 9).count == 1)
+            #expect(try await stores.launches.launch(launch.hash)?.usedAt == Sample.now)
+            #expect(try await Sample.outboxCount(stores) == rows + 2)
+            for (index, wasIssued) in issued.enumerated() {
+                let id = TransactionID(presented: Secret("t\(index)"))
+                #expect((try await stores.transactions.transaction(id)?.revision == 1) == !wasIssued)
+            }
+        },
         StoreContract("a launch that has expired or was never made begins nothing") { stores async throws in
             try await Sample.populate(stores)
             let launch = try Sample.launch()

@@ -31,6 +31,7 @@ enum Sample {
     static let now: Int64 = 1_800_000_000
     static let client = ClientID("client")
     static let subject = SubjectID("person")
+    static let proofKey = String(repeating: "k", count: 43)
 
     static func registration(
         _ id: ClientID = client, status: ClientStatus = .active, revision: Int = 1, name: String = "App"
@@ -100,7 +101,7 @@ enum Sample {
                 clientID: client, redirectURI: "https://app.example/cb", state: "s\u{e9}\"",
                 scopes: try ScopeSet(parsing: "launch/patient patient/Patient.rs openid"),
                 challenge: CodeChallenge(of: verifier), nonce: "n", fhirBase: "https://fhir.example",
-                hintedSubject: subject, loginNotBefore: now - 5),
+                hintedSubject: subject, loginNotBefore: now - 5, proofKey: proofKey),
             createdAt: now, expiresAt: now + 100)
     }
 
@@ -113,7 +114,7 @@ enum Sample {
     static func code(_ name: String = "code", grant: String = "g") -> CodeRecord {
         CodeRecord(
             hash: Secret(name).hash, grantID: GrantID(grant), clientID: client, redirectURI: "https://app.example/cb",
-            challenge: nil, expiresAt: now + 60)
+            challenge: nil, expiresAt: now + 60, proofKey: proofKey)
     }
 
     static func family(rotates: Bool = true, expiresAt: Int64? = now + 1000) -> RefreshFamily {

@@ -13,7 +13,9 @@ extension InMemoryAuthorizationStore {
     ) async throws -> RevocationOutcome? {
         state.withLock { state in
             let subject = change.subject
-            guard state.users[subject] != nil, state.applied[subject] == change.before else { return nil }
+            guard let account = state.users[subject], state.applied[subject] == change.before,
+                AppliedConfiguration(roles: account.roles, link: state.links[subject]) == change.seen
+            else { return nil }
             state.applied[subject] = change.applied
             if let roles = change.roles {
                 state.users[subject]?.roles = roles

@@ -36,10 +36,16 @@ extension InMemoryAuthorizationStore: CodeStore {
 
     public func issue(
         _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
-        record: AuthorizationRecord
+        using launch: LaunchUse?, record: AuthorizationRecord
     ) async throws -> Bool {
         state.withLock { state in
-            guard state.mayHold(grant), state.advance(closing) else { return false }
+            guard state.mayHold(grant), launch.map({ state.canUse($0.hash, at: grant.createdAt) }) ?? true,
+                state.advance(closing)
+            else { return false }
+            if let launch {
+                state.launches[launch.hash]?.usedAt = grant.createdAt
+                state.outbox.append(launch.record)
+            }
             state.grants[grant.id] = grant
             state.codes[code.hash] = code
             if let remembering { state.consents[remembering.key] = remembering }
@@ -125,11 +131,16 @@ extension InMemoryAuthorizationStore: RevocationStore {
             case .grant(let id):
                 entries = state.endGrants(because: reason, at: now) { $0.id == id }
             case .client(let id):
-                guard let status = state.clients[id]?.status, status == .active || status == .pending else {
-                    return nil
+                guard let status = state.clients[id]?.status else { return nil }
+                let isSuspendedNow = status == .active || status == .pending
+                let hasLeft =
+                    state.consents.keys.contains { $0.clientID == id }
+                    || state.grants.values.contains { $0.clientID == id && $0.revocation == nil }
+                guard isSuspendedNow || hasLeft else { return nil }
+                if isSuspendedNow {
+                    state.clients[id]?.status = .suspended
+                    state.clients[id]?.revision += 1
                 }
-                state.clients[id]?.status = .suspended
-                state.clients[id]?.revision += 1
                 state.consents = state.consents.filter { $0.key.clientID != id }
                 entries =
                     [state.revocation(of: target, because: reason, at: now)]
@@ -437,6 +448,11 @@ extension InMemoryAuthorizationStore.State {
         revocations.append(entry)
         nextSequence += 1
         return entry
+    }
+
+    /// Whether an EHR's launch is there, unused and unexpired.
+    func canUse(_ hash: SecretHash, at now: Int64) -> Bool {
+        launches[hash].map { $0.usedAt == nil && now < $0.expiresAt } ?? false
     }
 
     mutating func endGrants(

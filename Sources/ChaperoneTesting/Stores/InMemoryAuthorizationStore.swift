@@ -279,7 +279,7 @@ extension InMemoryAuthorizationStore: LaunchStore {
         _ transaction: AuthorizationTransaction, using hash: SecretHash, at now: Int64, record: AuthorizationRecord
     ) async throws -> Bool {
         state.withLock { state in
-            guard let launch = state.launches[hash], launch.usedAt == nil, now < launch.expiresAt else { return false }
+            guard state.canUse(hash, at: now) else { return false }
             state.launches[hash]?.usedAt = now
             state.transactions[transaction.id] = transaction
             state.outbox.append(record)

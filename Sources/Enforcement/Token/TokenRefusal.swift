@@ -66,14 +66,12 @@ extension GatewayRefusal {
         case .badProof:
             self.init(
                 status: 401, issueCode: "login", diagnostics: Self.loginText,
-                challenge: "DPoP realm=\"\(realm)\", error=\"invalid_dpop_proof\", algs=\""
-                    + DPoPProof.algorithms.map(\.rawValue).joined(separator: " ") + "\"",
+                challenge: ProofChallenge(realm: realm, code: .invalidDPoPProof).headerValue,
                 outcome: outcome)
         case .staleProof:
             self.init(
                 status: 401, issueCode: "login", diagnostics: Self.loginText,
-                challenge: "DPoP realm=\"\(realm)\", error=\"use_dpop_nonce\", algs=\""
-                    + DPoPProof.algorithms.map(\.rawValue).joined(separator: " ") + "\"",
+                challenge: ProofChallenge(realm: realm, code: .useDPoPNonce).headerValue,
                 outcome: outcome)
         case .malformed, .badSignature, .wrongIssuer, .wrongAudience, .expired, .badClaims, .senderConstrained,
             .certificateWithdrawn, .revoked, .revocationUnknown:

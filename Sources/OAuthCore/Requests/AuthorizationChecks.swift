@@ -68,6 +68,17 @@ enum AuthorizationChecks {
         return text.split(separator: " ").prefix(16).map(String.init)
     }
 
+    /// The thumbprint of a key (RFC 7638); nil where none is named. What is no thumbprint is refused: the binding that was
+    /// meant must not be left out.
+    static func thumbprint(_ name: String, of form: FormParameters) throws(OAuthError) -> String? {
+        guard let text = form[name] else { return nil }
+        // The one encoding of a SHA-256 digest (RFC 7638 §3.1), as thumbprints are compared letter by letter.
+        guard text.utf8.count == 43, let digest = Base64URL.decode(text), digest.count == 32 else {
+            throw OAuthError(.invalidRequest, "\(name) is not the thumbprint of a key")
+        }
+        return text
+    }
+
     static func limited(_ name: String, of form: FormParameters, to maxBytes: Int) throws(OAuthError) -> String? {
         guard let text = form[name] else { return nil }
         guard text.utf8.count <= maxBytes else { throw OAuthError(.invalidRequest, "\(name) is too long") }

@@ -15,6 +15,8 @@ public struct AuthorizationRequest: Hashable, Sendable {
     public let audience: String
     /// The proof key; nil only where the client's profile does without.
     public let codeChallenge: CodeChallenge?
+    /// The thumbprint of the key to which the code is to be bound (`dpop_jkt`, RFC 9449 §10).
+    public let proofKey: String?
     /// The handle of an EHR launch.
     public let launch: String?
     /// The value that the ID token must repeat.
@@ -77,6 +79,7 @@ public struct AuthorizationRequest: Hashable, Sendable {
         self.scope = try ScopeSet(requested: scope)
         launch = try AuthorizationChecks.limited("launch", of: form, to: 512)
         nonce = try AuthorizationChecks.limited("nonce", of: form, to: 512)
+        proofKey = try AuthorizationChecks.thumbprint("dpop_jkt", of: form)
         prompts = try AuthorizationChecks.prompts(form)
         maxAge = try AuthorizationChecks.maxAge(form)
         loginHint = try AuthorizationChecks.limited("login_hint", of: form, to: 255)

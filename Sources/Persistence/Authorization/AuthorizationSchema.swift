@@ -37,6 +37,9 @@ enum AuthorizationSchema {
         }
         migrator.registerMigration("019 known networks") { try $0.execute(sql: knownNetworks) }
         migrator.registerMigration("020 configured accounts") { try $0.execute(sql: configuredAccounts) }
+        migrator.registerMigration("021 proof keys of codes") {
+            try $0.execute(sql: "ALTER TABLE code ADD COLUMN proof_key TEXT CHECK (length(proof_key) = 43)")
+        }
         return migrator
     }
 }

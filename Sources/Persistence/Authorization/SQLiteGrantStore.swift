@@ -156,22 +156,24 @@ struct SQLiteCodeStore: CodeStore {
 
     func issue(
         _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
-        record: AuthorizationRecord
+        using launch: LaunchUse?, record: AuthorizationRecord
     ) async throws -> Bool {
         try await pool.writeWithoutTransaction { database in
             var isIssued = false
             try database.inTransaction(.immediate) {
                 guard try SQLiteTransactionStore.update(closing, in: database),
-                    try SQLiteGrantStore.insert(grant, in: database)
+                    try SQLiteGrantStore.insert(grant, in: database),
+                    try launch.map({ try SQLiteLaunchStore.use($0, at: grant.createdAt, in: database) }) ?? true
                 else { return .rollback }
                 try database.execute(
                     sql: """
-                        INSERT INTO code (hash, grant_id, client_id, redirect_uri, challenge, expires_at, session)
-                        VALUES (?, ?, ?, ?, ?, ?, ?)
+                        INSERT INTO code
+                            (hash, grant_id, client_id, redirect_uri, challenge, expires_at, session, proof_key)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                         """,
                     arguments: [
                         code.hash.blob, code.grantID.text, code.clientID.text, code.redirectURI,
-                        code.challenge?.text, code.expiresAt, code.session?.hash.blob,
+                        code.challenge?.text, code.expiresAt, code.session?.hash.blob, code.proofKey,
                     ])
                 if let remembering { try SQLiteConsentStore.insert(remembering, in: database) }
                 try SQLiteAuditOutbox.insert(record, in: database)
@@ -225,6 +227,7 @@ extension CodeRecord {
             clientID: ClientID(row["client_id"]), redirectURI: row["redirect_uri"],
             challenge: try challenge.map { try CodeChallenge($0).orCorrupt("challenge") },
             expiresAt: row["expires_at"],
-            session: try (row["session"] as Data?).map { SessionID(hash: try SecretHash(blob: $0)) }, state: state)
+            session: try (row["session"] as Data?).map { SessionID(hash: try SecretHash(blob: $0)) },
+            proofKey: row["proof_key"], state: state)
     }
 }

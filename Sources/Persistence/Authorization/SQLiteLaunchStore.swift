@@ -38,14 +38,20 @@ struct SQLiteLaunchStore: LaunchStore {
         _ transaction: AuthorizationTransaction, using hash: SecretHash, at now: Int64, record: AuthorizationRecord
     ) async throws -> Bool {
         try await pool.write { database in
-            try database.execute(
-                sql: "UPDATE ehr_launch SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ?",
-                arguments: [now, hash.blob, now])
-            guard database.changesCount == 1 else { return false }
+            guard try Self.use(LaunchUse(hash: hash, record: record), at: now, in: database) else { return false }
             try SQLiteTransactionStore.insert(transaction, in: database)
-            try SQLiteAuditOutbox.insert(record, in: database)
             return true
         }
+    }
+
+    /// Marks an unused and unexpired launch used, with its record; false when it was not to be had.
+    static func use(_ use: LaunchUse, at now: Int64, in database: Database) throws -> Bool {
+        try database.execute(
+            sql: "UPDATE ehr_launch SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ?",
+            arguments: [now, use.hash.blob, now])
+        guard database.changesCount == 1 else { return false }
+        try SQLiteAuditOutbox.insert(use.record, in: database)
+        return true
     }
 }
 

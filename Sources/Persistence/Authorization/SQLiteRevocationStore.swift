@@ -16,16 +16,8 @@ struct SQLiteRevocationStore: RevocationStore {
             case .grant(let id):
                 entries = try Self.endGrants(where: "id = ?", id.text, because: reason, at: now, in: database)
             case .client(let id):
-                try database.execute(
-                    sql: """
-                        UPDATE client SET status = 'suspended', revision = revision + 1
-                        WHERE id = ? AND status IN ('active', 'pending')
-                        """, arguments: [id.text])
-                guard database.changesCount == 1 else { return nil }
-                try database.execute(sql: "DELETE FROM remembered_consent WHERE client_id = ?", arguments: [id.text])
-                entries =
-                    [try Self.append(target, because: reason, at: now, in: database)]
-                    + (try Self.endGrants(where: "client_id = ?", id.text, because: reason, at: now, in: database))
+                guard let ended = try Self.end(id, because: reason, at: now, in: database) else { return nil }
+                entries = ended
             case .user(let subject):
                 try database.execute(
                     sql: "UPDATE user_account SET is_disabled = 1 WHERE subject = ? AND is_disabled = 0",
@@ -50,6 +42,27 @@ struct SQLiteRevocationStore: RevocationStore {
             try SQLiteAuditOutbox.insert(record, in: database)
             return RevocationOutcome(entries: entries)
         }
+    }
+
+    /// Suspends a client, and ends what is left of the access of one that is suspended already: a configuration suspends
+    /// and leaves the grants. Nil when there is nothing to end.
+    private static func end(
+        _ id: ClientID, because reason: RevocationReason, at now: Int64, in database: Database
+    ) throws -> [Revocation]? {
+        try database.execute(
+            sql: """
+                UPDATE client SET status = 'suspended', revision = revision + 1
+                WHERE id = ? AND status IN ('active', 'pending')
+                """, arguments: [id.text])
+        let isSuspendedNow = database.changesCount == 1
+        try database.execute(sql: "DELETE FROM remembered_consent WHERE client_id = ?", arguments: [id.text])
+        let forgets = database.changesCount > 0
+        let hasGrants = try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM access_grant WHERE client_id = ? AND revoked_at IS NULL)",
+            arguments: [id.text])
+        guard isSuspendedNow || forgets || hasGrants == true else { return nil }
+        return [try append(.client(id), because: reason, at: now, in: database)]
+            + (try endGrants(where: "client_id = ?", id.text, because: reason, at: now, in: database))
     }
 
     func suspend(

@@ -14,10 +14,13 @@ extension SQLiteUserStore {
     ) async throws -> RevocationOutcome? {
         try await pool.write { database in
             let subject = change.subject
-            let isThere = try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM user_account WHERE subject = ?)",
-                arguments: [subject.text])
-            guard isThere == true, try Self.applied(to: subject, in: database) == change.before else { return nil }
+            let stored = try String.fetchOne(
+                database, sql: "SELECT roles FROM user_account WHERE subject = ?", arguments: [subject.text])
+            guard let stored, try Self.applied(to: subject, in: database) == change.before,
+                AppliedConfiguration(
+                    roles: try Self.roles(stored), link: try SQLiteMemberLinkStore.link(of: subject, in: database))
+                    == change.seen
+            else { return nil }
             try Self.note(change.applied, for: subject, in: database)
             if let roles = change.roles {
                 try database.execute(

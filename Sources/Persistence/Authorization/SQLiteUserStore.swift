@@ -131,21 +131,23 @@ struct SQLiteMemberLinkStore: MemberLinkStore {
     }
 
     func link(for subject: SubjectID) async throws -> MemberLink? {
-        try await pool.read { database in
-            guard
-                let user = try String.fetchOne(
-                    database, sql: "SELECT fhir_user FROM member_link WHERE subject = ?", arguments: [subject.text])
-            else { return nil }
-            let patients = try Row.fetchAll(
-                database, sql: "SELECT patient, label FROM member_link_patient WHERE subject = ? ORDER BY place",
-                arguments: [subject.text])
-            return MemberLink(
-                subject: subject, fhirUser: try InstanceKey(stored: user),
-                patients: try patients.map { row in
-                    LinkedPatient(
-                        id: try ResourceID(row["patient"] as String).orCorrupt("patient"), label: row["label"])
-                })
-        }
+        try await pool.read { try Self.link(of: subject, in: $0) }
+    }
+
+    static func link(of subject: SubjectID, in database: Database) throws -> MemberLink? {
+        guard
+            let user = try String.fetchOne(
+                database, sql: "SELECT fhir_user FROM member_link WHERE subject = ?", arguments: [subject.text])
+        else { return nil }
+        let patients = try Row.fetchAll(
+            database, sql: "SELECT patient, label FROM member_link_patient WHERE subject = ? ORDER BY place",
+            arguments: [subject.text])
+        return MemberLink(
+            subject: subject, fhirUser: try InstanceKey(stored: user),
+            patients: try patients.map { row in
+                LinkedPatient(
+                    id: try ResourceID(row["patient"] as String).orCorrupt("patient"), label: row["label"])
+            })
     }
 
     func insert(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {

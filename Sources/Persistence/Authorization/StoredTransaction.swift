@@ -25,7 +25,8 @@ extension AcceptedRequest {
         .record([
             ("client", .string(clientID.text)), ("redirect", .string(redirectURI)), ("state", .string(state)),
             ("scopes", .string(try scopes.writable())), ("challenge", challenge.map { .string($0.text) }),
-            ("nonce", nonce.map { .string($0) }), ("base", .string(fhirBase)), ("launch", launch.stored),
+            ("nonce", nonce.map { .string($0) }), ("proofKey", proofKey.map { .string($0) }),
+            ("base", .string(fhirBase)), ("launch", launch.stored),
             ("expects", expectedSubject.map { .string($0.text) }), ("hints", hintedSubject.map { .string($0.text) }),
             ("notBefore", loginNotBefore.map { .int($0) }), ("asksConsent", asksConsent ? true : nil),
             ("needsSecondFactor", needsSecondFactor ? true : nil),
@@ -46,7 +47,9 @@ extension AcceptedRequest {
             hintedSubject: json["hints"]?.string.map { SubjectID($0) }, loginNotBefore: json["notBefore"]?.int,
             asksConsent: json["asksConsent"]?.bool ?? false,
             needsSecondFactor: json["needsSecondFactor"]?.bool ?? false,
-            uiLocales: (json["locales"]?.array ?? []).compactMap(\.string))
+            uiLocales: (json["locales"]?.array ?? []).compactMap(\.string),
+            // A binding that cannot be read must not read as none.
+            proofKey: try json["proofKey"].map { try $0.string.orCorrupt("proof key") })
     }
 }
 
