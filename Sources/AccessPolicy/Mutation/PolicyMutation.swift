@@ -193,6 +193,8 @@ enum PolicyMutation: String, Hashable, Sendable, CaseIterable {
     case operationParameterUnbound
     /// b.9: a value of a parameter may be of any kind of JSON, whatever its name says.
     case operationValueKindsIgnored
+    /// b.5, b.7: rows may be ordered by people who are masked in them.
+    case orderedByMasked
     /// b.9: records handed to an operation may be anybody's.
     case submittedRecordsUnjudged
     /// b.9: entries that are to be stored keep the addresses that they came under.
