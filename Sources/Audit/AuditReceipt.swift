@@ -32,3 +32,18 @@ public struct ClosingReceipt: ~Copyable, Sendable {
         self.phase = phase
     }
 }
+
+/// What is left of a receipt when its answer has been handed on: where the record stands, for the case that the answer did
+/// not go out. It answers nothing any more.
+public struct HandedAnswer: Sendable {
+    let decisionID: DecisionID
+    let sequence: Int64
+    let phase: AuditPhase
+
+    /// Gives the receipt up for the answer.
+    public init(_ receipt: consuming ClosingReceipt) {
+        decisionID = receipt.decisionID
+        sequence = receipt.sequence
+        phase = receipt.phase
+    }
+}

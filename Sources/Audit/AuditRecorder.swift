@@ -99,15 +99,27 @@ public final class AuditRecorder: Sendable {
     ///
     /// What cannot be written now is tried again in the background.
     public func withdraw(_ receipt: consuming ClosingReceipt, _ record: AccessRecord) {
-        guard record.decisionID == receipt.decisionID else { return }
-        let first = receipt.sequence - Int64(record.parts.count)
+        withdraw(HandedAnswer(receipt), record) { $0.lateReason }
+    }
+
+    /// Marks as interrupted a record, with its parts, whose answer was handed to a connection that ended before all of it
+    /// was written. Its counts and patients stay: some of it may have been read.
+    ///
+    /// What cannot be written now is tried again in the background.
+    public func notWritten(_ answer: HandedAnswer, _ record: AccessRecord) {
+        withdraw(answer, record) { _ in AuditStatement.notWrittenReason }
+    }
+
+    private func withdraw(_ answer: HandedAnswer, _ record: AccessRecord, reason: (AuditStatement) -> String) {
+        guard record.decisionID == answer.decisionID else { return }
+        let first = answer.sequence - Int64(record.parts.count)
         let parts = record.parts.map { AuditStatement(event: .access($0), phase: .whole) }
-        let whole = AuditStatement(event: .access(record), phase: receipt.phase)
+        let whole = AuditStatement(event: .access(record), phase: answer.phase)
         // What was closed as interrupted says so already.
-        let late = parts + (receipt.phase == .interrupted ? [] : [whole])
+        let late = parts + (answer.phase == .interrupted ? [] : [whole])
         for (offset, one) in late.enumerated() {
             guard case .access(let record) = one.event else { continue }
-            withdraw(record, at: first + Int64(offset), one.lateReason)
+            withdraw(record, at: first + Int64(offset), reason(one))
         }
     }
 

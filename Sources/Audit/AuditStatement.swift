@@ -60,6 +60,9 @@ public struct AuditStatement: Hashable, Sendable {
             ? "stored, but the answer was not given" : "closed too late: the answer was cut off before its end"
     }
 
+    /// Why a record is marked whose answer did not go out to its end.
+    static let notWrittenReason = "the connection ended before the answer was written to its end"
+
     /// The same event marked as interrupted, ending the entry at `sequence`.
     func interrupted(closing sequence: Int64, reason: String, at time: Int64) -> AuditStatement {
         guard case .access(var record) = event else {

@@ -139,6 +139,7 @@ public struct Composition: Sendable {
             try await installation.note(.started)
             try await installation.noteWhatIsInForce()
             try await installation.auditSide.forgetStrayCursors()
+            try await reportUnlocatedExports()
             try await group.run()
             result = .success(())
         } catch {
@@ -150,6 +151,15 @@ public struct Composition: Sendable {
         try await installation.note(.stopped)
         try await installation.close()
         try result.get()
+    }
+
+    /// Exports that were asked for when an earlier process ended, and that nobody can reach any more.
+    private func reportUnlocatedExports() async throws {
+        let count = try await ExportJobUpkeep(installation, gateway).reportUnlocated()
+        guard count > 0 else { return }
+        logger.warning(
+            "exports were being started when the server ended before; they may run at the protected server",
+            metadata: ["exports": "\(count)"])
     }
 
     /// The ports by listener (`public`, `admin`, `sandbox`, `demo`) as soon as all are up; nil when it ended before.

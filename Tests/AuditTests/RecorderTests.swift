@@ -110,6 +110,31 @@ import Testing
         #expect(try reason(mark) == "stored, but the answer was not given")
     }
 
+    @Test(.verifies("audit@not-written", "audit@one-closed-record"))
+    func `what did not go out to its end is marked with its parts, and what was cut says so once`() async throws {
+        let recorder = try recorder()
+        let whole = sampleRecord("d-1") { record in
+            record.entries = ["d-1.1", "d-1.2"].map { id in sampleRecord(id) { $0.parent = DecisionID("d-1") } }
+        }
+        recorder.notWritten(HandedAnswer(try await recorder.record(whole)), whole)
+        let opening = try await recorder.open(sampleRecord("d-2"))
+        let cut = sampleRecord("d-2") { $0.outcome = .interrupted(reason: "cut") }
+        recorder.notWritten(HandedAnswer(try await recorder.close(opening, cut)), cut)
+        // A mark is for the record that it was made of.
+        let other = try await recorder.record(sampleRecord("d-3"))
+        recorder.notWritten(HandedAnswer(other), sampleRecord("d-4"))
+        recorder.shutdown()
+
+        let marks = sink.entries.filter { $0.index.phase == .interrupted && $0.index.eventID.text.hasPrefix("d-1") }
+        #expect(marks.map(\.index.eventID.text) == ["d-1.1", "d-1.2", "d-1"])
+        #expect(marks.map(\.index.closes) == [1, 2, 3])
+        for mark in marks {
+            #expect(try reason(mark) == "the connection ended before the answer was written to its end")
+        }
+        #expect(sink.entries.filter { $0.index.eventID.text == "d-2" }.map(\.index.phase) == [.opening, .interrupted])
+        #expect(sink.entries.filter { $0.index.eventID.text == "d-3" }.map(\.index.phase) == [.whole])
+    }
+
     private func reason(_ entry: AuditEntry?) throws -> String? {
         guard case .access(let record) = try entry?.statement().event else { return nil }
         return record.outcome.reason

@@ -31,11 +31,12 @@ import Testing
                 })
         }
 
-        func add(_ id: String, ended: ExportJob.Ending?) async throws {
+        func add(_ id: String, ended: ExportJob.Ending?, target: String? = nil) async throws {
             _ = try await store.insert(
                 ExportJob(
                     id: id, base: "https://gw.example/fhir", client: ClientID("c"), grant: GrantID("g"),
-                    path: "/$export", query: "", target: "/jobs/\(id)", startedAt: ExportJobUpkeepTests.now,
+                    path: "/$export", query: "", target: target ?? "/jobs/\(id)",
+                    startedAt: ExportJobUpkeepTests.now,
                     expiresAt: ExportJobUpkeepTests.now + 100))
             if let ended { _ = try await store.end(id, because: ended) }
         }
@@ -73,6 +74,42 @@ import Testing
 
         #expect(try bench.store.job("a") == nil)
         #expect(bench.sink.entries.last?.index.outcome == "permitted")
+    }
+
+    @Test(.verifies("house@EXPORT-JOBS"))
+    func
+        `an export that was being asked for when the process ended is reported once, and nothing is deleted at a guess`()
+        async throws
+    {
+        let bench = try Bench()
+        try await bench.add("known", ended: nil)
+        for (id, ended) in [("a", nil), ("b", ExportJob.Ending.revoked)] {
+            try await bench.add(id, ended: ended, target: "")
+        }
+
+        #expect(try await bench.upkeep(204).reportUnlocated() == 2)
+        #expect(try await bench.upkeep(204).reportUnlocated() == 0)
+        try await bench.upkeep(204).run()
+
+        #expect(bench.asked.withLock { $0 } == [])
+        let records = try bench.sink.entries.compactMap { entry -> AccessRecord? in
+            guard case .access(let record) = try entry.statement().event else { return nil }
+            return record
+        }
+        #expect(records.map(\.outcome) == Array(repeating: .interrupted(reason: "export-address-unknown"), count: 2))
+        #expect(records.allSatisfy { $0.clientID == ClientID("c") && $0.operation == "$export" })
+        #expect(try bench.store.job("a") == nil && bench.store.job("known")?.ending == nil)
+    }
+
+    @Test(.verifies("house@EXPORT-JOBS"))
+    func `an export that cannot be reported is reported at the next start`() async throws {
+        let bench = try Bench()
+        try await bench.add("a", ended: nil, target: "")
+        bench.sink.behave(.fails)
+
+        await #expect(throws: (any Error).self) { _ = try await bench.upkeep(204).reportUnlocated() }
+
+        #expect(try await bench.store.unlocated().map(\.id) == ["a"])
     }
 
     @Test(.verifies("house@EXPORT-JOBS"))

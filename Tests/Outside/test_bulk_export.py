@@ -24,6 +24,8 @@ class Host(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Conduct)
         self.base = f"http://127.0.0.1:{self.server_address[1]}"
         self.asked, self.answers, self.deleting = [], {}, 500
+        # The path that is asked for and not answered until the event is set.
+        self.silent, self.goes_on, self.is_asked = None, threading.Event(), threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -32,12 +34,18 @@ class Conduct(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(("GET", self.path, dict(self.headers)))
+        if self.server.silent and self.path.startswith(self.server.silent):
+            self.server.is_asked.set()
+            self.server.goes_on.wait(60)
         status, fields, body = self.server.answers.get(urllib.parse.urlsplit(self.path).path, (404, {}, b""))
         self.send_response(status)
         for name, value in {**fields, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        try:
+            self.end_headers()
+            self.wfile.write(body)
+        except OSError:
+            pass  # Whoever asked is gone: a test has killed it.
 
     def do_DELETE(self):
         self.server.asked.append(("DELETE", self.path, dict(self.headers)))
@@ -124,6 +132,36 @@ class BulkExport(unittest.TestCase):
         done = len(self.deletions())
         time.sleep(5)
         self.assertEqual(self.deletions(), ["/job"] * done)
+
+    @verifies("house@EXPORT-JOBS")
+    def test_an_export_that_was_being_asked_for_at_a_kill_is_reported_at_the_next_start(self):
+        self.upstream.silent = "/$export"
+        self.addCleanup(self.upstream.goes_on.set)
+        token = self.token()
+
+        def ask():
+            try:
+                request(self.server.fhir, "GET", "/$export", headers={"Authorization": f"Bearer {token}"})
+            except OSError:
+                pass  # The server is killed under it.
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        self.assertTrue(self.upstream.is_asked.wait(30), "the export was never asked for")
+        self.server.kill()
+        self.upstream.goes_on.set()
+        asking.join(30)
+        self.upstream.silent = None
+
+        for starts in [1, 2]:
+            self.server.start()
+            events = json.loads(self.server.command("audit", "list", "--limit", "1000", "--output", "json"))
+            found = [event for event in events if "export-address-unknown" in json.dumps(event)]
+            self.assertEqual(len(found), 1, f"after {starts} starts: {events}")
+            if starts == 1:
+                self.server.kill()
+        self.server.command("audit", "verify")
+        self.assertEqual(self.deletions(), [])
 
 
 if __name__ == "__main__":

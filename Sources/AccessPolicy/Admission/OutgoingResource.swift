@@ -5,11 +5,14 @@ internal import FHIRCore
 struct OutgoingResource {
     private let resource: ResourceView
     private let addresses: AddressMap?
+    /// Texts that are put back to what the client had written.
+    private let names: [String: String]
 
     /// - Parameter addresses: nil where the upstream is not named anywhere in the document.
-    init(_ resource: ResourceView, _ addresses: AddressMap?) {
+    init(_ resource: ResourceView, _ addresses: AddressMap?, names: [String: String] = [:]) {
         self.resource = resource
         self.addresses = addresses
+        self.names = names
     }
 
     /// The bytes after a redaction and a projection.
@@ -33,7 +36,10 @@ struct OutgoingResource {
         edits += redaction.edits
         if !edits.isEmpty { edits.append(resource.subsetMark) }
         // Most resources name nobody's address; only those that may are taken apart.
-        if let addresses, addresses.mayName(in: node.document, node.range) { edits += addressEdits(addresses) }
+        if !names.isEmpty { edits += textEdits { names[$0] } }
+        if let addresses, addresses.mayName(in: node.document, node.range) {
+            edits += textEdits { addresses.rewritten($0) }
+        }
         if edits.isEmpty {
             result.append(contentsOf: node.bytes)
         } else {
@@ -41,7 +47,8 @@ struct OutgoingResource {
         }
     }
 
-    private func addressEdits(_ addresses: AddressMap) -> [ByteEdit] {
+    /// The edits that replace texts, wherever they stand.
+    private func textEdits(_ replacement: (String) -> String?) -> [ByteEdit] {
         var edits: [ByteEdit] = []
         var pending = [resource.node]
         while let node = pending.popLast() {
@@ -49,7 +56,7 @@ struct OutgoingResource {
             case .array: pending.append(contentsOf: node.elements)
             case .object: pending.append(contentsOf: node.members.map(\.value))
             case .string:
-                guard let text = node.string, let ours = addresses.rewritten(text) else { continue }
+                guard let text = node.string, let ours = replacement(text) else { continue }
                 edits.append(ByteEdit(range: node.range, replacement: JSONValue.string(ours).serialized))
             case .number, .bool, .null: break
             }

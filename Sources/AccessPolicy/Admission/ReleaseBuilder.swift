@@ -52,7 +52,7 @@ struct ReleaseBuilder {
             patients.insert(key.id)
             lastPatient = key.id
         }
-        return OutgoingResource(resource, addresses)
+        return OutgoingResource(resource, addresses, names: rule.operation?.names ?? [:])
     }
 
     mutating func withhold(_ reason: WithholdReason) { counts.withhold(reason) }

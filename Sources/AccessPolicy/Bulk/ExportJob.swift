@@ -25,8 +25,9 @@ public struct ExportJob: Hashable, Sendable {
     public let path: String
     /// The kick-off's query, with the types that come out.
     public let query: String
-    /// The request target of its state at the protected server.
-    public let target: String
+    /// The request target of its state at the protected server; empty from before it is asked for until the server has
+    /// said where.
+    public var target: String
     /// Unix seconds.
     public let startedAt: Int64
     /// Unix seconds; from then on it is over.
@@ -38,7 +39,10 @@ public struct ExportJob: Hashable, Sendable {
     /// Unix seconds at which it is to be asked again.
     public var dueAt: Int64
 
-    /// A job that has just been started.
+    /// Whether the protected server has said where it keeps the job.
+    public var isLocated: Bool { !target.isEmpty }
+
+    /// A job that is about to be started, or has just been.
     public init(
         id: String, base: String, client: ClientID, grant: GrantID, path: String, query: String, target: String,
         startedAt: Int64, expiresAt: Int64, ending: Ending? = nil, attempts: Int = 0, dueAt: Int64 = 0

@@ -77,8 +77,25 @@ struct ParameterGate {
             guard let parameter = policy.searchParameter(code, for: type),
                 parameter.kind != .special, parameter.kind != .composite
             else { throw notSupported(term) }
+            guard !mayOrderByMasked(parameter) || mutated(.orderedByMasked) else { throw notSupported(term) }
         }
         return term
+    }
+
+    /// Whether an order by a parameter would tell of people who are masked where they stand: what a row may not say, its
+    /// place among the others must not say either.
+    private func mayOrderByMasked(_ parameter: SearchParameter) -> Bool {
+        policy.types[type].multiPatient == .mask && parameter.kind == .reference
+            && (parameter.targets.isEmpty || parameter.targets.contains(.patient))
+            && !readsOnlyOwner(parameter) && !searching.allSatisfy(\.isEveryone)
+    }
+
+    /// Whether a parameter reads the one element that says whose a row is, and no list in which others may stand.
+    private func readsOnlyOwner(_ parameter: SearchParameter) -> Bool {
+        let text = parameter.expressionText
+        guard ["patient", "subject"].contains(parameter.code), !text.contains("|") else { return false }
+        let path = text.split(separator: ".").prefix { !$0.hasPrefix("where(") }
+        return path.count == 2
     }
 
     // MARK: - ordinary parameters

@@ -29,11 +29,13 @@ struct Decider {
     let access: GrantedAccess
     let policy: ServerPolicy
     let grants: [EffectiveGrant]
+    let seed: UInt128
 
     init(_ access: AccessRequest) {
         request = access.request
         self.access = access.access
         policy = access.policy
+        seed = access.seed
         grants = EffectiveGrant.all(
             of: access.access, userPanel: access.userPanel, systemPanel: access.systemPanel)
     }
@@ -43,6 +45,7 @@ struct Decider {
         self.request = request
         access = other.access
         policy = other.policy
+        seed = other.seed
         self.grants = grants ?? other.grants
     }
 

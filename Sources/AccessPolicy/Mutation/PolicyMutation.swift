@@ -193,8 +193,14 @@ enum PolicyMutation: String, Hashable, Sendable, CaseIterable {
     case operationParameterUnbound
     /// b.9: a value of a parameter may be of any kind of JSON, whatever its name says.
     case operationValueKindsIgnored
+    /// b.5, b.7: rows may be ordered by people who are masked in them.
+    case orderedByMasked
     /// b.9: records handed to an operation may be anybody's.
     case submittedRecordsUnjudged
+    /// b.9: entries that are to be stored keep the addresses that they came under.
+    case submittedAddressesKept
+    /// b.9: an entry under the server's own address needs no letter to take its place.
+    case submittedReplacesUnasked
     /// b.9: resources in an operation's answer are not judged.
     case operationAnswersUnjudged
     /// b.9: values in Parameters may name anybody.

@@ -19,7 +19,9 @@ extension Decider {
         try checkTexts(input)
         try narrowTypes(&input, inContext)
         var bound = try bind(&input, level, found, inContext)
-        bound.proofs += try judge(input, found, inContext)
+        let judged = try judge(input, found, inContext)
+        bound.proofs += judged.proofs
+        bound.holds += judged.holds
         return try permit(
             for: descriptor, input: input, .operation(name: name, bound.level), found, inContext, bound: bound)
     }
@@ -93,7 +95,7 @@ extension Decider {
         /// The one patient whom the call is about.
         var patient: ResourceID?
         var proofs: [Permit] = []
-        var holds: [(letter: Permissions, grants: [EffectiveGrant])] = []
+        var holds: [OperationHold] = []
     }
 
     private func bind(
@@ -132,7 +134,9 @@ extension Decider {
         _ = try reachable(key, try granting(.read, on: key.type))
         guard let proof = proof(of: key, inContext) else { throw Refused(.operationNotSupported) }
         let holds = descriptor.requirements.filter { $0.type == key.type }.map { requirement in
-            (letter: requirement.letter, grants: inContext.filter { meets(requirement, of: descriptor, $0) })
+            OperationHold(
+                key: key, letter: requirement.letter,
+                grants: inContext.filter { meets(requirement, of: descriptor, $0) })
         }
         return Bound(
             level: .instance(key), patient: key.type == .patient ? key.id : nil, proofs: [proof], holds: holds)
@@ -243,16 +247,19 @@ extension Decider {
             pageSize = count
             input.arguments[place].text = String(count)
         }
+        var names = EntryNames(seed: seed)
+        let edits = unprovenIdentities(input, found, &names)
         return try permit(
             for: descriptor, query: input.isBody ? SearchQuery() : input.query,
-            body: input.isBody ? try input.body(with: unprovenIdentities(input, found)) : nil,
-            interaction, found, inContext, bound: bound, pageSize: pageSize, handedIn: input.resources)
+            body: input.isBody ? try input.body(with: edits) : nil,
+            interaction, found, inContext, bound: bound, pageSize: pageSize, handedIn: input.resources,
+            names: names.originals)
     }
 
     private func permit(
         for descriptor: OperationDescriptor, query: SearchQuery, body: [UInt8]?, _ interaction: FHIRInteraction,
         _ found: [EffectiveGrant], _ inContext: [EffectiveGrant], bound: Bound, pageSize: Int?,
-        handedIn: [ResourceView] = []
+        handedIn: [ResourceView] = [], names: [String: String] = [:]
     ) throws(Refused) -> Permit {
         var rule = ReleaseRule(grants: inContext, deciding: found, policy: policy, publicQuery: request.query)
         let records = SubmittedRecords(policy: policy, boundary: .everyone, isStored: descriptor.changesState)
@@ -262,6 +269,7 @@ extension Decider {
             descriptor: descriptor, body: body.map { Released(bytes: $0) }, proofs: bound.proofs, holds: bound.holds,
             subjects: subjects.union([bound.patient].compactMap { $0 }),
             targets: records.targets(of: handedIn).map { "\(request.method) \($0)" })
+        rule.operation?.names = names
         // Pages of an operation cost more upstream than pages of a search, so that they are larger.
         rule.pageSize = pageSize ?? policy.maxCount
         let one = Permit(

@@ -59,6 +59,8 @@ struct Rebuilding {
     private let permit: Permit
     private let document: JSONDocument
     private let addresses: AddressMap?
+    /// What the client wrote where what went on has a new name.
+    private let originals: [String: String]
     private(set) var builder: ReleaseBuilder
     private var judge: Judge
     /// For each thing that the operation needs, the grants that give it. What else the token holds says nothing of values
@@ -78,6 +80,7 @@ struct Rebuilding {
         self.permit = permit
         self.document = document
         addresses = AddressMap(permit.rule.policy, for: document)
+        originals = permit.rule.operation?.names ?? [:]
         builder = ReleaseBuilder(permit, document: document)
         let judge = permit.rule.judge(for: .answer)
         self.judge = judge
@@ -205,8 +208,8 @@ struct Rebuilding {
         let names = names(in: node)
         let isFree = carrying.allSatisfy { $0.contains(where: \.isEveryone) } && !carrying.isEmpty
         guard isFree || names.allSatisfy(isInside) || mutated(.operationValuesUnjudged) else { return nil }
-        guard let addresses else { return Array(node.bytes) }
-        return rewritten(JSONValue(node), addresses).serialized
+        guard addresses != nil || !originals.isEmpty else { return Array(node.bytes) }
+        return rewritten(JSONValue(node)).serialized
     }
 
     /// Whether what a text names may stand in a value: a patient of a boundary. Of any other record nobody has looked
@@ -230,17 +233,18 @@ struct Rebuilding {
         }
     }
 
-    private func rewritten(_ value: JSONValue, _ addresses: AddressMap) -> JSONValue {
+    private func rewritten(_ value: JSONValue) -> JSONValue {
         switch value {
-        case .string(let text): .string(addresses.rewritten(text) ?? text)
-        case .array(let elements): .array(elements.map { rewritten($0, addresses) })
+        case .string(let text): .string(ours(text))
+        case .array(let elements): .array(elements.map(rewritten))
         case .object(let members):
-            .object(members.map { JSONMemberValue($0.name, rewritten($0.value, addresses)) })
+            .object(members.map { JSONMemberValue($0.name, rewritten($0.value)) })
         case .null, .bool, .int, .number: value
         }
     }
 
-    private func ours(_ address: String) -> String { addresses?.rewritten(address) ?? address }
+    /// A text in the client's words: a name that its entry has got on the way is what it was before.
+    private func ours(_ text: String) -> String { originals[text] ?? addresses?.rewritten(text) ?? text }
 
     private func joined(_ parts: [[UInt8]]) -> [UInt8] { Array(parts.joined(separator: [UInt8(ascii: ",")])) }
 }

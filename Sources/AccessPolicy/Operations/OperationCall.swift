@@ -7,12 +7,21 @@ struct OperationCall: Sendable {
     let body: Released?
     /// Reads that must pass first.
     var proofs: [Permit] = []
-    /// Of a call on an instance, what must each admit it beside its being readable: a letter, and the grants that give it.
-    var holds: [(letter: Permissions, grants: [EffectiveGrant])] = []
+    /// What must each admit a resource beside its being readable.
+    var holds: [OperationHold] = []
+    /// The names that entries of what is handed in have got.
+    var names: [String: String] = [:]
     /// The patients whom the call names or hands in.
     var subjects: Set<ResourceID> = []
     /// What is handed in, by its name or its type.
     var targets: [String] = []
+}
+
+/// What an operation needs on one stored resource: a letter, and the grants that give it.
+struct OperationHold: Sendable {
+    let key: InstanceKey
+    let letter: Permissions
+    let grants: [EffectiveGrant]
 }
 
 extension Permit {
@@ -37,15 +46,12 @@ extension Permit {
     }
 
     /// Whether an answer is one to a read that the request hangs on, and passes: as a read of this token would, and where
-    /// an operation is called on it, under every letter that the operation needs on it.
+    /// an operation is called on it, or stores something in its place, under every letter that this needs on it.
     public func isProven(by answer: UpstreamAnswer, to proof: Permit) -> Bool {
         guard case .release = admitAnswer(answer, under: proof, pageLink: { _ in nil }) else { return false }
-        guard let holds = rule.operation?.holds, !holds.isEmpty,
-            case .operation(_, .instance(let key)) = upstreamInteraction
-        else { return true }
+        let holds = (rule.operation?.holds ?? []).filter { $0.key == proof.request.interaction.instance }
+        guard !holds.isEmpty else { return true }
         guard let view = resource(of: answer) else { return false }
-        // What else is read is only referred to.
-        guard view.key == key else { return true }
         return holds.allSatisfy { hold in
             let judge = Judge(grants: hold.grants, policy: rule.policy)
             if case .passes = judge.judge(view, letters: hold.letter) { return true }

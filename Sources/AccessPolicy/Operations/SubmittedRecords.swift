@@ -10,69 +10,40 @@ struct SubmittedRecords {
     /// Whether the call may store what it is handed.
     let isStored: Bool
 
-    /// More entries than this are not looked through.
-    private static let maxEntries = 1_000
+    /// The records of the protected server that what is handed in hangs on.
+    struct Needs {
+        /// Those that it refers to and that are not handed in with it: each must be shown to be within reach.
+        var referred: Set<InstanceKey> = []
+        /// Those whose place it would take: each must be shown to be one that may be updated.
+        var replaced: Set<InstanceKey> = []
 
-    /// A resource with the address that it is handed in under.
-    private struct Part {
-        let address: String?
-        let resource: ResourceView
+        var all: Set<InstanceKey> { referred.union(replaced) }
     }
 
-    /// What one resource that is handed in consists of.
-    private struct Document {
-        var parts: [Part] = []
-        /// What stands under which address.
-        var entries: [String: InstanceKey] = [:]
-    }
-
-    /// The records that resources refer to and that are not handed in with them: each must be shown to be within reach.
-    /// Nil when not everything in the resources is of patients inside, or of nobody.
-    func references(in resources: [ResourceView]) -> Set<InstanceKey>? {
+    /// What resources hang on; nil when not everything in them is of patients inside, or of nobody.
+    func needs(of resources: [ResourceView]) -> Needs? {
         guard boundary != .none else { return nil }
-        var found: Set<InstanceKey> = []
+        var found = Needs()
         for resource in resources {
-            guard let document = document(resource) else { return nil }
+            guard let document = SubmittedDocument(resource) else { return nil }
             for part in document.parts {
-                guard let some = references(in: part, document.entries) else { return nil }
-                found.formUnion(some)
+                guard let some = needs(of: part, in: document) else { return nil }
+                found.referred.formUnion(some.referred)
+                found.replaced.formUnion(some.replaced)
             }
         }
         return found
     }
 
-    /// Nil when a Bundle could be read in more than one way.
-    private func document(_ resource: ResourceView) -> Document? {
-        guard resource.type == .bundle else { return Document(parts: [Part(address: nil, resource: resource)]) }
-        guard let bundle = BundleView(resource), !bundle.entries.isEmpty, bundle.entries.count <= Self.maxEntries else {
-            return nil
-        }
-        var document = Document()
-        for entry in bundle.entries {
-            // Entries that ask for something (`request`) are no documents but instructions.
-            guard entry.request == nil, let node = entry.resource, let view = try? ResourceView(node),
-                view.type != .bundle, view.type != .parameters
-            else { return nil }
-            document.parts.append(Part(address: entry.fullURL, resource: view))
-            guard let address = entry.fullURL, let key = view.key else { continue }
-            // An address that itself names a resource must name this one.
-            if let named = LiteralReference(address).key, named != key { return nil }
-            // Two entries under one address could be read either way.
-            guard address.utf8.allSatisfy({ $0 < 0x80 }), document.entries.updateValue(key, forKey: address) == nil
-            else { return nil }
-        }
-        return document
-    }
-
-    private func references(in part: Part, _ entries: [String: InstanceKey]) -> Set<InstanceKey>? {
-        guard case .patients(let panel) = boundary else { return [] }
+    private func needs(of part: SubmittedDocument.Part, in document: SubmittedDocument) -> Needs? {
+        guard case .patients(let panel) = boundary else { return Needs() }
         let resource = part.resource
         let rule = policy.types[resource.type]
         guard let contained = resource.containedResources, !(isStored && decides(resource, rule)) else { return nil }
         switch rule.typeClass {
         case .shared, .conformance: break
         case .restricted: return nil
-        case .compartment: guard isOwn(resource, rule, panel, entries) else { return nil }
+        case .compartment: guard isOwn(part, rule, panel, in: document) else { return nil }
         }
         // Whoever else is named must be inside as well: nothing here is stored under one patient and tells of another.
         let foreign = MultiPatient(
@@ -81,15 +52,20 @@ struct SubmittedRecords {
         // A file is opened by whatever points at it, in whichever spelling the server reads.
         let forms = ReferenceForms(publicBase: policy.publicBase, upstreamBase: policy.upstreamBase)
         guard !contained.contains(where: foreign.isForeign), resource.pointedBinaries(forms).isEmpty else { return nil }
-        var found: Set<InstanceKey> = []
+        var found = Needs()
         // Under the server's own address stands a record of its own: what is to take its place must be within reach, and
         // what is everybody's is not replaced from inside a boundary.
         if isStored, let own = storedKey(of: part) {
             guard rule.typeClass == .compartment else { return nil }
-            found.insert(own)
+            found.replaced.insert(own)
         }
         for value in ([resource] + contained).flatMap({ $0.allReferences() }) {
-            guard let key = key(value, entries) else {
+            if let entry = document.entry(value, of: part) {
+                // It is judged where it stands; only a patient has to be somebody.
+                guard entry.type != .patient || entry.id.map(panel.contains) == true else { return nil }
+                continue
+            }
+            guard let key = key(value) else {
                 guard isHarmless(value) else { return nil }
                 continue
             }
@@ -100,28 +76,33 @@ struct SubmittedRecords {
             switch policy.types[key.type].typeClass {
             case .shared, .conformance: break
             case .restricted: return nil
-            case .compartment: if !isEntry(value, of: part, entries) { found.insert(key) }
+            case .compartment: found.referred.insert(key)
             }
         }
         return found
     }
 
-    /// The edits that take the ids out of what is handed in which the server could store by, and which nobody has proven:
-    /// an entry under an address of somebody else's, or under none, is no record of the server yet, and with an id it
-    /// could take the place of one. A patient's own id is one of the boundary; what stands under the server's own address
-    /// is looked up first.
-    func unprovenIdentities(in resources: [ResourceView]) -> [ByteEdit] {
-        resources.flatMap { resource -> [ByteEdit] in
-            let parts = document(resource)?.parts ?? []
-            var unproven = parts.filter { $0.resource.type != .patient && storedKey(of: $0) == nil }.map(\.resource)
-            if resource.type == .bundle { unproven.append(resource) }
-            return unproven.flatMap { $0.node.cut(members: { $0.isNamed("id") || $0.isNamed("_id") }) }
+    /// The edits that take out of what is handed in whatever the server could store by and nobody has proven: the ids, and
+    /// the addresses of entries, whoever's they are. An entry under no address of the server's is no record of it yet, and
+    /// could take the place of one by an id or by the end of an address. What refers to such an entry gets its new name.
+    /// A patient's own id is one of the boundary; what stands under the server's own address is looked up first.
+    func unprovenIdentities(in resources: [ResourceView], _ names: inout EntryNames) -> [ByteEdit] {
+        var edits: [ByteEdit] = []
+        for resource in resources {
+            let document = SubmittedDocument(resource)
+            let unproven = (document?.parts ?? []).filter { storedKey(of: $0) == nil }
+            var unnamed = unproven.map(\.resource).filter { $0.type != .patient }
+            if resource.type == .bundle { unnamed.append(resource) }
+            edits += unnamed.flatMap { $0.node.cut(members: { $0.isNamed("id") || $0.isNamed("_id") }) }
+            guard let document, !mutated(.submittedAddressesKept) else { continue }
+            edits += document.renaming(unproven, &names)
         }
+        return edits
     }
 
     /// The record of the protected server that an entry stands for by its address, in either spelling of the base.
-    private func storedKey(of part: Part) -> InstanceKey? {
-        guard let address = part.address, case .absolute(let base, let key, _) = LiteralReference(address),
+    private func storedKey(of part: SubmittedDocument.Part) -> InstanceKey? {
+        guard let address = part.address, case .absolute(let base, let key, nil) = LiteralReference(address),
             [policy.publicBase, policy.upstreamBase].contains(base)
         else { return nil }
         return key
@@ -138,29 +119,14 @@ struct SubmittedRecords {
         }
     }
 
-    /// Whether a reference is to an entry of the same Bundle: by its address as it stands there, or below the base of the
-    /// address that it is itself under (FHIR R4 bundle.html, resolving references in bundles).
-    private func isEntry(_ value: ReferenceValue, of part: Part, _ entries: [String: InstanceKey]) -> Bool {
-        switch value.literal {
-        case .urn(let text): return entries[text] != nil
-        case .absolute(let base, let key, nil): return entries["\(base)/\(key)"] == key
-        case .relative(let key, nil):
-            guard let address = part.address, case .absolute(let base, _, nil) = LiteralReference(address) else {
-                return false
-            }
-            return entries["\(base)/\(key)"] == key
-        case .relative, .absolute, .fragment, .conditional, .other, nil: return false
-        }
-    }
-
     // MARK: - the record
 
     /// The patients whose resources are handed in.
     func subjects(of resources: [ResourceView]) -> Set<ResourceID> {
         var found: Set<ResourceID> = []
-        for document in resources.compactMap(document) {
+        for document in resources.compactMap(SubmittedDocument.init) {
             let forms = ReferenceForms(
-                publicBase: policy.publicBase, upstreamBase: policy.upstreamBase, entries: document.entries)
+                publicBase: policy.publicBase, upstreamBase: policy.upstreamBase, entries: document.keys)
             for part in document.parts {
                 let subject = forms.subject(of: part.resource, policy.types[part.resource.type])
                 found.formUnion(subject.keys.filter { $0.type == .patient }.map(\.id))
@@ -171,7 +137,7 @@ struct SubmittedRecords {
 
     /// What is handed in, by name or, where it has none, by type.
     func targets(of resources: [ResourceView]) -> [String] {
-        resources.compactMap(document).flatMap(\.parts).map { part in
+        resources.compactMap(SubmittedDocument.init).flatMap(\.parts).map { part in
             part.resource.key?.description ?? part.resource.type.rawValue
         }
     }
@@ -190,8 +156,9 @@ struct SubmittedRecords {
     }
 
     private func isOwn(
-        _ resource: ResourceView, _ rule: TypeRule, _ panel: Set<ResourceID>, _ entries: [String: InstanceKey]
+        _ part: SubmittedDocument.Part, _ rule: TypeRule, _ panel: Set<ResourceID>, in document: SubmittedDocument
     ) -> Bool {
+        let resource = part.resource
         switch rule.subject {
         case .ownID: return resource.id.map(panel.contains) ?? false
         case .parameter(let parameter):
@@ -200,21 +167,21 @@ struct SubmittedRecords {
             let membership = rule.membership.compactMap { resource.references($0) }.flatMap { $0 }
             return !subjects.isEmpty && !membership.contains(where: \.hasIdentifier)
                 && subjects.allSatisfy { value in
-                    guard !value.hasIdentifier, let key = key(value, entries) else { return false }
+                    guard !value.hasIdentifier, let key = document.entry(value, of: part)?.key ?? key(value) else {
+                        return false
+                    }
                     return key.type == .patient && panel.contains(key.id)
                 }
         case .securityContext, nil: return false
         }
     }
 
-    /// The resource that a reference names: of the Bundle by its address, or of the server.
-    private func key(_ value: ReferenceValue, _ entries: [String: InstanceKey]) -> InstanceKey? {
+    /// The resource of the server that a reference names.
+    private func key(_ value: ReferenceValue) -> InstanceKey? {
         switch value.literal {
-        case .urn(let text): return entries[text]
-        case .absolute(let base, let key, nil):
-            return entries["\(base)/\(key)"] ?? (base == policy.publicBase ? key : nil)
+        case .absolute(let base, let key, nil): return base == policy.publicBase ? key : nil
         case .relative(let key, nil): return key
-        case .relative, .absolute, .fragment, .conditional, .other, nil: return nil
+        case .relative, .absolute, .fragment, .urn, .conditional, .other, nil: return nil
         }
     }
 }

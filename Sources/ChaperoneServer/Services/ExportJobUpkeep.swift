@@ -31,6 +31,27 @@ struct ExportJobUpkeep: Sendable {
         for job in try await store.due(at: now, limit: Self.atOnce) { try await finish(job, now: now) }
     }
 
+    /// Reports the exports that an earlier process had asked for when it ended, and forgets them: they may run at the
+    /// protected server, and nobody knows where. FHIR has no list of exports that could be asked for.
+    ///
+    /// To be called before anything is served: what is asked for later has a process that knows of it.
+    /// - Returns: how many they were.
+    func reportUnlocated() async throws -> Int {
+        let jobs = try await store.unlocated()
+        for job in jobs {
+            _ = try await recorder.record(
+                AccessRecord(
+                    decisionID: DecisionID(random.identifier(at: clock())), clientID: job.client, grantID: job.grant,
+                    interaction: .operation, operation: "$export", method: "GET", path: job.path,
+                    queryAsked: job.query.isEmpty ? nil : job.query,
+                    outcome: .interrupted(reason: "export-address-unknown"),
+                    securityEvents: ["an export may run at the protected server, and its address is not known"],
+                    startedAt: job.startedAt * 1000))
+            _ = try await store.forget(job.id)
+        }
+        return jobs.count
+    }
+
     private func finish(_ job: ExportJob, now: Int64) async throws {
         guard now < job.expiresAt + ExportJob.longestAsking else {
             _ = try await store.remove(job.id)
@@ -91,6 +112,7 @@ extension ExportJobs {
     init(store: any ExportJobStore) {
         self.init(
             find: { try store.job($0) }, insert: { try await store.insert($0) },
+            locate: { try await store.locate($0, at: $1) }, forget: { try await store.forget($0) },
             end: { try await store.end($0, because: .deleted) })
     }
 }

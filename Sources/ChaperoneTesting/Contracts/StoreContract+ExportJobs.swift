@@ -3,10 +3,13 @@ internal import Authorization
 internal import Testing
 
 extension StoreContract {
-    private static func job(_ id: String, grant: String = "none", expiresAt: Int64 = Sample.now + 100) -> ExportJob {
+    private static func job(
+        _ id: String, grant: String = "none", expiresAt: Int64 = Sample.now + 100, isLocated: Bool = true
+    ) -> ExportJob {
         ExportJob(
             id: id, base: "https://gw.example/fhir", client: Sample.client, grant: GrantID(grant), path: "/$export",
-            query: "_type=Observation", target: "/fhir/jobs/\(id)?x=ä", startedAt: Sample.now, expiresAt: expiresAt)
+            query: "_type=Observation", target: isLocated ? "/fhir/jobs/\(id)?x=ä" : "", startedAt: Sample.now,
+            expiresAt: expiresAt)
     }
 
     static let exportJobs = [
@@ -49,6 +52,29 @@ extension StoreContract {
             #expect(try await stores.exportJobs.remove("a"))
             #expect(try await !stores.exportJobs.remove("a"))
             #expect(try await stores.exportJobs.due(at: .max, limit: 10).map(\.id) == ["b"])
+        },
+        StoreContract("an export job that was asked for gets its place once, and is neither due nor removed before") {
+            stores async throws in
+            for id in ["b", "a"] { _ = try await stores.exportJobs.insert(job(id, isLocated: false)) }
+            #expect(try await stores.exportJobs.unlocated().map(\.id) == ["a", "b"])
+            _ = try await stores.exportJobs.end("b", because: .expired)
+            #expect(try await stores.exportJobs.due(at: .max, limit: 10) == [])
+            #expect(try await !stores.exportJobs.remove("b"))
+            let places = try await race(10) { place in try await stores.exportJobs.locate("a", at: "/jobs/\(place)") }
+            #expect(places.filter { $0 }.count == 1)
+            #expect(try await !stores.exportJobs.locate("b", at: "/jobs/b"))
+            #expect(try await stores.exportJobs.due(at: .max, limit: 10).map(\.target) == ["/jobs/b"])
+            #expect(try await !stores.exportJobs.locate("c", at: "/jobs/c"))
+            #expect(try await stores.exportJobs.unlocated() == [])
+        },
+        StoreContract("only an export job without a place is forgotten, over or not") { stores async throws in
+            for id in ["a", "b"] { _ = try await stores.exportJobs.insert(job(id, isLocated: false)) }
+            _ = try await stores.exportJobs.insert(job("c"))
+            _ = try await stores.exportJobs.end("b", because: .deleted)
+            for id in ["a", "b"] { #expect(try await stores.exportJobs.forget(id)) }
+            for id in ["a", "c", "d"] { #expect(try await !stores.exportJobs.forget(id)) }
+            #expect(try stores.exportJobs.job("a") == nil)
+            #expect(try stores.exportJobs.job("c") == job("c"))
         },
         StoreContract("the revocation of a client ends its export jobs, also one that comes later") {
             stores async throws in

@@ -22,6 +22,34 @@ extension InMemoryAuthorizationStore: ExportJobStore {
         }
     }
 
+    public func locate(_ id: String, at target: String) async throws -> Bool {
+        state.withLock { state in
+            state.endRevokedExports()
+            guard let job = state.exportJobs[id], !job.isLocated else { return false }
+            state.exportJobs[id]?.target = target
+            return job.ending == nil
+        }
+    }
+
+    public func forget(_ id: String) async throws -> Bool {
+        state.withLock { state in
+            guard state.exportJobs[id]?.isLocated == false else { return false }
+            state.exportJobs[id] = nil
+            return true
+        }
+    }
+
+    public func unlocated() async throws -> [ExportJob] { exportJobsWithoutPlace }
+
+    /// The jobs that were asked for and have no place yet, for whoever looks at them out of an upstream's script.
+    public var exportJobsWithoutPlace: [ExportJob] {
+        state.withLock { state in
+            state.endRevokedExports()
+            return state.exportJobs.values.filter { !$0.isLocated }
+                .sorted { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }
+        }
+    }
+
     public func end(_ id: String, because ending: ExportJob.Ending) async throws -> Bool {
         state.withLock { state in
             state.endRevokedExports()
@@ -43,7 +71,7 @@ extension InMemoryAuthorizationStore: ExportJobStore {
     public func due(at now: Int64, limit: Int) async throws -> [ExportJob] {
         state.withLock { state in
             state.endRevokedExports()
-            let due = state.exportJobs.values.filter { $0.ending != nil && $0.dueAt <= now }
+            let due = state.exportJobs.values.filter { $0.ending != nil && $0.isLocated && $0.dueAt <= now }
             return Array(due.sorted { ($0.dueAt, $0.id) < ($1.dueAt, $1.id) }.prefix(limit))
         }
     }
@@ -58,7 +86,7 @@ extension InMemoryAuthorizationStore: ExportJobStore {
 
     public func remove(_ id: String) async throws -> Bool {
         state.withLock { state in
-            guard state.exportJobs[id]?.ending != nil else { return false }
+            guard let job = state.exportJobs[id], job.ending != nil, job.isLocated else { return false }
             state.exportJobs[id] = nil
             return true
         }

@@ -14,10 +14,13 @@ struct Asker: Sendable {
     var exportJob: ExportJob?
     /// The id of an export that this request starts.
     var newJobID = ""
+    /// Random bits of this request; see `AccessRequest.seed`.
+    var seed: UInt128 = 0
 
     /// What policy is asked about one request.
     func question(_ request: CanonicalRequest, _ policy: ServerPolicy) -> AccessRequest {
         AccessRequest(
-            request: request, access: access, userPanel: userPanel, systemPanel: systemPanel, policy: policy)
+            request: request, access: access, userPanel: userPanel, systemPanel: systemPanel, policy: policy,
+            seed: seed)
     }
 }

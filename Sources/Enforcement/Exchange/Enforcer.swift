@@ -173,6 +173,9 @@ public final class Enforcer: Sendable {
         if case .verified = standing, jobs.isAvailable, asked.path.hasSuffix("/$export") {
             incoming.newJobID = random.identifier(byteCount: 16)
         }
+        if case .verified = standing, asked.method == .post {
+            incoming.seed = random.bytes(16).reduce(0) { $0 << 8 | UInt128($1) }
+        }
         incoming.mayStream = request.takesPieces && asked.method != .head
         return completed(incoming, of: request)
     }

@@ -59,7 +59,7 @@ extension ExchangeRules {
             }
             let asker = Asker(
                 access: access, userPanel: userPanel, systemPanel: systemPanel, received: incoming.request,
-                now: incoming.now, exportJob: incoming.exportJob, newJobID: incoming.newJobID)
+                now: incoming.now, exportJob: incoming.exportJob, newJobID: incoming.newJobID, seed: incoming.seed)
             if let place = BulkPlace(incoming.request) { return judge(place, of: asker, record: record) }
             do throws(RequestRefusal) {
                 let asked = try CanonicalRequest(incoming.request)

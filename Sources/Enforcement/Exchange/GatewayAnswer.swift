@@ -12,6 +12,8 @@ public struct GatewayAnswer: ~Copyable, Sendable {
     /// The header fields, in order.
     public let fields: [(name: String, value: String)]
     let crossOrigin: CrossOriginPolicy?
+    /// Where its record stands; nil where it has none.
+    let handed: HandedAnswer?
     private let body: [UInt8]
 
     /// The bytes, by giving the answer up.
@@ -23,7 +25,7 @@ public struct GatewayAnswer: ~Copyable, Sendable {
         crossOrigin: CrossOriginPolicy?
     ) {
         guard receipt.decisionID == decisionID else { return nil }
-        self.init(written, requestID: decisionID, crossOrigin: crossOrigin)
+        self.init(written, requestID: decisionID, handed: HandedAnswer(receipt), crossOrigin: crossOrigin)
     }
 
     /// A refusal that could not be recorded; it holds no data. Its id is in no record, but tells one report of a client
@@ -32,12 +34,16 @@ public struct GatewayAnswer: ~Copyable, Sendable {
         unrecorded refusal: GatewayRefusal, of decisionID: DecisionID?, in format: AnswerFormat,
         crossOrigin: CrossOriginPolicy?
     ) {
-        self.init(WrittenAnswer(.refusal(refusal), in: format), requestID: decisionID, crossOrigin: crossOrigin)
+        self.init(
+            WrittenAnswer(.refusal(refusal), in: format), requestID: decisionID, handed: nil, crossOrigin: crossOrigin)
     }
 
     /// The request id is the id under which the record can be found.
-    private init(_ written: WrittenAnswer, requestID: DecisionID?, crossOrigin: CrossOriginPolicy?) {
+    private init(
+        _ written: WrittenAnswer, requestID: DecisionID?, handed: HandedAnswer?, crossOrigin: CrossOriginPolicy?
+    ) {
         self.crossOrigin = crossOrigin
+        self.handed = handed
         status = written.conclusion.status
         fields = written.fields + (requestID.map { [("x-request-id", $0.text)] } ?? [])
         body = written.body

@@ -44,6 +44,8 @@ public struct IncomingRequest: Sendable {
     var exportJob: ExportJob?
     /// The id of an export that this request starts; empty where it starts none.
     var newJobID = ""
+    /// Random bits of this request; see `AccessRequest.seed`.
+    var seed: UInt128 = 0
 
     /// The same request with the user's panel, once that was asked for.
     func knowing(_ panel: PatientPanel) -> IncomingRequest {

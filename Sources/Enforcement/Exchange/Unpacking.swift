@@ -32,12 +32,11 @@ struct Unpacking: ~Copyable {
     var isWhole: Bool { coding == .identity || packed == 0 || hasEnded }
 
     /// The bytes as they were before they were packed. Throws `malformed` for what is no such packing, or is followed by
-    /// anything, and `tooLarge` for what grows beyond measure; after that nothing more may be taken.
+    /// anything but another member of gzip (RFC 1952 §2.2), and `tooLarge` for what grows beyond measure; after that nothing more may be taken.
     mutating func unpack(_ bytes: [UInt8]) throws(UpstreamFailure) -> [UInt8] {
         guard coding != .identity, !bytes.isEmpty else { return bytes }
         packed += bytes.count
-        // Whatever follows the end was packed by nobody who can be trusted.
-        guard !hasEnded else { throw .malformed }
+        if hasEnded { guard beginsAnother() else { throw .malformed } }
         var input = beginning + bytes
         guard stream != nil || input.count > 1 else {
             beginning = input
@@ -63,7 +62,9 @@ struct Unpacking: ~Copyable {
                 output.append(contentsOf: chunk[..<produced])
                 if output.count > most { return .failure(.tooLarge) }
                 switch status {
-                case Z_STREAM_END: return stream.pointee.avail_in == 0 ? .success(true) : .failure(.malformed)
+                case Z_STREAM_END where stream.pointee.avail_in == 0: return .success(true)
+                case Z_STREAM_END where coding == .gzip && inflateReset(stream) == Z_OK: continue
+                case Z_STREAM_END: return .failure(.malformed)
                 case Z_OK where stream.pointee.avail_in > 0 || stream.pointee.avail_out == 0: continue
                 // All that has come is unpacked.
                 case Z_OK, Z_BUF_ERROR: return .success(false)
@@ -74,6 +75,13 @@ struct Unpacking: ~Copyable {
         hasEnded = try end.get()
         plain += output.count
         return output
+    }
+
+    /// Whether what follows an end may be another member, for which zlib's state is then ready; the limits go on counting.
+    private mutating func beginsAnother() -> Bool {
+        guard coding == .gzip, let stream, inflateReset(stream) == Z_OK else { return false }
+        hasEnded = false
+        return true
     }
 
     /// zlib's state, made when the first two bytes are there.

@@ -5,7 +5,9 @@ protocol AnswerPieces: AnyObject {
     /// Sends a part; the first one brings status and header fields.
     func send(_ part: consuming StreamedPart)
     /// Sends the last part, and with it the sign that the answer is whole.
-    func end(_ part: consuming StreamedPart)
+    ///
+    /// - Parameter notWritten: to be called when the connection ends before all of it was written.
+    func end(_ part: consuming StreamedPart, notWritten: (() -> Void)?)
     /// Closes the connection without that sign.
     func cut()
 }

@@ -155,7 +155,8 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
             site.audit.close(receipt, record, on: pool.delivery) { itself.value.closed($0, record) }
         case .answer(let answer):
             abandonCall()
-            finish(WireAnswer(answer))
+            let notWritten = withdrawal(of: answer.handed)
+            finish(WireAnswer(answer, notWritten: notWritten))
         case .withdraw(let receipt):
             abandonCall()
             if let recorded { site.audit.withdraw(receipt, recorded) }
@@ -190,11 +191,20 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
             handle(.sent)
         case .end(let part):
             abandonCall()
-            takePieces()?.end(part)
+            let notWritten = withdrawal(of: part.handed)
+            takePieces()?.end(part, notWritten: notWritten)
         case .cut:
             abandonCall()
             takePieces()?.cut()
         }
+    }
+
+    /// What is to be done when an answer does not go out: its record says that it was given, and it was not, or not to
+    /// its end (ADR 78). A refusal gave nothing.
+    private func withdrawal(of handed: HandedAnswer?) -> (() -> Void)? {
+        guard let handed, let recorded, case .permitted = recorded.outcome else { return nil }
+        let audit = site.audit
+        return { audit.notWritten(handed, recorded) }
     }
 
     /// Reads no more until a record is durable.

@@ -8,9 +8,13 @@ extension GatewayHandler {
     private static let bytesASlice = 64 << 10
 
     func deliver(_ answer: WireAnswer) {
-        guard case .working(let form) = phase else { return }
+        guard case .working(let form) = phase else {
+            answer.notWritten?()
+            return
+        }
         guard let context, context.channel.isActive else {
             phase = .lingering
+            answer.notWritten?()
             return
         }
         let head = HTTPResponseHead(
@@ -18,12 +22,25 @@ extension GatewayHandler {
         )
         // Set first: writing the end can deliver the next pipelined request before it returns.
         phase = form.closesConnection ? .lingering : .idle
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !form.isHead { write(answer.body, context: context) }
+        // Of an answer without a body its head is all there is.
+        let hasBody = !form.isHead && !answer.body.isEmpty
+        context.write(
+            wrapOutboundOut(.head(head)), promise: watched(hasBody ? nil : answer.notWritten, on: context))
+        if hasBody { write(answer.body, context: context, notWritten: answer.notWritten) }
         writeEnd(of: form, context: context)
     }
 
-    private func write(_ body: [UInt8], context: ChannelHandlerContext) {
+    /// A promise that tells when what is written with it does not reach the network.
+    private func watched(_ notWritten: (() -> Void)?, on context: ChannelHandlerContext) -> EventLoopPromise<Void>? {
+        guard let notWritten else { return nil }
+        let bound = NIOLoopBound(notWritten, eventLoop: context.eventLoop)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenFailure { _ in bound.value() }
+        return written
+    }
+
+    /// - Parameter notWritten: called once, when the last of the bytes does not reach the network.
+    private func write(_ body: [UInt8], context: ChannelHandlerContext, notWritten: (() -> Void)? = nil) {
         guard !body.isEmpty else { return }
         var bytes = context.channel.allocator.buffer(bytes: body)
         unread += body.count
@@ -31,23 +48,28 @@ extension GatewayHandler {
         // In slices, so that it is seen how much of a large one the client takes.
         while let slice = bytes.readSlice(length: min(bytes.readableBytes, Self.bytesASlice)), slice.readableBytes > 0 {
             let size = slice.readableBytes
-            let written = context.eventLoop.makePromise(of: Void.self)
+            let isLast = bytes.readableBytes == 0
+            let written =
+                watched(isLast ? notWritten : nil, on: context) ?? context.eventLoop.makePromise(of: Void.self)
             written.futureResult.whenSuccess { loopBound.value.took(size) }
             context.write(wrapOutboundOut(.body(.byteBuffer(slice))), promise: written)
         }
     }
 
     /// Writes the end of an answer; the phase is set already.
-    private func writeEnd(of form: AnswerForm, context: ChannelHandlerContext) {
+    private func writeEnd(
+        of form: AnswerForm, context: ChannelHandlerContext, notWritten: (() -> Void)? = nil
+    ) {
+        let watching = watched(notWritten, on: context)
         if form.closesConnection {
             // Kept first: writing the end can bring further parts in before it returns.
-            let written = context.eventLoop.makePromise(of: Void.self)
+            let written = watching ?? context.eventLoop.makePromise(of: Void.self)
             lastWrite = written.futureResult
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
             if form.isWhole { closeAfterFlush(context) } else { armTimer(configuration.limits.lingerMilliseconds) }
         } else {
             armTimer(configuration.limits.idleTimeoutMilliseconds)
-            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: watching)
             if !context.channel.isWritable { waitForReader() }
         }
     }
@@ -70,15 +92,16 @@ extension GatewayHandler: AnswerPieces {
         driver?.clientTakesMore(false)
     }
 
-    func end(_ part: consuming StreamedPart) {
+    func end(_ part: consuming StreamedPart, notWritten: (() -> Void)?) {
         driver = nil
         guard let (form, context) = working else {
             phase = .lingering
+            notWritten?()
             return
         }
         write(part, as: form, context: context)
         phase = form.closesConnection ? .lingering : .idle
-        writeEnd(of: form, context: context)
+        writeEnd(of: form, context: context, notWritten: notWritten)
     }
 
     /// RFC 9112 §8: a client takes a chunked message without its last chunk for incomplete.

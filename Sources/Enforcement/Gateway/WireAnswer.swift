@@ -10,9 +10,12 @@ struct WireAnswer {
     let fields: [(name: String, value: String)]
     let body: [UInt8]
     private let crossOrigin: CrossOriginPolicy?
+    /// To be called when the connection ends before all of it was written; nil where nobody wants to know.
+    let notWritten: (() -> Void)?
 
     /// The answer of an exchange.
-    init(_ answer: consuming GatewayAnswer) {
+    init(_ answer: consuming GatewayAnswer, notWritten: (() -> Void)? = nil) {
+        self.notWritten = notWritten
         status = answer.status
         fields = answer.fields
         crossOrigin = answer.crossOrigin
@@ -20,8 +23,10 @@ struct WireAnswer {
     }
 
     private init(
-        status: Int, fields: [(name: String, value: String)], body: [UInt8], crossOrigin: CrossOriginPolicy?
+        status: Int, fields: [(name: String, value: String)], body: [UInt8], crossOrigin: CrossOriginPolicy?,
+        notWritten: (() -> Void)? = nil
     ) {
+        self.notWritten = notWritten
         self.status = status
         self.fields = fields
         self.body = body
@@ -57,7 +62,9 @@ struct WireAnswer {
 
     /// The answer with one more header field.
     func adding(_ name: String, _ value: String) -> WireAnswer {
-        WireAnswer(status: status, fields: fields + [(name, value)], body: body, crossOrigin: crossOrigin)
+        WireAnswer(
+            status: status, fields: fields + [(name, value)], body: body, crossOrigin: crossOrigin,
+            notWritten: notWritten)
     }
 
     /// The header block: our own fields, then what the connection and the asking origin need.

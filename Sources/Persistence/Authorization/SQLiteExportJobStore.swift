@@ -37,6 +37,35 @@ struct SQLiteExportJobStore: ExportJobStore {
         }
     }
 
+    func locate(_ id: String, at target: String) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(
+                sql: "UPDATE export_job SET target = ? WHERE id = ? AND target = ''", arguments: [target, id])
+            guard database.changesCount == 1 else { return false }
+            let isOver = try Bool.fetchOne(
+                database, sql: "SELECT ending IS NOT NULL FROM export_job WHERE id = ?", arguments: [id])
+            return isOver == false
+        }
+    }
+
+    func forget(_ id: String) async throws -> Bool {
+        try await pool.write { database in
+            // The schema lets nothing go that is not over.
+            try database.execute(
+                sql: "UPDATE export_job SET ending = 'deleted' WHERE id = ? AND target = '' AND ending IS NULL",
+                arguments: [id])
+            try database.execute(sql: "DELETE FROM export_job WHERE id = ? AND target = ''", arguments: [id])
+            return database.changesCount == 1
+        }
+    }
+
+    func unlocated() async throws -> [ExportJob] {
+        try await pool.read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM export_job WHERE target = '' ORDER BY started_at, id")
+                .map { try ExportJob($0) }
+        }
+    }
+
     func end(_ id: String, because ending: ExportJob.Ending) async throws -> Bool {
         try await pool.write { database in
             try database.execute(
@@ -59,7 +88,10 @@ struct SQLiteExportJobStore: ExportJobStore {
         try await pool.read { database in
             try Row.fetchAll(
                 database,
-                sql: "SELECT * FROM export_job WHERE ending IS NOT NULL AND due_at <= ? ORDER BY due_at, id LIMIT ?",
+                sql: """
+                    SELECT * FROM export_job WHERE ending IS NOT NULL AND target <> '' AND due_at <= ?
+                    ORDER BY due_at, id LIMIT ?
+                    """,
                 arguments: [now, limit]
             ).map { try ExportJob($0) }
         }
@@ -76,7 +108,7 @@ struct SQLiteExportJobStore: ExportJobStore {
     func remove(_ id: String) async throws -> Bool {
         try await pool.write { database in
             try database.execute(
-                sql: "DELETE FROM export_job WHERE id = ? AND ending IS NOT NULL", arguments: [id])
+                sql: "DELETE FROM export_job WHERE id = ? AND ending IS NOT NULL AND target <> ''", arguments: [id])
             return database.changesCount == 1
         }
     }

@@ -210,8 +210,13 @@ import Testing
         let permit = try Exchange.permit("POST /Claim/$submit", Self.user, body: body)
         let sent = permit.operationBody.map { String(decoding: $0.bytes, as: UTF8.self) }
 
-        // But for ids that nobody has proven, which a server could store by; see `SubmissionTests`.
-        let stored = body.contains("gw.example") ? body : body.replacing(#""Claim","id":"c","#, with: #""Claim","#)
+        // But for ids and addresses that nobody has proven, which a server could store by; see `SubmissionTests` and
+        // `SubmittedAddressTests`.
+        let stored =
+            body.contains("gw.example")
+            ? SubmittedAddressTests.renamed(body, ["http://ehr.example/Organization/o"])
+            : SubmittedAddressTests.renamed(body, ["urn:uuid:1", "urn:uuid:2"])
+                .replacing(#""Claim","id":"c","#, with: #""Claim","#)
         #expect(permit.changesUpstream)
         #expect(sent == stored)
         let inquiry = try Exchange.permit("POST /Claim/$inquire", Self.user, body: body)

@@ -106,9 +106,12 @@ import Testing
 
         let sent = try [body, parameters].map { try #require(try Self.sent($0)) }
 
-        let expected = entries.replacing(#""Claim","id":"c","#, with: #""Claim","#)
-            .replacing(#"{"id":"covB","#, with: "{").replacing(#","_id":{}"#, with: "")
-            .replacing(#","id":"o""#, with: "").replacing(#","id":"dr""#, with: "")
+        let addresses = [address].compactMap { $0 } + (2...5).map { "urn:uuid:\($0)" }
+        let expected = SubmittedAddressTests.renamed(entries, addresses).replacing(
+            #""Claim","id":"c","#, with: #""Claim","#
+        )
+        .replacing(#"{"id":"covB","#, with: "{").replacing(#","_id":{}"#, with: "")
+        .replacing(#","id":"o""#, with: "").replacing(#","id":"dr""#, with: "")
         #expect(sent[0] == expected)
         #expect(sent[1] == parameters.replacing(body, with: expected))
     }

@@ -294,6 +294,36 @@ import Testing
         try expectNoLeak(answer)
     }
 
+    @Test(.verifies("house@transaction"))
+    func `what is created goes on under a name of ours, whatever a server makes of names`() async throws {
+        let (_, harness, token) = try setUp()
+        // Two names for us, and one for whoever reads a UUID without regard to case (RFC 9562 §4).
+        let (lower, upper) = (
+            "urn:uuid:abcdefab-0000-4000-8000-000000000001", "urn:uuid:ABCDEFAB-0000-4000-8000-000000000001"
+        )
+        var sets: [[String]] = []
+
+        for _ in 0..<2 {
+            let answer = await send(
+                [
+                    BundleBuilder.entry(
+                        "POST", "Observation",
+                        BundleBuilder.observation(more: #","encounter":{"reference":"\#(upper)"}"#), name: lower),
+                    BundleBuilder.entry("POST", "Encounter", BundleBuilder.encounter(), name: upper),
+                ], harness, token)
+
+            #expect(answer.entryStatuses == [201, 201], "\(answer.text)")
+            let entries = try #require(try sentBundle(answer)["entry"]?.array)
+            let names = entries.compactMap { $0["fullUrl"]?.string }
+            #expect(entries[0]["resource"]?["encounter"]?["reference"]?.string == names.last)
+            sets.append(names)
+        }
+
+        let all = Set(sets.flatMap { $0 })
+        #expect(all.count == 4 && all.allSatisfy { $0.hasPrefix("urn:uuid:") })
+        #expect(Set(all.map { $0.lowercased() }).isDisjoint(with: [lower]))
+    }
+
     @Test func `what a conditional create has found is written by no other entry`() async throws {
         let (store, harness, token) = try setUp()
         let before = store.currentRecords

@@ -67,9 +67,45 @@ struct ContentCodingTests {
         #expect(Self.failure("gzip", damaged) == .malformed)
         #expect(Self.failure("gzip", Self.gzip + [0]) == .malformed)
         #expect(Self.failure("gzip", Self.gzip + [0], pieces: Self.gzip.count) == .malformed)
-        #expect(Self.failure("gzip", Self.gzip + Self.gzip) == .malformed)
+        #expect(Self.failure("deflate", Self.zlib + Self.zlib) == .malformed)
+        #expect(Self.failure("deflate", Self.zlib + Self.zlib, pieces: Self.zlib.count) == .malformed)
         #expect(Self.failure("gzip", Self.plain) == .malformed)
         #expect(Self.failure("gzip", Self.zlib) == .malformed)
+    }
+
+    /// RFC 1952 §2.2
+    @Test(arguments: [1, 2, 7, 20, gzip.count, 1_000])
+    func `members of gzip that follow one another are one answer`(pieces: Int) {
+        let empty: [UInt8] = [0x1F, 0x8B, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        let members = Self.gzip + empty + Self.gzip
+
+        #expect(Self.reply("gzip", members, pieces: pieces).body == Self.plain + Self.plain)
+        #expect(Self.failure("gzip", members, limit: 71, pieces: pieces) == .tooLarge, "in all, and not each")
+        for end in (Self.gzip.count + 1)..<members.count where end != Self.gzip.count + empty.count {
+            #expect(Self.failure("gzip", Array(members[..<end]), pieces: pieces) == .malformed, "\(end)")
+        }
+        var damaged = members
+        damaged[members.count - 6] ^= 1
+        #expect(Self.failure("gzip", damaged, pieces: pieces) == .malformed)
+    }
+
+    @Test(arguments: [100, Int.max])
+    func `members that are each within measure are not together beyond it`(pieces: Int) {
+        // 4 MB of blanks, of which each member has a quarter; crc and length of each are those of its own blanks.
+        let quarter = Self.bomb(megabytes: 1)
+        let plain = [UInt8](repeating: 0x20, count: 1 + (1 << 20) / 258 * 258)
+        var crc: UInt32 = 0xFFFF_FFFF
+        for byte in plain {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 { crc = crc >> 1 ^ (crc & 1 == 1 ? 0xEDB8_8320 : 0) }
+        }
+        func little(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+        let header: [UInt8] = [0x1F, 0x8B, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03]
+        let member = header + quarter + little(~crc) + little(UInt32(plain.count))
+
+        #expect(Self.reply("gzip", member, limit: 64 << 20, pieces: pieces).body == plain)
+        let four = member + member + member + member
+        #expect(Self.failure("gzip", four, limit: 64 << 20, pieces: pieces) == .tooLarge)
     }
 
     @Test func `what grows beyond the limit is too large`() {

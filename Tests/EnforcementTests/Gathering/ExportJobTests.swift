@@ -101,15 +101,90 @@ import Testing
         #expect(try await store.due(at: GatewayHarness.now, limit: 5).map(\.ending) == [.deleted])
     }
 
-    @Test(.verifies("house@EXPORT-JOBS"), arguments: [ExportJobChange.Outcome.refused, .failed])
-    func `a job that cannot be kept is deleted at the server and told to nobody`(
-        outcome: ExportJobChange.Outcome
-    ) async throws {
+    /// A store in which one step comes to something else than it should.
+    private static func jobs(
+        in store: InMemoryAuthorizationStore, insert: ExportJobChange.Outcome = .done,
+        locate: ExportJobChange.Outcome = .done
+    ) -> ExportJobs {
         struct Broken: Error {}
-        let jobs = ExportJobs(
-            find: { _ in nil },
-            insert: { _ in if outcome == .failed { throw Broken() } else { return false } }, end: { _ in false })
-        let harness = try harness(jobs)
+        @Sendable func come(_ outcome: ExportJobChange.Outcome, _ change: @Sendable () async throws -> Bool)
+            async throws -> Bool
+        {
+            guard outcome != .failed else { throw Broken() }
+            return try await change() && outcome == .done
+        }
+        return ExportJobs(
+            find: { try store.job($0) }, insert: { job in try await come(insert) { try await store.insert(job) } },
+            locate: { id, target in try await come(locate) { try await store.locate(id, at: target) } },
+            forget: { try await store.forget($0) }, end: { try await store.end($0, because: .deleted) })
+    }
+
+    @Test(.verifies("house@EXPORT-JOBS"), arguments: [ExportJobChange.Outcome.refused, .failed])
+    func `nothing is asked of the server before the job is kept`(outcome: ExportJobChange.Outcome) async throws {
+        let store = InMemoryAuthorizationStore()
+        let harness = try harness(Self.jobs(in: store, insert: outcome))
+
+        let answer = await harness.send("GET", "/$export", token: try token(harness))
+
+        #expect(answer.status == 503 && answer.field("content-location") == nil)
+        #expect(answer.upstream.isEmpty)
+        #expect(answer.records.map(\.index.outcome) == ["pending", "failed"])
+        #expect(try await store.unlocated() == [])
+    }
+
+    @Test(.verifies("house@EXPORT-JOBS"))
+    func `while the server is asked, the job is known without its place, and nobody reaches it`() async throws {
+        let store = InMemoryAuthorizationStore()
+        let seen = Mutex<[ExportJob]>([])
+        let upstream = Self.upstream()
+        let harness = try harness(
+            .kept(in: store),
+            ScriptedUpstream { request in
+                // What a process that dies at this moment leaves behind.
+                if request.path.hasSuffix("$export") {
+                    seen.withLock { $0 = store.exportJobsWithoutPlace }
+                }
+                return upstream.reply(to: request)
+            })
+
+        let answer = await harness.send("GET", "/$export", token: try token(harness))
+
+        #expect(answer.status == 202)
+        let job = try #require(seen.withLock { $0.first })
+        #expect(answer.field("content-location")?.hasSuffix(job.id) == true)
+        #expect(job.client == ClientID("backend") && job.path == "/$export" && !job.isLocated)
+        #expect(try await store.unlocated() == [])
+        let waiting = InMemoryAuthorizationStore()
+        _ = try await waiting.insert(job)
+        #expect(try await statuses(self.harness(.kept(in: waiting)), ["/_bulk/\(job.id)"]) == [404])
+    }
+
+    @Test(
+        .verifies("house@EXPORT-JOBS"),
+        arguments: [
+            ScriptedUpstream.Reply.answer(UpstreamHead(status: 400), []), .answer(UpstreamHead(status: 500), []),
+            .answer(UpstreamHead(status: 202), []),
+            .answer(UpstreamHead(status: 202, contentLocation: "http://elsewhere.example/job"), []),
+            .failure(.unreachable), .failure(.timedOut),
+        ])
+    func `of a job that has no place nothing stays but its record`(reply: ScriptedUpstream.Reply) async throws {
+        let store = InMemoryAuthorizationStore()
+        let harness = try harness(.kept(in: store), ScriptedUpstream { _ in reply })
+
+        let answer = await harness.send("GET", "/$export", token: try token(harness))
+
+        #expect(answer.status >= 400 && answer.upstream.count == 1)
+        #expect(answer.records.count == 2)
+        #expect(try await store.unlocated() == [])
+        #expect(try await store.due(at: .max, limit: 5) == [])
+    }
+
+    @Test(.verifies("house@EXPORT-JOBS"), arguments: [ExportJobChange.Outcome.refused, .failed], [202, 500])
+    func `a job whose place cannot be kept is deleted at the server and told to nobody`(
+        outcome: ExportJobChange.Outcome, status: Int
+    ) async throws {
+        let store = InMemoryAuthorizationStore()
+        let harness = try harness(Self.jobs(in: store, locate: outcome), Self.upstream(deleting: status))
 
         let answer = await harness.send("GET", "/$export", token: try token(harness))
 
@@ -117,11 +192,14 @@ import Testing
         #expect(answer.upstream.map(\.method) == [.get, .delete])
         #expect(answer.upstream.last?.pageTarget == "/fhir/jobs/7")
         #expect(answer.records.map(\.index.outcome) == ["pending", "interrupted"])
+        // What the server has not deleted, and has no place here, is reported at the next start.
+        #expect(try await store.unlocated().count == (outcome == .failed && status == 500 ? 1 : 0))
     }
 
     @Test(.verifies("house@EXPORT-JOBS"), arguments: [202, 404, 500])
     func `a job whose token ends before it is kept is deleted at the server`(status: Int) async throws {
         let hasEnded = Mutex(false)
+        let forgotten = Mutex(0)
         let upstream = Self.upstream(deleting: status)
         let harness = try GatewayHarness(
             upstream: ScriptedUpstream { request in
@@ -130,9 +208,13 @@ import Testing
                 return upstream.reply(to: request)
             }, panels: Self.panels,
             jobs: ExportJobs(
-                find: { _ in nil },
-                insert: { _ in
-                    Issue.record("a job of a token that has ended is not kept")
+                find: { _ in nil }, insert: { _ in true },
+                locate: { _, _ in
+                    Issue.record("a job of a token that has ended gets no place")
+                    return true
+                },
+                forget: { _ in
+                    forgotten.withLock { $0 += 1 }
                     return true
                 }, end: { _ in false }),
             revocation: { _ in hasEnded.withLock { $0 } ? .revoked : .active })
@@ -145,6 +227,7 @@ import Testing
         #expect(answer.records.map(\.index.phase) == [.opening, .interrupted])
         guard case .access(let record)? = try answer.records.last?.statement().event else { return }
         let isDeleted = status != 500
+        #expect(forgotten.withLock { $0 } == (isDeleted ? 1 : 0))
         #expect(
             record.outcome
                 == .interrupted(reason: isDeleted ? "export-not-kept" : "export-not-kept: not deleted, status-500"))
@@ -174,7 +257,9 @@ import Testing
         #expect(start.status == 503 && start.upstream.isEmpty)
 
         let broken = try harness(
-            ExportJobs(find: { _ in throw Broken() }, insert: { _ in true }, end: { _ in throw Broken() }))
+            ExportJobs(
+                find: { _ in throw Broken() }, insert: { _ in true }, locate: { _, _ in true }, forget: { _ in true },
+                end: { _ in throw Broken() }))
         let look = await broken.send("GET", "/_bulk/some", token: try token(broken))
         #expect(look.status == 503 && look.upstream.isEmpty)
     }

@@ -61,8 +61,31 @@ import Testing
 
     // MARK: - what is stored of it
 
-    /// A server that stores what is handed in: under its id, whatever the address, or only under addresses of its own.
-    private static func storing(byID: Bool, _ stored: Stored) -> ScriptedUpstream {
+    /// By what a server stores what is handed in to it.
+    enum Keeping: CaseIterable, Sendable {
+        /// Its id, whatever the address.
+        case id
+        /// The address, where that is the server's own.
+        case ownAddress
+        /// Whatever the address ends with, on whatever host.
+        case tail
+        /// The name behind `urn:uuid:`.
+        case name
+
+        /// The id that an entry would be stored under; nil for a new one.
+        func place(of entry: JSONValue) -> String? {
+            let address = entry["fullUrl"]?.string ?? ""
+            let last = address.split(separator: "/").last.map(String.init)
+            return switch self {
+            case .id: entry["resource"]?["id"]?.string
+            case .ownAddress: address.hasPrefix(GatewayHarness.upstreamBase) ? last : nil
+            case .tail: last
+            case .name: address.hasPrefix("urn:uuid:") ? String(address.dropFirst(9)) : nil
+            }
+        }
+    }
+
+    private static func storing(by keeping: Keeping, _ stored: Stored) -> ScriptedUpstream {
         ScriptedUpstream { request in
             guard request.method == .post, let bundle = try? JSONValue(parsing: request.body) else {
                 guard let record = stored.records.withLock({ $0[String(request.path.dropFirst())] }) else {
@@ -73,10 +96,7 @@ import Testing
             }
             for entry in bundle["entry"]?.array ?? [] {
                 guard let resource = entry["resource"], let type = resource["resourceType"]?.string else { continue }
-                let address = entry["fullUrl"]?.string ?? ""
-                let isOwn = address.hasPrefix(GatewayHarness.upstreamBase)
-                let last = isOwn ? address.split(separator: "/").last.map(String.init) : nil
-                let id = byID ? resource["id"]?.string ?? last : last
+                let id = keeping.place(of: entry)
                 stored.records.withLock {
                     $0["\(type)/\(id ?? "new-\($0.count)")"] = String(decoding: resource.serialized, as: UTF8.self)
                 }
@@ -92,11 +112,15 @@ import Testing
     }
 
     @Test(
-        .verifies("house@OPS-03"), arguments: [true, false],
-        ["", "urn:uuid:9", "http://ehr.example/TYPE/ID", "\(GatewayHarness.upstreamBase)/TYPE/ID"])
+        .verifies("house@OPS-03"), arguments: Keeping.allCases.flatMap { [($0, true), ($0, false)] },
+        [
+            "", "urn:uuid:9", "urn:uuid:ID", "http://ehr.example/TYPE/ID", "\(GatewayHarness.upstreamBase)/TYPE/ID",
+            "\(GatewayHarness.upstreamBase)/TYPE/ID/", "x/\(GatewayHarness.upstreamBase)/ID",
+        ])
     func `no submission replaces what is not within reach, however the server stores it`(
-        byID: Bool, address: String
+        server: (keeping: Keeping, hasID: Bool), address: String
     ) async throws {
+        let (keeping, hasID) = server
         let foreign = [
             "Claim/cB": #"{"resourceType":"Claim","id":"cB","patient":{"reference":"Patient/pB"}}"#,
             "Coverage/covB": #"{"resourceType":"Coverage","id":"covB","beneficiary":{"reference":"Patient/pB"}}"#,
@@ -110,13 +134,14 @@ import Testing
         for (key, record) in handedIn {
             let stored = Stored(foreign)
             let harness = try GatewayHarness(
-                upstream: Self.storing(byID: byID, stored),
+                upstream: Self.storing(by: keeping, stored),
                 panels: .table(
                     users: [try #require(InstanceKey("Practitioner/dr1")): .patients([try #require(ResourceID("pA"))])]
                 ))
             let parts = key.split(separator: "/")
             let full = address.replacing("TYPE", with: parts[0]).replacing("ID", with: parts[1])
-            let entry = (full.isEmpty ? "" : #""fullUrl":"\#(full)","#) + #""resource":\#(record)"#
+            let resource = hasID ? record : record.replacing(#""id":"\#(parts[1])","#, with: "")
+            let entry = (full.isEmpty ? "" : #""fullUrl":"\#(full)","#) + #""resource":\#(resource)"#
             let claim =
                 #"{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Claim","patient":{"reference":"Patient/pA"}}}"#
             let body = #"{"resourceType":"Bundle","type":"collection","entry":[\#(claim),{\#(entry)}]}"#
@@ -126,11 +151,26 @@ import Testing
                 token: try harness.token(scope: "user/*.cruds", fhirUser: "Practitioner/dr1"), headers: Self.json,
                 body: Array(body.utf8))
 
-            let isOwn = address.hasPrefix(GatewayHarness.upstreamBase)
+            let isOwn = address.hasSuffix("r4/TYPE/ID") || address.hasSuffix("fhir/TYPE/ID")
             #expect(answer.status == (isOwn ? key.hasPrefix("Org") ? 403 : 422 : 200), "\(answer.text)")
             let kept = stored.records.withLock { $0 }.filter { foreign.keys.contains($0.key) }
             #expect(kept == foreign)
         }
+    }
+
+    @Test(.verifies("house@OPS-03"))
+    func `the names that entries go on with are different in each call`() async throws {
+        let (harness, token) = try Self.site()
+        var names: Set<String> = []
+
+        for _ in 0..<2 {
+            let answer = await harness.send(
+                "POST", "/Claim/$submit", token: token, headers: Self.json, body: Self.submission("Coverage/covA"))
+            let body = try JSONValue(parsing: try #require(answer.upstream.last).body)
+            names.formUnion((body["entry"]?.array ?? []).compactMap { $0["fullUrl"]?.string })
+        }
+
+        #expect(names.count == 4 && names.isDisjoint(with: ["urn:uuid:1", "urn:uuid:2"]))
     }
 
     @Test(.verifies("house@OPS-03", "house@OPS-04"))

@@ -5,19 +5,33 @@ internal import FHIRCore
 /// One step of a bulk export: its start, a look at it, its end, or one of its files.
 struct BulkErrand: Errand {
     enum Step: Sendable {
-        /// What the job will be, without where the protected server keeps it.
+        /// What the job will be, without its place at the protected server.
         case start(job: ExportJob)
         case look(ExportJob)
         case delete(ExportJob)
         case fetch(BulkFilePlace)
     }
 
+    /// How far the start of a job is. The job is kept before the protected server hears of it: whenever this process dies,
+    /// what may run there is known here.
+    private enum Beginning: Sendable {
+        /// It is being kept, without its place.
+        case noting
+        /// The protected server is asked.
+        case asking
+        /// The place that it has said is being kept.
+        case locating(String)
+        /// It is told to nobody, and is being deleted at the protected server.
+        case givingUp(GatewayRefusal)
+        /// Nothing came of it, or nothing that can be reached; it is being forgotten.
+        case forgetting(Conclusion)
+    }
+
     private let rules: ExchangeRules
     private let permit: BulkPermit
-    private var step: Step
+    private let step: Step
     private(set) var record: RecordDraft
-    /// Why a job that was started is not told to anybody; it is being deleted at the protected server.
-    private var isGivenUp: GatewayRefusal?
+    private var beginning = Beginning.noting
 
     init(_ step: Step, _ permit: BulkPermit, record: RecordDraft, rules: ExchangeRules) {
         self.step = step
@@ -28,7 +42,7 @@ struct BulkErrand: Errand {
 
     mutating func start() -> ErrandStep {
         switch step {
-        case .start: .change(UpstreamRequest(permit))
+        case .start(let job): .keep(.insert(job))
         case .look(let job):
             .look(UpstreamRequest(permit, method: .get, target: job.target).accepting("application/json"))
         // It is over for us first: whatever comes of the call, the deletion is then not lost.
@@ -41,13 +55,12 @@ struct BulkErrand: Errand {
     }
 
     mutating func heard(_ reply: UpstreamReply) -> ErrandStep {
-        if let isGivenUp { return .conclude(.refusal(isGivenUp.deleted(reply.status))) }
         switch (step, reply) {
+        case (.start(let job), _): return heard(reply, starting: job)
         // What the protected server has not deleted now is deleted later (``ExportJobUpkeep``).
         case (.delete, _): return .conclude(release(permit.deleted))
-        case (.start, .failed(let failure)), (.look, .failed(let failure)), (.fetch, .failed(let failure)):
+        case (.look, .failed(let failure)), (.fetch, .failed(let failure)):
             return .conclude(.refusal(GatewayRefusal(failure, changesUpstream: changesUpstream)))
-        case (.start(let job), .answer(let head, _)): return started(head, job)
         case (.look(let job), .answer(let head, let body)): return .conclude(looked(head, body, job))
         case (.fetch(let place), .answer(let head, let body)): return .conclude(fetched(head, body, place))
         }
@@ -55,12 +68,7 @@ struct BulkErrand: Errand {
 
     mutating func changed(_ outcome: ExportJobChange.Outcome) -> ErrandStep {
         switch (step, outcome) {
-        case (.start(let job), .done):
-            return .conclude(release(permit.started(at: rules.pageLinks.address(ofJob: job.id))))
-        case (.start(let job), .refused), (.start(let job), .failed):
-            // Nobody could ever look at it, or at its files.
-            return giveUp(
-                job.target, GatewayRefusal.jobsUnavailable.recorded(as: .interrupted(reason: "export-not-kept")))
+        case (.start(let job), _): return changed(outcome, starting: job)
         case (.delete(let job), .done):
             return .change(UpstreamRequest(permit, method: .delete, target: job.target))
         case (.delete, .refused): return .conclude(.refusal(.notFound("bulk-job")))
@@ -68,8 +76,8 @@ struct BulkErrand: Errand {
         }
     }
 
-    mutating func stopped(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Conclusion {
-        if let isGivenUp { return .refusal(isGivenUp.deleted(reply?.status)) }
+    func stopped(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> Conclusion {
+        if case .givingUp(let told) = beginning { return .refusal(told.deleted(reply?.status)) }
         guard changesUpstream, let reply else { return .refusal(refusal) }
         return .refusal(refusal.afterWrite(status: reply.status ?? 0))
     }
@@ -77,16 +85,72 @@ struct BulkErrand: Errand {
     /// A job that was begun for a token which ended meanwhile is nobody's: the protected server is told to delete it.
     mutating func stopping(_ refusal: GatewayRefusal, after reply: UpstreamReply?) -> ErrandStep {
         let conclusion = stopped(refusal, after: reply)
-        guard isGivenUp == nil, case .start = step, case .answer(let head, _)? = reply, head.status == 202,
-            let target = target(of: head), case .refusal(let told) = conclusion
-        else { return .conclude(conclusion) }
-        return giveUp(target, told.recorded(as: .interrupted(reason: "export-not-kept")))
+        guard case .start(let job) = step else { return .conclude(conclusion) }
+        switch beginning {
+        case .noting, .locating, .forgetting: return .conclude(conclusion)
+        case .givingUp(let told): return gaveUp(job, told, status: reply?.status)
+        case .asking:
+            guard case .answer(let head, _)? = reply, head.status == 202, let target = target(of: head),
+                case .refusal(let told) = conclusion
+            else { return forget(job, conclusion) }
+            return giveUp(target, told.recorded(as: .interrupted(reason: "export-not-kept")))
+        }
+    }
+
+    // MARK: - the start of a job
+
+    private mutating func heard(_ reply: UpstreamReply, starting job: ExportJob) -> ErrandStep {
+        switch (beginning, reply) {
+        case (.givingUp(let told), _): return gaveUp(job, told, status: reply.status)
+        case (_, .failed(let failure)):
+            return forget(job, .refusal(GatewayRefusal(failure, changesUpstream: true)))
+        case (_, .answer(let head, _)):
+            guard head.status == 202 else { return forget(job, refused(head.status).after(head.status)) }
+            guard let target = target(of: head) else {
+                let refusal = GatewayRefusal.uncheckable("bulk-job-elsewhere").afterWrite(status: head.status)
+                return forget(job, .refusal(refusal))
+            }
+            beginning = .locating(target)
+            return .keep(.locate(job.id, at: target))
+        }
+    }
+
+    private mutating func changed(_ outcome: ExportJobChange.Outcome, starting job: ExportJob) -> ErrandStep {
+        switch (beginning, outcome) {
+        case (.noting, .done):
+            beginning = .asking
+            return .change(UpstreamRequest(permit))
+        // It is kept as ended, because its client or grant is; the protected server has heard nothing of it.
+        case (.noting, .refused): return forget(job, .refusal(.jobsUnavailable))
+        case (.noting, .failed), (.asking, _), (.givingUp, _): return .conclude(.refusal(.jobsUnavailable))
+        case (.locating, .done):
+            return .conclude(release(permit.started(at: rules.pageLinks.address(ofJob: job.id))))
+        // Nobody could ever look at it, or at its files.
+        case (.locating(let target), .refused), (.locating(let target), .failed):
+            return giveUp(
+                target, GatewayRefusal.jobsUnavailable.recorded(as: .interrupted(reason: "export-not-kept")))
+        // What is not forgotten now is reported at the next start.
+        case (.forgetting(let conclusion), _): return .conclude(conclusion)
+        }
     }
 
     /// Deletes at the protected server what was begun there and is told to nobody.
     private mutating func giveUp(_ target: String, _ refusal: GatewayRefusal) -> ErrandStep {
-        isGivenUp = refusal
+        beginning = .givingUp(refusal)
         return .change(UpstreamRequest(permit, method: .delete, target: target))
+    }
+
+    /// Forgets a job that the protected server has deleted. One that it has not stays: with its place it is asked for
+    /// again, without it is reported at the next start.
+    private mutating func gaveUp(_ job: ExportJob, _ told: GatewayRefusal, status: Int?) -> ErrandStep {
+        let refusal = told.deleted(status)
+        guard refusal.outcome == told.outcome else { return .conclude(.refusal(refusal)) }
+        return forget(job, .refusal(refusal))
+    }
+
+    private mutating func forget(_ job: ExportJob, _ conclusion: Conclusion) -> ErrandStep {
+        beginning = .forgetting(conclusion)
+        return .keep(.forget(job.id))
     }
 
     private var changesUpstream: Bool {
@@ -97,19 +161,6 @@ struct BulkErrand: Errand {
     }
 
     // MARK: - answers
-
-    private mutating func started(_ head: UpstreamHead, _ job: ExportJob) -> ErrandStep {
-        guard head.status == 202 else { return .conclude(refused(head.status).after(head.status)) }
-        guard let target = target(of: head) else {
-            return .conclude(
-                .refusal(GatewayRefusal.uncheckable("bulk-job-elsewhere").afterWrite(status: head.status)))
-        }
-        let kept = ExportJob(
-            id: job.id, base: job.base, client: job.client, grant: job.grant, path: job.path, query: job.query,
-            target: target, startedAt: job.startedAt, expiresAt: job.expiresAt)
-        step = .start(job: kept)
-        return .keep(.insert(kept))
-    }
 
     /// Where the protected server keeps a job that it has begun; nil where that is not ours to ask.
     private func target(of head: UpstreamHead) -> String? {

@@ -69,7 +69,7 @@ extension PageLinks {
     /// The job that a client has found under an address of ours, if it is its own and still holds.
     func isOpen(_ job: ExportJob, under name: String, for client: ClientID, now: Int64) -> Bool {
         job.id == name && job.base == publicBase && (job.client == client || mutated(.jobsUnbound)) && job.ending == nil
-            && now < job.expiresAt
+            && job.isLocated && now < job.expiresAt
             // The configuration may have changed since the job was started.
             && server.requestTarget(ofLink: server.origin + job.target) == job.target
     }

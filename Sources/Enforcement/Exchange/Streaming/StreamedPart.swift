@@ -34,6 +34,8 @@ public struct StreamedHead: Sendable {
 public struct StreamedPart: ~Copyable, Sendable {
     /// Only with the first part.
     public let head: StreamedHead?
+    /// Of the last part, where the record of the answer stands.
+    let handed: HandedAnswer?
     private let body: [UInt8]
 
     /// The bytes, by giving the part up.
@@ -42,6 +44,7 @@ public struct StreamedPart: ~Copyable, Sendable {
     /// A part that others follow.
     init(_ released: Released, head: StreamedHead?, pass: StreamPass) {
         self.head = head
+        handed = nil
         body = released.bytes
     }
 
@@ -49,6 +52,7 @@ public struct StreamedPart: ~Copyable, Sendable {
     init?(last released: Released, head: StreamedHead?, pass: StreamPass, receipt: consuming ClosingReceipt) {
         guard receipt.decisionID == pass.decisionID else { return nil }
         self.head = head
+        handed = HandedAnswer(receipt)
         body = released.bytes
     }
 }

@@ -27,7 +27,7 @@ struct BundleEntry: Sendable {
         } catch {
             conclusion = .refusal(GatewayRefusal(error))
         }
-        self.asker = received.map(asker.asking) ?? asker
+        self.asker = received.map { asker.asking($0, at: place) } ?? asker
         draft = record.entry(place, received)
         if let request { draft.describe(request) }
     }
@@ -75,8 +75,11 @@ struct BundleEntry: Sendable {
 }
 
 extension Asker {
-    /// The same asker with another request.
-    func asking(_ request: FHIRRequest) -> Asker {
-        Asker(access: access, userPanel: userPanel, systemPanel: systemPanel, received: request, now: now)
+    /// The same asker with another request, at its place in a Bundle: the random bits of two entries begin so far apart
+    /// that nothing is made twice of them.
+    func asking(_ request: FHIRRequest, at place: Int) -> Asker {
+        Asker(
+            access: access, userPanel: userPanel, systemPanel: systemPanel, received: request, now: now,
+            seed: seed &+ UInt128(place + 1) << 40)
     }
 }

@@ -16,7 +16,9 @@ extension TransactionErrand {
         stage = .sending
         let bundle = TransactionBundle(
             sent.compactMap { place in
-                entries[place].waiting.map { (isName(entries[place]) ? entries[place].fullURL : nil, $0) }
+                entries[place].waiting.map {
+                    (isName(entries[place]) ? entries[place].fullURL.flatMap { renamed[$0] } : nil, $0)
+                }
             })
         return .change(UpstreamRequest(transaction: bundle))
     }

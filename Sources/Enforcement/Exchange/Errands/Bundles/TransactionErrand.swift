@@ -32,6 +32,8 @@ struct TransactionErrand: Errand {
     var narrowed: [Int: NarrowedCondition] = [:]
     /// What conditional creates have found to be there already.
     var existing: [Int: ConditionMatch] = [:]
+    /// The names under which entries that create something are sent, by the client's.
+    var renamed: [String: String] = [:]
     var stage = Stage.preparing
     var current: Int?
     var budget: BundleBudget
@@ -125,6 +127,7 @@ extension TransactionErrand {
         stage = .preparing
         do throws(RequestRefusal) {
             let references = try references()
+            renamed = references.renamed
             for place in entries.indices where existing[place] == nil {
                 guard let request = entries[place].request else { continue }
                 guard let resolved = try references.resolving(request) else {
@@ -152,7 +155,8 @@ extension TransactionErrand {
     /// was found, so no other entry may write it either.
     func references() throws(RequestRefusal) -> TransactionReferences {
         var references = TransactionReferences(
-            TransactionNames(publicBase: rules.policy.publicBase, upstreamBase: rules.policy.upstreamBase))
+            TransactionNames(publicBase: rules.policy.publicBase, upstreamBase: rules.policy.upstreamBase),
+            seed: entries.first?.asker.seed ?? 0)
         var written: Set<InstanceKey> = []
         let found = Set(existing.values.map(\.key))
         for (place, entry) in entries.enumerated() {

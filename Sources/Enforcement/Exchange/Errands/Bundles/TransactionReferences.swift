@@ -3,15 +3,23 @@ internal import FHIRCore
 
 /// The names that the entries of a transaction have for one another, and what a body may say with them.
 struct TransactionReferences: Sendable {
-    /// Names of entries that create something, with its type: known to the protected server only.
+    /// New names of entries that create something, with its type: known to the protected server only. The client's own do
+    /// not go on: a server could take one for the id of what it makes (ADR 92).
     private(set) var created: [String: ResourceType] = [:]
+    /// The new names by the client's.
+    private(set) var renamed: [String: String] = [:]
+    private var fresh: EntryNames
     /// Names of entries whose instance is known.
     private var known: [String: InstanceKey] = [:]
     /// Instances that the transaction deletes.
     private var deleted: Set<InstanceKey> = []
     private let names: TransactionNames
 
-    init(_ names: TransactionNames) { self.names = names }
+    /// - Parameter seed: random bits of the request, from which the new names come.
+    init(_ names: TransactionNames, seed: UInt128) {
+        self.names = names
+        fresh = EntryNames(seed: seed)
+    }
 
     /// Takes the name of an entry. Throws when it is one that two readers could take for different things: a name is a
     /// `urn:`, or the address of the very instance that the entry writes.
@@ -22,7 +30,10 @@ struct TransactionReferences: Sendable {
         if case .urn(let name) = literal {
             guard TransactionReferences.isURN(name) else { throw TransactionReferences.badName }
             switch request.interaction {
-            case .create(let type): created[name] = type
+            case .create(let type):
+                let new = fresh.name(for: name)
+                created[new] = type
+                renamed[name] = new
             case .update(let key), .patch(let key): known[name] = key
             default: break
             }
@@ -41,8 +52,9 @@ struct TransactionReferences: Sendable {
         known[name] = key
     }
 
-    /// The request with the names of known instances replaced by their addresses, or nil when its body refers to what no
-    /// entry is, to what the transaction deletes, or by a condition that the protected server would have to resolve.
+    /// The request with the names of known instances replaced by their addresses and those of new ones by new names, or nil
+    /// when its body refers to what no entry is, to what the transaction deletes, or by a condition that the protected
+    /// server would have to resolve.
     func resolving(_ request: CanonicalRequest) throws(RequestRefusal) -> CanonicalRequest? {
         guard case .resource(let body) = request.body else { return request }
         var edits: [ByteEdit] = []
@@ -52,7 +64,9 @@ struct TransactionReferences: Sendable {
                 if let key = known[name], deleted.contains(key) { return nil }
                 if let key = known[name], let range = value.literalRange {
                     edits.append(ByteEdit(range: range, replacement: Array("\"\(key)\"".utf8)))
-                } else if created[name] == nil {
+                } else if let new = renamed[name], let range = value.literalRange {
+                    edits.append(ByteEdit(range: range, replacement: Array("\"\(new)\"".utf8)))
+                } else {
                     return nil
                 }
             case .conditional: return nil
