@@ -23,9 +23,8 @@ struct AccessEventRendering {
 
     func json(_ entry: AuditEntry) -> JSONValue {
         var members = AuditEventResource.head(entry, profiles: profiles)
-        let subtype = AuditCode.interaction(record.interaction).coding
         members.add("type", Self.type(record).coding)
-        members.add("subtype", .array(pattern == .disclosure ? [subtype, AuditCode.disclose.coding] : [subtype]))
+        members.add("subtype", .array(Self.subtypes(record).map(\.coding)))
         members.add("action", Self.action(record))
         var period = MemberList()
         period.add("start", FHIRTime.instant(record.startedAt))
@@ -52,6 +51,11 @@ struct AccessEventRendering {
 
     /// The code of type of an access.
     static func type(_ record: AccessRecord) -> AuditCode { isDisclosure(record) ? .export : .rest }
+
+    /// The codes of subtype of an access.
+    static func subtypes(_ record: AccessRecord) -> [AuditCode] {
+        [.interaction(record.interaction)] + (isDisclosure(record) ? [.disclose] : [])
+    }
 
     /// The action of an access (FHIR R4 audit-event-action).
     static func action(_ record: AccessRecord) -> String {

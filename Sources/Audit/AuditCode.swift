@@ -64,9 +64,11 @@ struct AuditCode {
     /// Purposes of use as CodeableConcepts; nil when there are none, for FHIR forbids an empty array.
     static func purposes(_ codes: [String]) -> JSONValue? {
         guard !codes.isEmpty else { return nil }
-        let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-        return .array(codes.map { AuditCode(system: system, code: $0, display: $0).concept })
+        return .array(codes.map { AuditCode(system: actReason, code: $0, display: $0).concept })
     }
+
+    /// The system of purposes of use.
+    static let actReason = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
     // A disclosure, and the request for an access token (IHE BALP, IUA ITI-71).
     static let disclose = AuditCode(

@@ -37,15 +37,20 @@ public enum AuditEventResource {
         return members.object
     }
 
+    /// The one version that an event has: it is written once.
+    public static let version = "1"
+
     /// The members that every event begins with.
     static func head(_ entry: AuditEntry, profiles: [String]) -> MemberList {
         var members = MemberList()
         members.add("resourceType", "AuditEvent")
         // A SHA-256 in hexadecimal is exactly as long as an id may be.
         members.add("id", entry.hash.description)
-        if !profiles.isEmpty {
-            members.add("meta", .object([JSONMemberValue("profile", .array(profiles.map { .string($0) }))]))
-        }
+        var meta = MemberList()
+        meta.add("versionId", version)
+        meta.add("lastUpdated", FHIRTime.instant(entry.recordedAt))
+        meta.add("profile", profiles)
+        members.add("meta", meta.object)
         return members
     }
 
@@ -53,7 +58,16 @@ public enum AuditEventResource {
     static func source(_ system: AuditSystem, node: String) -> JSONValue {
         .object([
             JSONMemberValue("site", .string(node)),
-            JSONMemberValue("observer", .object([JSONMemberValue("display", .string(system.name))])),
+            JSONMemberValue(
+                "observer",
+                .object([
+                    JSONMemberValue(
+                        "identifier",
+                        .object([
+                            JSONMemberValue("system", .string(AuditSystem.issuers)),
+                            JSONMemberValue("value", .string(system.issuer)),
+                        ])), JSONMemberValue("display", .string(system.name)),
+                ])),
             JSONMemberValue("type", .array([AuditCode.applicationServer.coding])),
         ])
     }

@@ -4,8 +4,11 @@ public import AccessPolicy
 ///
 /// Its calls block; use them from a thread that may wait.
 public protocol AuditReader: Sendable {
-    /// The page of entries that the query asks for, newest first.
+    /// The page of entries that the query asks for. It takes no longer in a log of billions: a page for which many were
+    /// looked at in vain is short, or empty, and has a next one.
     func search(_ query: AuditQuery) throws -> AuditPage
+    /// How many entries the query finds, pages apart; nil when more than `most` would have to be looked at.
+    func count(_ query: AuditQuery, most: Int) throws -> Int?
     /// Up to `limit` entries of a node in the order of storing, from the first behind `position` on (0: from the
     /// beginning). Throws `AuditFailure.chainBroken` when one of them is none.
     func scan(_ node: String, after position: Int64, limit: Int) throws -> [StoredAuditEntry]

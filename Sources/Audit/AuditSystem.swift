@@ -7,6 +7,12 @@ public struct AuditSystem: Hashable, Sendable {
     /// The issuer of the users' identities; the namespace of `subject`.
     public let issuer: String
 
+    /// The namespace of operators' account names.
+    var accounts: String { issuer + "/accounts" }
+
+    /// The namespace of issuers, by which the observer of an event is known: URIs (FHIR R4 identifier-registry).
+    static let issuers = "urn:ietf:rfc:3986"
+
     /// The names that go into events.
     public init(name: String, fhirBase: String, issuer: String) {
         self.name = name

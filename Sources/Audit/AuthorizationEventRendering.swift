@@ -8,8 +8,8 @@ struct AuthorizationEventRendering {
 
     func json(_ entry: AuditEntry) -> JSONValue {
         var members = AuditEventResource.head(entry, profiles: profiles)
-        members.add("type", (isConsentDecision ? AuditCode.securityAlert : Self.type(record.kind)).coding)
-        members.add("subtype", .array(subtypes))
+        members.add("type", Self.type(of: record).coding)
+        members.add("subtype", .array(Self.subtypes(of: record).map(\.coding)))
         members.add("action", "E")
         members.add("recorded", FHIRTime.instant(entry.recordedAt))
         members.add("outcome", outcome)
@@ -28,29 +28,25 @@ struct AuthorizationEventRendering {
         return isTokenIssue ? [Self.published + "IHE.IUA.71"] : []
     }
 
-    private var subtypes: [JSONValue] {
-        let step = AuditCode.step(record.kind).coding
-        if isConsentDecision { return [step, AuditCode.consentDecision.coding] }
+    /// The code of type that the event of a record shows.
+    static func type(of record: AuthorizationRecord) -> AuditCode {
+        record.isConsentDecision ? .securityAlert : type(record.kind)
+    }
+
+    /// The codes of subtype that the event of a record shows.
+    static func subtypes(of record: AuthorizationRecord) -> [AuditCode] {
+        let step = AuditCode.step(record.kind)
+        if record.isConsentDecision { return [step, .consentDecision] }
         // The pattern has room for one; the step is among the details.
-        return isTokenIssue ? [AuditCode.accessTokenRequest.coding] : [step]
+        return record.isTokenIssue ? [.accessTokenRequest] : [step]
     }
 
-    /// Whether the event has everything that BALP asks of a decision about consent.
-    private var isConsentDecision: Bool {
-        (record.kind == .consent || record.kind == .consentDenied) && record.clientID != nil && record.subject != nil
-            && record.patient != nil && record.sourceAddress != nil
-    }
-
-    /// Whether the event has everything that IUA asks of a token that was given out (ITI-71).
-    private var isTokenIssue: Bool {
-        (record.kind == .token || record.kind == .refresh) && record.outcome == .succeeded && record.clientID != nil
-            && record.tokenID != nil && record.sourceAddress != nil && record.actor == nil
-    }
+    private var isConsentDecision: Bool { record.isConsentDecision }
+    private var isTokenIssue: Bool { record.isTokenIssue }
 
     /// The codes of type that events of a kind can have.
-    static func types(_ kind: AuthorizationRecord.Kind) -> Set<String> {
-        let usual = type(kind).code
-        return kind == .consent || kind == .consentDenied ? [usual, AuditCode.securityAlert.code] : [usual]
+    static func types(_ kind: AuthorizationRecord.Kind) -> [AuditCode] {
+        kind == .consent || kind == .consentDenied ? [type(kind), .securityAlert] : [type(kind)]
     }
 
     private static func type(_ kind: AuthorizationRecord.Kind) -> AuditCode {
@@ -93,7 +89,7 @@ struct AuthorizationEventRendering {
             // Whose account is changed is an agent of the event as well, but not the one who wanted it.
             list.append(
                 AuditEventResource.agent(
-                    .recipient, who: AuditEventResource.identified(actor, system: system.issuer + "/accounts"),
+                    .recipient, who: AuditEventResource.identified(actor, system: system.accounts),
                     requestor: true, address: record.sourceAddress))
         }
         if let subject = record.subject {
@@ -135,5 +131,19 @@ struct AuthorizationEventRendering {
                 ("what", AuditEventResource.identified(record.tokenID?.text ?? record.id.text)),
                 ("detail", AuditEventResource.details(details + more)),
             ])
+    }
+}
+
+extension AuthorizationRecord {
+    /// Whether the event has everything that BALP asks of a decision about consent.
+    fileprivate var isConsentDecision: Bool {
+        (kind == .consent || kind == .consentDenied) && clientID != nil && subject != nil && patient != nil
+            && sourceAddress != nil
+    }
+
+    /// Whether the event has everything that IUA asks of a token that was given out (ITI-71).
+    fileprivate var isTokenIssue: Bool {
+        (kind == .token || kind == .refresh) && outcome == .succeeded && clientID != nil && tokenID != nil
+            && sourceAddress != nil && actor == nil
     }
 }

@@ -59,6 +59,8 @@ public final class TimedAuditSink: AuditSink {
 
     public func search(_ query: AuditQuery) throws -> AuditPage { try sink.search(query) }
 
+    public func count(_ query: AuditQuery, most: Int) throws -> Int? { try sink.count(query, most: most) }
+
     public func scan(_ node: String, after position: Int64, limit: Int) throws -> [StoredAuditEntry] {
         try sink.scan(node, after: position, limit: limit)
     }

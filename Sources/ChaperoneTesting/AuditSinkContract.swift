@@ -15,6 +15,10 @@ public enum AuditSinkContract: String, CaseIterable, Sendable {
     case findsByEveryFilter
     case hidesOpeningsThatWereClosed
     case scansInTheOrderOfStoring
+    case findsByHash
+    case pagesOldestFirstToo
+    case keepsToWhatTheFirstPageSaw
+    case countsWhatItFinds
 
     /// Checks the promise on a fresh, empty sink.
     public func check(_ sink: any AuditSink) throws {
@@ -30,11 +34,15 @@ public enum AuditSinkContract: String, CaseIterable, Sendable {
         case .findsByEveryFilter: try Self.filters(sink)
         case .hidesOpeningsThatWereClosed: try Self.hidden(sink)
         case .scansInTheOrderOfStoring: try Self.scan(sink)
+        case .findsByHash: try Self.hashes(sink)
+        case .pagesOldestFirstToo: try Self.oldestFirst(sink)
+        case .keepsToWhatTheFirstPageSaw: try Self.appendedMeanwhile(sink)
+        case .countsWhatItFinds: try Self.counts(sink)
         }
     }
 
     /// An entry with plausible hashes, for sinks that store and do not judge.
-    static func entry(
+    public static func entry(
         _ sequence: Int64, node: String = "a", at time: Int64 = 1000, phase: AuditPhase = .whole,
         closes: Int64? = nil, _ change: (inout AccessRecord) -> Void = { _ in }
     ) -> AuditEntry {
@@ -50,7 +58,7 @@ public enum AuditSinkContract: String, CaseIterable, Sendable {
             body: statement.encoded, index: AuditIndex(statement))
     }
 
-    private static func hash(_ number: Int64) -> ChainHash {
+    static func hash(_ number: Int64) -> ChainHash {
         ChainHash(bytes: (0..<32).map { UInt8(truncatingIfNeeded: number &* 31 &+ $0) }) ?? .origin
     }
 

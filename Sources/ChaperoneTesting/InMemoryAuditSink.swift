@@ -117,28 +117,44 @@ public final class InMemoryAuditSink: AuditSink {
     }
 
     public func search(_ query: AuditQuery) -> AuditPage {
+        let (found, through) = found(query)
+        let rest = found.filter { stored in
+            guard let after = query.after else { return true }
+            let (place, last) = ((stored.entry.recordedAt, stored.position), (after.recordedAt, after.position))
+            return query.order == .newestFirst ? place < last : place > last
+        }
+        let page = Array(rest.prefix(query.limit))
+        let next = rest.count > page.count ? page.last.map { AuditCursor($0, through: through) } : nil
+        return AuditPage(page, next: next, looked: page.count, through: through)
+    }
+
+    public func count(_ query: AuditQuery, most: Int) -> Int? {
+        let count = found(query).stored.count
+        return count > most ? nil : count
+    }
+
+    /// Everything that a query finds, on whatever page, and how much of the log counts.
+    private func found(_ query: AuditQuery) -> (stored: [StoredAuditEntry], through: Int64) {
         let all = entries
+        let through = query.after?.through ?? query.through ?? Int64(all.count)
+        let counted = all.prefix(Int(clamping: max(0, through)))
         var closed: [String: Set<Int64>] = [:]
-        for entry in all { entry.index.closes.map { _ = closed[entry.node, default: []].insert($0) } }
-        let found = all.enumerated().map { (position: Int64($0.offset + 1), entry: $0.element) }
-            .filter { _, entry in
-                (query.includesClosedOpenings || entry.index.phase != .opening
+        for entry in counted { entry.index.closes.map { _ = closed[entry.node, default: []].insert($0) } }
+        let found = counted.enumerated().map { StoredAuditEntry(position: Int64($0.offset + 1), entry: $0.element) }
+            .filter { stored in
+                let entry = stored.entry
+                return
+                    (query.includesClosedOpenings || entry.index.phase != .opening
                     || closed[entry.node]?.contains(entry.sequence) != true) && Self.matches(entry, query)
             }
-            .filter { position, entry in
-                query.after.map { (entry.recordedAt, position) < ($0.recordedAt, $0.position) } ?? true
-            }
-            .sorted { ($0.entry.recordedAt, $0.position) > ($1.entry.recordedAt, $1.position) }
-        let page = found.prefix(query.limit)
-        let next = found.count > page.count ? page.last : nil
-        return AuditPage(
-            entries: page.map(\.entry),
-            next: next.map { AuditCursor(recordedAt: $0.entry.recordedAt, position: $0.position) })
+            .sorted { ($0.entry.recordedAt, $0.position) < ($1.entry.recordedAt, $1.position) }
+        return (query.order == .newestFirst ? found.reversed() : found, through)
     }
 
     private static func matches(_ entry: AuditEntry, _ query: AuditQuery) -> Bool {
         let index = entry.index
-        return (query.patient.map { index.patients.contains($0) } ?? true)
+        return (query.hashes.isEmpty || query.hashes.contains(entry.hash))
+            && (query.patient.map { index.patients.contains($0) } ?? true)
             && (query.clientID == nil || query.clientID == index.clientID)
             && (query.subject == nil || query.subject == index.subject)
             && (query.grantID == nil || query.grantID == index.grantID)

@@ -40,7 +40,7 @@ public struct AuditSQLiteSink: AuditSink {
 
     /// How SQLite would carry out a search, step by step, for those who look after the indexes.
     public func searchPlan(_ query: AuditQuery) throws -> [String] {
-        let statement = AuditSearchStatement(query)
+        let statement = AuditSearchStatement(query, through: .max, most: AuditSQLiteReader.mostLooked)
         return try pool.read { database in
             try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN \(statement.sql)", arguments: statement.arguments)
                 .map { $0["detail"] }
@@ -94,6 +94,8 @@ public struct AuditSQLiteSink: AuditSink {
     }
 
     public func search(_ query: AuditQuery) throws -> AuditPage { try reader.search(query) }
+
+    public func count(_ query: AuditQuery, most: Int) throws -> Int? { try reader.count(query, most: most) }
 
     public func scan(_ node: String, after position: Int64, limit: Int) throws -> [StoredAuditEntry] {
         try reader.scan(node, after: position, limit: limit)

@@ -8,27 +8,57 @@ import Testing
 /// The FHIR search of the audit log.
 @Suite struct AuditEventSearchTests {
     @Test(arguments: [
-        "nonsense=1", "_include=AuditEvent:patient", "patient:missing=true", "patient=a&patient=b", "patient=a/b",
-        "patient=", "entity=Observation", "outcome=12", "outcome=,", "action=X", "date=yesterday",
-        "date=ap2026", "date=2026-13", "date=2026-02-30", "date=2026-01-01T25:00", "_count=0", "_count=x", "_after=1",
-        "_format=xml", "type=login", "subtype=nothing", "subtype=login&type=rest",
-        "client=a&agent:identifier=b", "client=%zz", "client=%ff", "date",
-    ]) func `what is not understood is refused with an OperationOutcome`(query: String) throws {
+        ("nonsense=1", "not-supported"), ("_include=AuditEvent:patient", "not-supported"),
+        ("_revinclude=Provenance:target", "not-supported"), ("_has:Provenance:target:agent=x", "not-supported"),
+        ("patient:missing=true", "not-supported"), ("patient.identifier=x", "not-supported"),
+        ("address:contains=1", "not-supported"), ("_elements=id", "not-supported"), ("_profile=x", "not-supported"),
+        ("_text=x", "not-supported"), ("_sort=patient", "not-supported"), ("_sort=date,_id", "not-supported"),
+        ("_summary=text", "not-supported"), ("_format=xml", "not-supported"), ("altid=x", "not-supported"),
+        ("agent-name=x", "not-supported"), ("agent-role=x", "not-supported"), ("entity-name=x", "not-supported"),
+        ("entity-role=1", "not-supported"), ("entity-type=2", "not-supported"), ("source=Device/d", "not-supported"),
+        ("patient=a&patient=b", "invalid"), ("patient=a&entity=Patient/a", "invalid"), ("patient=a/b", "invalid"),
+        ("patient=a,b", "invalid"), ("patient=", "invalid"), ("entity=Observation", "invalid"),
+        ("entity=Patient/a,Patient/b", "invalid"), ("entity=Patient/a,Observation/b", "invalid"),
+        ("outcome=12", "invalid"), ("outcome=,", "invalid"), ("outcome=http://x%7C0", "invalid"),
+        ("action=X", "invalid"), ("action=R,", "invalid"), ("date=yesterday", "invalid"), ("date=ap2026", "invalid"),
+        ("date=ne2026", "invalid"), ("date=2026-13", "invalid"), ("date=2026-02-30", "invalid"),
+        ("date=2026-01-01T25:00", "invalid"), ("_lastUpdated=x", "invalid"), ("date=2026,2027", "invalid"),
+        ("_count=-1", "invalid"), ("_count=x", "invalid"), ("_after=1", "invalid"), ("_after=1.2.3.4", "invalid"),
+        ("_total=maybe", "invalid"), ("type=login", "invalid"), ("type=110107", "invalid"),
+        ("type=http://x%7Crest", "invalid"), ("subtype=nothing", "invalid"), ("subtype=login&type=rest", "invalid"),
+        ("subtype=read&type=110114", "invalid"), ("type=110114&subtype=started", "invalid"),
+        ("site=http://x%7Cn", "invalid"), ("scope=,", "invalid"), ("scope=a,", "invalid"), ("scope=a%5Cb", "invalid"),
+        ("purpose=http://x%7CTREAT", "invalid"), ("policy=,", "invalid"), ("agent=nobody", "invalid"),
+        ("agent:identifier=a,b", "invalid"), ("agent:identifier=http://x%7Capp", "invalid"),
+        ("agent:identifier=a&agent.identifier=b", "invalid"), ("client=a&agent:identifier=%7Cb", "invalid"),
+        ("client=a,b", "invalid"), ("_id=a/b", "invalid"), ("_id=,", "invalid"), ("disclosures=yes", "invalid"),
+        ("client=%zz", "invalid"), ("client=%ff", "invalid"), ("date", "invalid"),
+    ]) func `what is not understood is refused with an OperationOutcome`(query: String, code: String) throws {
         do throws(AuditEventSearch.Refusal) {
-            _ = try AuditEventSearch(parsing: query)
+            _ = try AuditEventSearch(parsing: query, of: sampleSystem)
             Issue.record("accepted")
         } catch {
-            #expect(error.status == 400)
+            #expect(error.status == (query.hasPrefix("_format") ? 406 : 400))
             let outcome = try JSONValue(parsing: error.outcome)
             #expect(outcome["resourceType"]?.string == "OperationOutcome")
+            #expect(outcome["issue"]?.array?.first?["code"]?.string == code)
+        }
+    }
+
+    @Test(arguments: AuditEventSearch.parameters.map(\.name))
+    func `no parameter takes a modifier that it does not have`(name: String) {
+        for modifier in [":missing", ":not", ":text", ":above", ".name"] {
+            #expect(throws: AuditEventSearch.Refusal.self) {
+                _ = try AuditEventSearch(parsing: "\(name)\(modifier)=x", of: sampleSystem)
+            }
         }
     }
 
     @Test func `every parameter becomes a condition`() throws {
         let search = try AuditEventSearch(
-            parsing: "patient=Patient/p&agent:identifier=urn%3Ax%7Capp&user=u&grant=g&outcome=0,4&action=R"
-                + "&type=rest&date=ge2026-01-01&date=lt2026-02&_count=5&_format=json"
-        )
+            parsing: "patient=Patient/p&agent:identifier=%7Capp&user=u&grant=g&outcome=0,4&action=R"
+                + "&type=rest&date=ge2026-01-01&date=lt2026-02&_count=5&_format=json&_sort=date",
+            of: sampleSystem)
         let query = search.query
         #expect(query.patient == "p")
         #expect(query.clientID == ClientID("app"))
@@ -40,6 +70,7 @@ import Testing
         #expect(query.from == 1_767_225_600_000)
         #expect(query.to == 1_769_904_000_000)
         #expect(query.limit == 5)
+        #expect(query.order == .oldestFirst)
     }
 
     @Test(arguments: [
@@ -54,7 +85,7 @@ import Testing
         let shown = event["outcome"]?.string
 
         for code in ["0", "4", "8"] {
-            let search = try AuditEventSearch(parsing: "outcome=\(code)")
+            let search = try AuditEventSearch(parsing: "outcome=\(code)", of: sampleSystem)
             let isFound = search.query.outcomes.contains(outcome.code)
             #expect(isFound == (shown == code))
         }
@@ -68,7 +99,7 @@ import Testing
         ("eq1969-12-31", -86_400_000, 0),
     ]) func `a date is a span of its own precision`(text: String, from: Int64, to: Int64) throws {
         let escaped = text.split(separator: "+", omittingEmptySubsequences: false).joined(separator: "%2B")
-        let query = try AuditEventSearch(parsing: "date=\(escaped)").query
+        let query = try AuditEventSearch(parsing: "date=\(escaped)", of: sampleSystem).query
         #expect(query.from == from)
         #expect(query.to == to)
     }
@@ -82,7 +113,7 @@ import Testing
         var next: String? = "\(base)?patient=patient-a&client=demo-app&_count=2"
 
         while let url = next {
-            let search = try AuditEventSearch(parsing: String(url.dropFirst(base.count + 1)))
+            let search = try AuditEventSearch(parsing: String(url.dropFirst(base.count + 1)), of: sampleSystem)
             let bundle = try search.bundle(sink.search(search.query), base: base, system: sampleSystem)
             #expect(bundle["type"]?.string == "searchset")
             seen += (bundle["entry"]?.array ?? []).compactMap { $0["resource"]?["id"]?.string }
@@ -93,8 +124,8 @@ import Testing
     }
 
     @Test func `an empty searchset has no entry member`() throws {
-        let search = try AuditEventSearch(parsing: "patient=nobody")
-        let bundle = try search.bundle(AuditPage(entries: [], next: nil), base: "b", system: sampleSystem)
+        let search = try AuditEventSearch(parsing: "patient=nobody", of: sampleSystem)
+        let bundle = try search.bundle(.empty, base: "b", system: sampleSystem)
         #expect(bundle["entry"] == nil)
         #expect(bundle["link"]?.array?.count == 1)
     }
@@ -103,9 +134,10 @@ import Testing
     func `what the capability statement lists can be searched by`(name: String) throws {
         let values = [
             "date": "2026", "outcome": "0", "action": "R", "type": "rest", "subtype": "read", "disclosures": "true",
-            "agent": "Practitioner/p", "entity": "Observation/o",
+            "agent": "Practitioner/p", "entity": "Observation/o", "_lastUpdated": "2026",
         ]
-        _ = try AuditEventSearch(parsing: "\(name)=\(values[name] ?? "x")")
+        let written = name == "source" ? "source:identifier" : name
+        _ = try AuditEventSearch(parsing: "\(written)=\(values[name] ?? "x")", of: sampleSystem)
     }
 
     @Test(
@@ -121,13 +153,57 @@ import Testing
         ]) func `an offset, a leap day and the end of a year mean the moment that they name`(query: String, from: Int64)
         throws
     {
-        #expect(try AuditEventSearch(parsing: query).query.from == from)
+        #expect(try AuditEventSearch(parsing: query, of: sampleSystem).query.from == from)
     }
 
     @Test(
         .verifies("audit@fhir-search"),
         arguments: ["2023-02-29", "2100-02-29", "2026-02-30", "2026-00", "2026-13", "2026-11-31", "26-01-01"])
     func `a day that no calendar has is refused`(date: String) {
-        #expect(throws: AuditEventSearch.Refusal.self) { _ = try AuditEventSearch(parsing: "date=\(date)") }
+        #expect(throws: AuditEventSearch.Refusal.self) {
+            _ = try AuditEventSearch(parsing: "date=\(date)", of: sampleSystem)
+        }
+    }
+
+    @Test(
+        .verifies("audit@fhir-search"),
+        arguments: [
+            ("agent:identifier=\(sampleSystem.issuer)%7Cu", nil, "u"), ("agent.identifier=%7Capp", "app", nil),
+            ("agent.identifier=app", nil, nil),
+        ] as [(String, String?, String?)])
+    func `an identifier with its system is looked up, and one without is anybody's`(
+        query: String, client: String?, subject: String?
+    ) throws {
+        let search = try AuditEventSearch(parsing: query, of: sampleSystem)
+        #expect(search.query.clientID?.text == client)
+        #expect(search.query.subject?.text == subject)
+        #expect(search.content.agents == (client == nil && subject == nil ? ["app"] : []))
+    }
+
+    @Test(.verifies("audit@fhir-search")) func `what no event of this system can be finds nothing`() throws {
+        let id = String(repeating: "0a", count: 32)
+        #expect(try AuditEventSearch(parsing: "_id=x", of: sampleSystem).findsNothing)
+        #expect(try !AuditEventSearch(parsing: "_id=x,\(id)", of: sampleSystem).findsNothing)
+        #expect(try AuditEventSearch(parsing: "source:identifier=https://x.example", of: sampleSystem).findsNothing)
+        #expect(
+            try !AuditEventSearch(parsing: "source:identifier=\(sampleSystem.issuer)", of: sampleSystem).findsNothing)
+    }
+
+    @Test(.verifies("audit@fhir-search"), arguments: ["_count=0", "_summary=count", "_summary=count&_count=5"])
+    func `none asked for but their number`(query: String) throws {
+        #expect(try AuditEventSearch(parsing: query, of: sampleSystem).onlyCount)
+    }
+
+    @Test(.verifies("audit@fhir-search")) func `a total that would take too long is said to be missing`() throws {
+        let search = try AuditEventSearch(parsing: "_total=accurate&_count=1", of: sampleSystem)
+        let next = AuditCursor(recordedAt: 1, position: 1, through: 9)
+        let bundle = try search.bundle(
+            AuditPage([], next: next, looked: 50_000, through: 9), base: "b", system: sampleSystem)
+
+        #expect(bundle["total"] == nil)
+        let entry = bundle["entry"]?.array?.first
+        #expect(entry?["search"]?["mode"]?.string == "outcome")
+        #expect(entry?["resource"]?["issue"]?.array?.first?["code"]?.string == "too-costly")
+        #expect(bundle["link"]?.array?.last?["url"]?.string == "b?_total=accurate&_count=1&_after=1.1.9")
     }
 }

@@ -102,7 +102,7 @@ import Testing
         let sink = InMemoryAuditSink()
         try await AuditRecorder(sink: sink, node: "n").record(
             Self.facts.completing(Self.step(), program: .providerAccess))
-        let search = try AuditEventSearch(parsing: text)
+        let search = try AuditEventSearch(parsing: text, of: sampleSystem)
 
         #expect(try sink.search(search.query, content: search.content).entries.count == count)
     }

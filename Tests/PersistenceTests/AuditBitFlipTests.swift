@@ -143,6 +143,9 @@ import Testing
             AuditQuery(limit: 1000), AuditQuery(limit: 1000, includesClosedOpenings: true),
             AuditQuery(resourceType: "Observation", limit: 1000), AuditQuery(outcomes: ["refused"], limit: 1000),
         ]
+        let all = try reader.search(AuditQuery(limit: 1000, includesClosedOpenings: true)).entries
+        queries += all.map { AuditQuery(hashes: [$0.hash], limit: 1000, includesClosedOpenings: true) }
+        queries += [AuditQuery(kinds: ["user-changed"], order: .oldestFirst, limit: 1000)]
         var results = try queries.map { try reader.search($0).entries }
         for node in ["n", "m"] { results.append(try reader.scan(node, after: 0, limit: 1000).map(\.entry)) }
         return results

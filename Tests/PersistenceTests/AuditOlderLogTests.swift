@@ -16,6 +16,7 @@ import Testing
     /// What takes a log back to the release before each migration, the last one first. The tables are then exactly those
     /// that the older migrations make.
     private static let back: [(migration: String, sql: String)] = [
+        ("audit 6 ids", "DROP INDEX audit_entry_hash"),
         (
             "audit 5 proved cursors",
             """
@@ -69,10 +70,32 @@ import Testing
         #expect(findings.allSatisfy { if case .structure = $0.place { true } else { false } })
     }
 
+    @Test(.verifies("audit@read-by-id"), arguments: 1...back.count)
+    func `a log of an older release is brought up to date when it is opened, and found through by ids`(steps: Int)
+        async throws
+    {
+        let log = try await AuditLogFixture.make(in: folder.path, rounds: 2)
+        let path = try older(log, by: steps)
+        let sink = try AuditSQLiteSink(path: path)
+        let all = try sink.search(AuditQuery(limit: 1000, includesClosedOpenings: true)).entries
+        #expect(all.count > 20)
+        for entry in all {
+            #expect(
+                try sink.search(AuditQuery(hashes: [entry.hash], includesClosedOpenings: true)).entries == [entry])
+        }
+        try sink.close()
+
+        #expect(try log.verify(path).findings == [])
+        let queue = try DatabaseQueue(path: path)
+        try await queue.write { try $0.execute(sql: "DROP INDEX audit_entry_hash") }
+        try queue.close()
+        #expect(Set(try log.verify(path).findings.map(\.place)) == [.structure("audit_entry_hash")])
+    }
+
     @Test(.verifies("audit@cursors-signed")) func `in an older copy a cursor that nobody signed is named`() async throws
     {
         let log = try await AuditLogFixture.make(in: folder.path, rounds: 1)
-        let path = try older(log, by: 1)
+        let path = try older(log, by: 2)
         let queue = try DatabaseQueue(path: path)
         try await queue.write { try $0.execute(sql: "INSERT INTO audit_feed VALUES ('siem', 5)") }
         try queue.close()

@@ -141,21 +141,4 @@ private final class ScratchFolder: Sendable {
         #expect(finding?.fault == fault)
         #expect(finding?.sequence == sequence)
     }
-
-    @Test(arguments: [
-        (AuditQuery(patient: "a"), "audit_patient"), (AuditQuery(clientID: ClientID("a")), "audit_entry_client"),
-        (AuditQuery(subject: SubjectID("a")), "audit_entry_subject"),
-        (AuditQuery(grantID: GrantID("a")), "audit_entry_grant"),
-        (AuditQuery(eventID: DecisionID("a")), "audit_entry_event"), (AuditQuery(from: 1, to: 2), "audit_entry_time"),
-        (AuditQuery(), "audit_entry_time"),
-        // One of the start's questions: it must not walk back over millions of accesses.
-        (AuditQuery(kinds: ["configuration-changed"], limit: 1), "audit_entry_rare"),
-        (AuditQuery(kinds: ["hold-placed", "hold-lifted"]), "audit_entry_rare"),
-        (AuditQuery(kinds: ["configuration-changed", "login"]), "audit_entry_time"),
-    ]) func `a search goes through an index and sorts nothing large`(query: AuditQuery, index: String) throws {
-        let plan = try AuditSQLiteSink(path: folder.log).searchPlan(query)
-        let steps = plan.joined(separator: "\n")
-        #expect(steps.contains(index) || (index == "audit_patient" && steps.contains("SEARCH p")), "\(steps)")
-        #expect(!plan.contains { $0.hasPrefix("SCAN e") && !$0.contains("USING INDEX") }, "\(steps)")
-    }
 }

@@ -23,7 +23,8 @@ struct ForgettingSink: AuditSink {
     func head(of node: String) -> AuditEntry? { nil }
     func unfinished(on node: String, through sequence: Int64) -> [AuditEntry] { [] }
     func contains(_ eventID: DecisionID) -> Bool { false }
-    func search(_ query: AuditQuery) -> AuditPage { AuditPage(entries: [], next: nil) }
+    func search(_ query: AuditQuery) -> AuditPage { .empty }
+    func count(_ query: AuditQuery, most: Int) -> Int? { nil }
     func scan(_ node: String, after position: Int64, limit: Int) -> [StoredAuditEntry] { [] }
     func nodes() -> [String] { [] }
 }
@@ -39,7 +40,8 @@ final class KeepingSink: AuditSink, @unchecked Sendable {
     func head(of node: String) -> AuditEntry? { entries.last }
     func unfinished(on node: String, through sequence: Int64) -> [AuditEntry] { [] }
     func contains(_ eventID: DecisionID) -> Bool { false }
-    func search(_ query: AuditQuery) -> AuditPage { AuditPage(entries: [], next: nil) }
+    func search(_ query: AuditQuery) -> AuditPage { .empty }
+    func count(_ query: AuditQuery, most: Int) -> Int? { nil }
     func scan(_ node: String, after position: Int64, limit: Int) -> [StoredAuditEntry] { [] }
     func nodes() -> [String] { [] }
 }

@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import Foundation
 
 /// Conditions on what entries say beyond what they are indexed by; looked at entry by entry after the indexed ones.
 ///
@@ -16,16 +17,26 @@ public struct AuditContentFilter: Hashable, Sendable {
     public var reportingEntities: Set<String> = []
     /// Organisations.
     public var organizations: Set<String> = []
+    /// How their names begin, whatever their case and accents.
+    public var organizationBeginnings: Set<String> = []
     /// Source addresses.
     public var addresses: Set<String> = []
+    /// How they begin.
+    public var addressBeginnings: Set<String> = []
+    /// Identifiers of agents: clients, subjects of logins, account names of operators.
+    public var agents: Set<String> = []
+    /// Account names of operators.
+    public var actors: Set<String> = []
     /// FHIR identities of users, such as `Practitioner/p1`.
     public var users: Set<String> = []
     /// Resources that were asked for, such as `Observation/o1`, or whose compartment was.
     public var resources: Set<String> = []
     /// Actions of AuditEvent: C, R, U, D, E.
     public var actions: Set<String> = []
-    /// Codes of the type of AuditEvent that accesses have: `rest`, and `110106` for a disclosure.
-    public var accessTypes: Set<String> = []
+    /// Codes of the type of AuditEvent that is shown.
+    public var types: Set<String> = []
+    /// Codes of the subtypes of AuditEvent that are shown, or the interaction or step where another one is.
+    public var subtypes: Set<String> = []
     /// Nodes.
     public var nodes: Set<String> = []
     /// Only what 45 CFR 164.528 has in an accounting of disclosures.
@@ -45,28 +56,55 @@ public struct AuditContentFilter: Hashable, Sendable {
         guard nodes.isEmpty || nodes.contains(entry.node) else { return false }
         let statement = try entry.statement()
         switch statement.event {
-        case .access(let record):
-            let resource = record.resourceType.flatMap { type in record.resourceID.map { "\(type)/\($0)" } }
-            return Self.any(scopes, record.scopes) && Self.any(tokens, [record.tokenID?.text])
-                && Self.any(programs, [record.program]) && Self.any(purposes, record.purposeOfUse)
-                && Self.any(reportingEntities, [record.reportingEntity])
-                && Self.any(organizations, [record.organization]) && Self.any(addresses, [record.sourceAddress])
-                && Self.any(users, [record.fhirUser]) && Self.any(resources, [resource, record.compartment])
-                && Self.any(actions, [AccessEventRendering.action(record)])
-                && Self.any(accessTypes, [AccessEventRendering.type(record).code])
-                && (!onlyDisclosures || AccessReport.isDisclosure(record, of: patient))
-        case .authorization(let record):
-            return Self.any(scopes, record.scopes) && Self.any(tokens, [record.tokenID?.text])
-                && Self.any(programs, [record.program]) && Self.any(addresses, [record.sourceAddress])
-                && Self.any(users, [record.fhirUser]) && Self.any(actions, ["E"])
-                && Self.any(purposes, record.purposeOfUse)
-                && Self.any(reportingEntities, [record.reportingEntity])
-                && Self.any(organizations, [record.organization]) && resources.isEmpty && !onlyDisclosures
+        case .access(let record): return matches(record, of: patient)
+        case .authorization(let record): return matches(record)
         }
+    }
+
+    private func matches(_ record: AccessRecord, of patient: String?) -> Bool {
+        let resource = record.resourceType.flatMap { type in record.resourceID.map { "\(type)/\($0)" } }
+        return Self.any(scopes, record.scopes) && Self.any(tokens, [record.tokenID?.text])
+            && Self.any(programs, [record.program]) && Self.any(purposes, record.purposeOfUse)
+            && Self.any(reportingEntities, [record.reportingEntity])
+            && Self.any(organizations, [record.organization]) && Self.any(addresses, [record.sourceAddress])
+            && Self.begins(organizationBeginnings, record.organization)
+            && Self.begins(addressBeginnings, record.sourceAddress)
+            && Self.any(agents, [record.clientID?.text, record.subject?.text]) && actors.isEmpty
+            && Self.any(users, [record.fhirUser]) && Self.any(resources, [resource, record.compartment])
+            && Self.any(actions, [AccessEventRendering.action(record)])
+            && Self.any(types, [AccessEventRendering.type(record).code])
+            && Self.any(subtypes, AccessEventRendering.subtypes(record).map(\.code))
+            && (!onlyDisclosures || AccessReport.isDisclosure(record, of: patient))
+    }
+
+    private func matches(_ record: AuthorizationRecord) -> Bool {
+        Self.any(scopes, record.scopes) && Self.any(tokens, [record.tokenID?.text])
+            && Self.any(programs, [record.program]) && Self.any(purposes, record.purposeOfUse)
+            && Self.any(reportingEntities, [record.reportingEntity])
+            && Self.any(organizations, [record.organization]) && Self.any(addresses, [record.sourceAddress])
+            && Self.begins(organizationBeginnings, record.organization)
+            && Self.begins(addressBeginnings, record.sourceAddress)
+            && Self.any(agents, [record.clientID?.text, record.subject?.text, record.actor])
+            && Self.any(actors, [record.actor]) && Self.any(users, [record.fhirUser]) && resources.isEmpty
+            && Self.any(actions, ["E"]) && Self.any(types, [AuthorizationEventRendering.type(of: record).code])
+            && Self.any(
+                subtypes, AuthorizationEventRendering.subtypes(of: record).map(\.code) + [record.kind.rawValue])
+            && !onlyDisclosures
     }
 
     private static func any(_ wanted: Set<String>, _ values: [String?]) -> Bool {
         wanted.isEmpty || values.contains { $0.map(wanted.contains) ?? false }
+    }
+
+    /// FHIR R4 §3.1.1.4.8: a string is found by how it begins, whatever its case and accents.
+    private static func begins(_ wanted: Set<String>, _ value: String?) -> Bool {
+        guard !wanted.isEmpty else { return true }
+        guard let folded = value.map(folded) else { return false }
+        return wanted.contains { folded.hasPrefix(Self.folded($0)) }
+    }
+
+    private static func folded(_ text: String) -> String {
+        text.folding(options: [.caseInsensitive, .diacriticInsensitive], locale: nil)
     }
 }
 

@@ -66,8 +66,13 @@ struct AccountDesk: Sendable {
 
     /// When something was last read under a grant, in milliseconds; nil for never.
     func lastUse(of grant: GrantID) async throws -> Int64? {
-        try await search(AuditQuery(grantID: grant, kinds: ["access"], limit: 1)).entries.first
-            .map { try $0.statement() }.flatMap(Self.record)?.startedAt
+        var query = AuditQuery(grantID: grant, kinds: ["access"], limit: 1)
+        repeat {
+            let page = try await search(query)
+            if let entry = page.entries.first { return Self.record(try entry.statement())?.startedAt }
+            query.after = page.next
+        } while query.after != nil
+        return nil
     }
 
     /// Ends a grant of the person's own, and forgets what was remembered for its app; false when it was not the person's

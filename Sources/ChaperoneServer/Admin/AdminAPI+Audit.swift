@@ -6,44 +6,77 @@ internal import OAuthCore
 
 extension AdminAPI {
     /// `GET /admin/v1/audit`: who read what, when, by which scope; newest first, a page at a time.
-    func listAudit(_ request: AdminRequest, kinds: Set<String> = []) async throws -> JSONValue {
+    ///
+    /// - Parameter group: a name for kinds, and the kinds that alone are listed.
+    func listAudit(_ request: AdminRequest, only group: (name: String, kinds: Set<String>)? = nil) async throws
+        -> JSONValue
+    {
         try require([.auditor, .admin], request)
-        try allow(
-            [
-                "patient", "client", "user", "grant", "decision", "outcome", "since", "until", "limit", "cursor",
-                "scope",
-                "accounting",
-            ], request)
-        var content = AuditContentFilter()
-        content.onlyDisclosures = try flag("accounting", request)
-        if let scope = request.query["scope"] { content.scopes = [scope] }
-        var asked = try await query(request)
-        asked.kinds = kinds
+        var wanted = try await conditions(request, beside: ["limit", "cursor"])
+        wanted.query.kinds = group?.kinds ?? []
+        let asked = [Self.asked(request)] + (group.map { ["kind=\($0.name)"] } ?? [])
         // Every page: a reading that begins with a cursor is a reading too.
-        try await noteReading(request, patient: asked.patient)
-        let page = try await find(asked, content)
+        try await noteReading(
+            request, about: asked.filter { !$0.isEmpty }.joined(separator: "&"), patient: wanted.query.patient)
+        let page = try await find(wanted.query, wanted.content)
         let listing = AuditListing(names: try await names())
         var members: [JSONMemberValue] = [.init("entries", .array(try page.entries.map(listing.row)))]
         if let next = page.next { members.append(.init("next", .string(next.text))) }
         return .object(members)
     }
 
-    /// The conditions of a request.
-    func query(_ request: AdminRequest) async throws -> AuditQuery {
+    /// What a request wants of the trail: the same conditions for every list, report and export.
+    ///
+    /// - Parameter others: names of parameters that are no conditions.
+    /// - Throws: 400 for a condition that nothing could meet, or that nobody would look at.
+    func conditions(_ request: AdminRequest, beside others: Set<String>) async throws
+        -> (query: AuditQuery, content: AuditContentFilter)
+    {
+        try allow(Self.conditionNames.union(others), request)
         var query = AuditQuery(limit: try number("limit", request, default: 50, in: 1...AuditQuery.largestPage))
-        query.patient = request.query["patient"].map { $0.hasPrefix("Patient/") ? String($0.dropFirst(8)) : $0 }
+        query.patient = try request.query["patient"].map(Self.patient)
         query.clientID = request.query["client"].map { ClientID($0) }
         if let user = request.query["user"] { query.subject = try await subject(named: user) }
         query.grantID = request.query["grant"].map { GrantID($0) }
         query.eventID = request.query["decision"].map { DecisionID($0) }
-        if let outcome = request.query["outcome"] { query.outcomes = [outcome] }
+        if let outcome = request.query["outcome"] {
+            guard
+                AccessOutcome(code: outcome, reason: nil) != nil
+                    || AuthorizationRecord.Outcome(code: outcome, reason: nil) != nil
+            else {
+                throw Problem(400, "not an outcome", detail: "`\(outcome)` is not an outcome of any record")
+            }
+            query.outcomes = [outcome]
+        }
         query.from = try time("since", request)
         query.to = try time("until", request)
         if let text = request.query["cursor"] {
             guard let cursor = AuditCursor(text) else { throw Problem(400, "the cursor is not one of ours") }
             query.after = cursor
         }
-        return query
+        var content = AuditContentFilter()
+        content.onlyDisclosures = try flag("accounting", request)
+        if let scope = request.query["scope"] { content.scopes = [scope] }
+        return (query, content)
+    }
+
+    private static let conditionNames: Set<String> = [
+        "patient", "client", "user", "grant", "decision", "outcome", "since", "until", "scope", "accounting",
+    ]
+
+    /// The id of a patient as it is written in records.
+    private static func patient(_ text: String) throws -> String {
+        let id = text.hasPrefix("Patient/") ? String(text.dropFirst(8)) : text
+        guard ResourceID(id) != nil else {
+            throw Problem(400, "not a patient", detail: "`patient` is no id of a Patient")
+        }
+        return id
+    }
+
+    /// The one patient whom entries name; nil where they name nobody, or several.
+    static func onlyPatient(of entries: [AuditEntry]) -> String? {
+        let patients = Set(entries.flatMap(\.index.patients))
+        return patients.count == 1 ? patients.first : nil
     }
 
     /// The longest question, in UTF-8 bytes, that a record holds whole.

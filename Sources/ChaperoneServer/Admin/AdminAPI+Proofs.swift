@@ -13,9 +13,10 @@ extension AdminAPI {
         guard let decision = request.query["decision"], !decision.isEmpty else {
             throw Problem(400, "a proof is about one `decision`")
         }
-        try await noteReading(request, about: "proof of decision=\(decision)")
         let page = try await find(
             AuditQuery(eventID: DecisionID(decision), limit: 100, includesClosedOpenings: true), AuditContentFilter())
+        try await noteReading(
+            request, about: "proof of decision=\(decision)", patient: Self.onlyPatient(of: page.entries))
         guard !page.entries.isEmpty else { throw Problem.notFound }
         let prover = AuditProver(auditSide.store)
         let entries = page.entries

@@ -9,15 +9,11 @@ extension AdminAPI {
     /// of disclosures has (45 CFR 164.528).
     func reportAccess(_ request: AdminRequest) async throws -> JSONValue {
         try require([.auditor, .admin], request)
-        try allow(["patient", "user", "client", "since", "until", "accounting", "limit", "cursor"], request)
-        guard let patient = request.query["patient"] else { throw Problem(400, "a report is about one `patient`") }
-        let asked = try await query(request)
-        var content = AuditContentFilter()
-        content.onlyDisclosures = try flag("accounting", request)
-        try await noteReading(request, patient: asked.patient)
-        var wanted = asked
-        wanted.kinds = [AuditIndex.accessKind]
-        let page = try await find(wanted, content)
+        var wanted = try await conditions(request, beside: ["limit", "cursor"])
+        guard let patient = wanted.query.patient else { throw Problem(400, "a report is about one `patient`") }
+        wanted.query.kinds = [AuditIndex.accessKind]
+        try await noteReading(request, patient: patient)
+        let page = try await find(wanted.query, wanted.content)
         let names = try await names()
         let rows = try AccessReport(page.entries, of: patient).rows.map { Self.row($0, names) }
         var members: [JSONMemberValue] = [
@@ -31,10 +27,11 @@ extension AdminAPI {
     func showAudit(_ request: AdminRequest) async throws -> JSONValue {
         try require([.auditor, .admin], request)
         try allow([], request)
-        try await noteReading(request, about: "decision=\(request.path[1])")
         let page = try await find(
             AuditQuery(eventID: DecisionID(request.path[1]), limit: 100, includesClosedOpenings: true),
             AuditContentFilter())
+        try await noteReading(
+            request, about: "decision=\(request.path[1])", patient: Self.onlyPatient(of: page.entries))
         guard !page.entries.isEmpty else { throw Problem.notFound }
         let listing = AuditListing(names: try await names())
         let entries = try page.entries.map { entry in
@@ -51,20 +48,14 @@ extension AdminAPI {
     /// `POST /admin/v1/audit/exports`: begins an export; its pieces are fetched below its id.
     func beginExport(_ request: AdminRequest) async throws -> JSONValue {
         try require([.auditor, .admin], request)
-        try allow(
-            ["format", "patient", "client", "user", "grant", "outcome", "since", "until", "accounting", "scope"],
-            request)
         guard let format = AuditExportFormat(rawValue: request.query["format"] ?? "ndjson") else {
             throw Problem(400, "`format` can be ndjson, csv or bundle")
         }
-        var content = AuditContentFilter()
-        content.onlyDisclosures = try flag("accounting", request)
-        if let scope = request.query["scope"] { content.scopes = [scope] }
-        let asked = try await query(request)
-        try await noteReading(request, patient: asked.patient)
+        let wanted = try await conditions(request, beside: ["format"])
+        try await noteReading(request, patient: wanted.query.patient)
         guard
             let id = await auditSide.exports.begin(
-                format, asked, content, asked: Self.asked(request), by: request.actor.name)
+                format, wanted.query, wanted.content, asked: Self.asked(request), by: request.actor.name)
         else { throw Problem(429, "too many exports are under way") }
         return .object([.init("export", .string(id))])
     }

@@ -49,7 +49,7 @@ public struct AdminAPI: Sendable {
             }
         } catch let problem as Problem {
             guard problem == .forbidden else { throw problem }
-            do { try await noteForbidden(request) } catch { throw Problem.failed(error) }
+            do { try await noteForbidden(request, at: "/admin/v1") } catch { throw Problem.failed(error) }
             throw problem
         } catch {
             throw Problem.failed(error)
@@ -57,18 +57,26 @@ public struct AdminAPI: Sendable {
     }
 
     /// Records that somebody was refused for want of a role, before they hear it.
-    private func noteForbidden(_ request: AdminRequest) async throws {
+    private func noteForbidden(_ request: AdminRequest, at address: String) async throws {
         try await trail.note(
             AuthorizationRecord(
                 id: DecisionID(random.identifier()), kind: .authorizationRefused, actor: request.actor.name,
                 outcome: .refused(reason: "role"),
-                detail: "\(request.method.rawValue) /admin/v1/\(request.path.joined(separator: "/"))",
+                detail: "\(request.method.rawValue) \(address)/\(request.path.joined(separator: "/"))",
                 sourceAddress: request.sourceAddress, at: clock.milliseconds(), traceID: request.traceID))
     }
 
     /// Refuses an actor that has none of the roles.
     func require(_ roles: Set<UserRole>, _ request: AdminRequest) throws {
         guard !request.actor.roles.isDisjoint(with: roles) else { throw Problem.forbidden }
+    }
+
+    /// As `require`, for addresses beside `answer`: the refusal is recorded here.
+    func demand(_ roles: Set<UserRole>, _ request: AdminRequest, at address: String) async throws {
+        do { try require(roles, request) } catch {
+            try await noteForbidden(request, at: address)
+            throw error
+        }
     }
 
     /// Refuses query parameters that nobody would look at.

@@ -16,8 +16,6 @@ struct AdminRoutes: Sendable {
 
     /// The largest body: a Bundle that is shown to be explained.
     private static let bodyLimit = 4 << 20
-    /// The largest search.
-    private static let searchLimit = 64 << 10
 
     func add(to router: Router<SideContext>) {
         router.get("/health") { _, _ in
@@ -40,46 +38,7 @@ struct AdminRoutes: Sendable {
         }
         router.get("/console") { _, _ in Response.redirect(to: "/console/audit", type: .normal) }
         StaticRoutes.console.add(to: router)
-        router.get("/audit/fhir/AuditEvent") { request, context in
-            try await guarded(request, context, asFHIR: true) { actor in
-                // A search may name a parameter twice, as a span of dates does; the search itself reads the raw query.
-                let asked = try adminRequest(
-                    .get, ["AuditEvent"], request, context, actor, body: nil, repetition: .noted)
-                return Answers.json(
-                    try await auditEvents.search(request.uri.query ?? "", asked), type: "application/fhir+json")
-            }
-        }
-        router.post("/audit/fhir/AuditEvent/_search") { request, context in
-            try await guarded(request, context, asFHIR: true) { actor in
-                let asked = try adminRequest(
-                    .get, ["AuditEvent"], request, context, actor, body: nil, repetition: .noted)
-                let terms = [request.uri.query, try await form(of: request)].compactMap(\.self).filter { !$0.isEmpty }
-                return Answers.json(
-                    try await auditEvents.search(terms.joined(separator: "&"), asked), type: "application/fhir+json")
-            }
-        }
-        router.get("/audit/fhir/metadata") { request, context in
-            try await guarded(request, context, asFHIR: true) { _ in
-                Answers.json(auditEvents.capabilities, type: "application/fhir+json")
-            }
-        }
-        router.get("/audit/fhir/**") { request, context in
-            try await guarded(request, context, asFHIR: true) { _ in
-                throw Problem(404, "nothing stands here", detail: "AuditEvents are found by search")
-            }
-        }
-    }
-
-    /// The terms of a search that was posted (FHIR R4 http.html#search).
-    private func form(of request: Request) async throws -> String {
-        let type = request.headers[.contentType]?.split(separator: ";").first ?? ""
-        guard type.lowercased() == "application/x-www-form-urlencoded" else {
-            throw Problem(415, "the body must be application/x-www-form-urlencoded")
-        }
-        guard let bytes = try await request.wholeBody(upTo: Self.searchLimit) else {
-            throw Problem(413, "the body is too large")
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        addAuditEvents(to: router)
     }
 
     private func call(_ method: AdminRequest.Method, _ request: Request, _ context: SideContext) async throws
@@ -98,7 +57,7 @@ struct AdminRoutes: Sendable {
 
     /// Authenticates, then does the work; every failure becomes a problem document, or an OperationOutcome on the FHIR
     /// side.
-    private func guarded(
+    func guarded(
         _ request: Request, _ context: SideContext, asFHIR: Bool = false,
         _ work: (AdminActor) async throws -> Response
     ) async throws -> Response {
@@ -123,7 +82,7 @@ struct AdminRoutes: Sendable {
         var response: Response
         if asFHIR {
             let outcome = OperationOutcome.json(
-                severity: "error", code: Self.issueCode(problem.status),
+                severity: "error", code: problem.issue ?? Self.issueCode(problem.status),
                 diagnostics: problem.detail.map { "\(problem.title): \($0)" } ?? problem.title)
             response = Answers.bytes(outcome, "application/fhir+json", status: status)
         } else {
@@ -160,7 +119,7 @@ struct AdminRoutes: Sendable {
         }
     }
 
-    private func adminRequest(
+    func adminRequest(
         _ method: AdminRequest.Method, _ path: [String], _ request: Request, _ context: SideContext,
         _ actor: AdminActor, body: JSONValue?, repetition: FormParameters.Repetition = .refused
     ) throws -> AdminRequest {

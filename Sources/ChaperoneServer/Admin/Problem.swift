@@ -7,8 +7,15 @@ public struct Problem: Error, Hashable, Sendable {
     public let detail: String?
     /// What went wrong inside, for the log; never in the document.
     public let cause: String?
+    /// The code of the issue where the answer is an OperationOutcome and its status does not say it.
+    let issue: String?
 
     public init(_ status: Int, _ title: String, detail: String? = nil, cause: String? = nil) {
+        self.init(status, title, detail: detail, cause: cause, issue: nil)
+    }
+
+    init(_ status: Int, _ title: String, detail: String? = nil, cause: String? = nil, issue: String?) {
+        self.issue = issue
         self.status = status
         self.title = title
         self.detail = detail

@@ -14,6 +14,20 @@ enum Timestamp {
     /// `2026-01-31T12:00:00Z`.
     static func text(seconds: Int64) -> String { String(text(milliseconds: seconds * 1000).dropLast(5)) + "Z" }
 
+    /// `Sat, 31 Jan 2026 12:00:00 GMT`, as HTTP writes times (RFC 9110 §5.6.7).
+    static func httpDate(milliseconds: Int64) -> String {
+        let seconds = milliseconds.floored(by: 1000)
+        let days = seconds.floored(by: 86_400)
+        let (year, month, day) = civil(days)
+        // 1970-01-01 was a Thursday.
+        let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        let weekday = Int(days - days.floored(by: 7) * 7)
+        let clock = seconds - days * 86_400
+        return "\(weekdays[weekday]), \(two(day)) \(months[Int(month) - 1]) \(year) "
+            + "\(two(clock / 3600)):\(two(clock / 60 % 60)):\(two(clock % 60)) GMT"
+    }
+
     /// Milliseconds of `2026-01-31`, `2026-01-31T12:00:00Z` or with an offset; nil for anything else.
     static func milliseconds(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)

@@ -10,7 +10,7 @@ struct AuditConsole: Sendable {
 
     /// The page for a request; what is wrong with a filter is said on the page.
     func page(_ request: AdminRequest) async throws -> Response {
-        try api.require([.auditor, .admin], request)
+        try await api.demand([.auditor, .admin], request, at: "")
         let problems = api.auditSide.watch.problems.map {
             AuditPageFacts.Problem(work: $0.work, reason: $0.reason)
         }
@@ -42,6 +42,6 @@ extension AdminAPI {
         let asked = AdminRequest(
             .get, ["audit"], query: query, actor: request.actor, sourceAddress: request.sourceAddress,
             traceID: request.traceID)
-        return try await listAudit(asked, kinds: group.kinds)
+        return try await listAudit(asked, only: kind.isEmpty ? nil : (kind, group.kinds))
     }
 }

@@ -10,6 +10,15 @@ public enum OperationOutcome {
         severity: String = "error", code: String, diagnostics: String?, expression: [String] = [],
         details: String? = nil
     ) -> [UInt8] {
+        value(severity: severity, code: code, diagnostics: diagnostics, expression: expression, details: details)
+            .serialized
+    }
+
+    /// The same as a value, to stand in a Bundle.
+    public static func value(
+        severity: String = "error", code: String, diagnostics: String?, expression: [String] = [],
+        details: String? = nil
+    ) -> JSONValue {
         var issue = [JSONMemberValue("severity", .string(severity)), JSONMemberValue("code", .string(code))]
         if let details {
             issue.append(JSONMemberValue("details", ["coding": [["code": .string(details)]]]))
@@ -20,7 +29,7 @@ public enum OperationOutcome {
         }
         return JSONValue.object([
             JSONMemberValue("resourceType", "OperationOutcome"), JSONMemberValue("issue", [.object(issue)]),
-        ]).serialized
+        ])
     }
 
     /// The text with U+FFFD for each character that XML cannot say, so that the outcome is the same in both formats: a

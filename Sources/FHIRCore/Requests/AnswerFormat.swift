@@ -31,7 +31,7 @@ public struct AnswerFormat: Hashable, Sendable {
 
 extension AnswerFormat {
     /// The format that a value of `_format` names; nil for any other.
-    static func named(_ value: String) -> AnswerFormat? {
+    package static func named(_ value: String) -> AnswerFormat? {
         switch value.lowercased() {
         case "json": return .json
         case "xml": return .xml
@@ -48,7 +48,7 @@ extension AnswerFormat {
     ///
     /// RFC 9110 §12.5.1: for each type the most specific range counts. The highest weight wins; among equal ones a type
     /// that is named goes before one that a wildcard covers.
-    static func accepted(_ accept: String?) -> AnswerFormat? {
+    package static func accepted(_ accept: String?) -> AnswerFormat? {
         guard let accept, accept != json.mediaType else { return .json }
         let ranges = accept.split(separator: ",").compactMap { MediaType($0) }
         guard !ranges.isEmpty else { return .json }

@@ -15,6 +15,10 @@ enum AuditIndexShape: String, CaseIterable, Sendable {
     /// The table of patients itself, in the order of its key.
     case patients = "sqlite_autoindex_audit_patient_1"
     case rare = "audit_entry_rare"
+    case hash = "audit_entry_hash"
+
+    /// Those that the first release of the log did not make.
+    static let later: Set<AuditIndexShape> = [.rare, .hash]
 
     /// The columns in the order of the index, with the running number last.
     private var columns: [String] {
@@ -27,6 +31,7 @@ enum AuditIndexShape: String, CaseIterable, Sendable {
         case .grant: ["grant_id", "recorded_at", "position"]
         case .event: ["event_id", "position"]
         case .rare: ["kind", "recorded_at", "position"]
+        case .hash: ["hash", "position"]
         case .patients: ["patient", "recorded_at", "position"]
         }
     }
@@ -38,7 +43,7 @@ enum AuditIndexShape: String, CaseIterable, Sendable {
         case .subject: " WHERE subject IS NOT NULL"
         case .grant: " WHERE grant_id IS NOT NULL"
         case .rare: " WHERE \(RareAuditKinds.condition)"
-        case .place, .time, .event, .patients: ""
+        case .place, .time, .event, .patients, .hash: ""
         }
     }
 
@@ -49,7 +54,9 @@ enum AuditIndexShape: String, CaseIterable, Sendable {
         return "SELECT \(list) FROM \(table)\(condition) ORDER BY \(list)"
     }
 
-    /// Whether the first column is text.
+    /// Whether the first column is bytes.
+    var beginsWithBytes: Bool { self == .hash }
+    /// Whether the first column is text, or bytes.
     var beginsWithText: Bool { self != .time }
     /// How many numbers follow.
     var numbers: Int { columns.count - (beginsWithText ? 1 : 0) }

@@ -31,7 +31,7 @@ struct AuditIndexWalk {
             var isFirst = true
             row.start()
             while try row.step() {
-                let text = textual ? row.text(0) : nil
+                let text = textual ? shape.beginsWithBytes ? row.blob(0) : row.text(0) : nil
                 let offset: Int32 = textual ? 1 : 0
                 let first = row.integer(offset) ?? Int64.min
                 let second = shape.numbers > 1 ? row.integer(offset + 1) ?? Int64.min : 0

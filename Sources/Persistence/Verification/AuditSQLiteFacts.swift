@@ -30,7 +30,9 @@ struct AuditSQLiteFacts: Sendable {
     private init(_ database: Database) throws {
         let (differences, expected) = try Self.schemaFindings(database)
         var findings = differences
-        shapes = AuditIndexShape.allCases.filter { $0 != .rare || expected.contains($0.rawValue) }
+        shapes = AuditIndexShape.allCases.filter {
+            !AuditIndexShape.later.contains($0) || expected.contains($0.rawValue)
+        }
         newest = try Int64.fetchOne(database, sql: "SELECT max(position) FROM audit_entry") ?? 0
         starts = try Self.starts(database)
         var unreadable: Set<String> = []

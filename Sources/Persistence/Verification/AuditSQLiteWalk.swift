@@ -100,6 +100,7 @@ struct AuditSQLiteWalk {
         if RareAuditKinds.lengths.contains(view.kind.count), RareAuditKinds.bytes.contains(Array(view.kind)) {
             digest.add(8, view.kind, view.recordedAt, position)
         }
+        digest.add(9, view.hash, position)
     }
 }
 

@@ -2,6 +2,8 @@ public import AccessPolicy
 
 /// What to look for in the log; conditions that are set must all hold.
 public struct AuditQuery: Hashable, Sendable {
+    /// These entries and no others; empty means all. Their hashes are the ids of their AuditEvents.
+    public var hashes: Set<ChainHash>
     /// Id of a patient that the entry names.
     public var patient: String?
     /// The client.
@@ -24,7 +26,12 @@ public struct AuditQuery: Hashable, Sendable {
     public var from: Int64?
     /// Written before, milliseconds.
     public var to: Int64?
-    /// Continue after the page that ended here.
+    /// In which order of their times entries come.
+    public var order: AuditOrder
+    /// Only what the store had when its newest entry had this running number: nothing that was appended since, and no
+    /// ending that was. Nil for all that it has when the first page is read.
+    public var through: Int64?
+    /// Continue after the page that ended here, over what the store had when the first page was read.
     public var after: AuditCursor?
     /// Entries in a page, at most.
     public var limit: Int
@@ -36,11 +43,14 @@ public struct AuditQuery: Hashable, Sendable {
 
     /// A query; without conditions it finds everything.
     public init(
-        patient: String? = nil, clientID: ClientID? = nil, subject: SubjectID? = nil, grantID: GrantID? = nil,
+        hashes: Set<ChainHash> = [], patient: String? = nil, clientID: ClientID? = nil, subject: SubjectID? = nil,
+        grantID: GrantID? = nil,
         eventID: DecisionID? = nil, kinds: Set<String> = [], outcomes: Set<String> = [], resourceType: String? = nil,
-        interactions: Set<String> = [], from: Int64? = nil, to: Int64? = nil, after: AuditCursor? = nil,
-        limit: Int = 50, includesClosedOpenings: Bool = false
+        interactions: Set<String> = [], from: Int64? = nil, to: Int64? = nil,
+        order: AuditOrder = .newestFirst, through: Int64? = nil, after: AuditCursor? = nil, limit: Int = 50,
+        includesClosedOpenings: Bool = false
     ) {
+        self.hashes = hashes
         self.patient = patient
         self.clientID = clientID
         self.subject = subject
@@ -52,46 +62,10 @@ public struct AuditQuery: Hashable, Sendable {
         self.interactions = interactions
         self.from = from
         self.to = to
+        self.order = order
+        self.through = through
         self.after = after
         self.limit = min(max(limit, 1), Self.largestPage)
         self.includesClosedOpenings = includesClosedOpenings
-    }
-}
-
-/// A place in the order "newest first" of one store, after which the next page begins.
-public struct AuditCursor: Hashable, Sendable {
-    /// When the last entry of the page was written.
-    public let recordedAt: Int64
-    /// The store's own running number of the entry, unique in it.
-    public let position: Int64
-
-    /// A cursor as a store gives it out.
-    public init(recordedAt: Int64, position: Int64) {
-        self.recordedAt = recordedAt
-        self.position = position
-    }
-
-    /// `recordedAt.position`, for links.
-    public var text: String { "\(recordedAt).\(position)" }
-
-    /// The cursor with that text; nil if it is none.
-    public init?(_ text: String) {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2, let time = Int64(parts[0]), let position = Int64(parts[1]) else { return nil }
-        self.init(recordedAt: time, position: position)
-    }
-}
-
-/// One page of entries, newest first.
-public struct AuditPage: Hashable, Sendable {
-    /// The entries.
-    public let entries: [AuditEntry]
-    /// Where the next page begins; nil when there is none.
-    public let next: AuditCursor?
-
-    /// A page as a store found it.
-    public init(entries: [AuditEntry], next: AuditCursor?) {
-        self.entries = entries
-        self.next = next
     }
 }

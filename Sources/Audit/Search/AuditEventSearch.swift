@@ -3,12 +3,9 @@ public import FHIRCore
 /// A FHIR search for AuditEvents: its parameters, and the searchset that answers it. Pure; whoever mounts it reads the
 /// log in between.
 ///
-/// Parameters of FHIR R4: `date` (with prefix), `patient`, `entity` (a patient or a resource), `agent` (a user's
-/// reference), `agent:identifier` (the client), `address`, `policy` (the token), `site` (the node), `outcome`, `action`,
-/// `type`, `subtype`, `_count`, `_sort` (`-date`, as it is anyway), `_total`, `_summary` (`count`), `_format`. Of ours:
-/// `client`, `user` (the subject), `grant`, `scope`, `program`, `purpose`, `organization`, `reporting-entity`,
-/// `disclosures` and `_after`. Everything else is refused: an auditor must not take a filter that was ignored for an
-/// answer.
+/// `parameters` lists what events can be found by, those of FHIR R4 and those of ours; beside them stand `_sort` (`date`,
+/// `-date`), `_count`, `_total`, `_summary` (`count`), `_format` and `_after`, which the links have. Everything else is
+/// refused: an auditor must not take a filter that was ignored for an answer.
 public struct AuditEventSearch: Hashable, Sendable {
     /// What to ask the log for.
     public let query: AuditQuery
@@ -18,6 +15,8 @@ public struct AuditEventSearch: Hashable, Sendable {
     public let total: Total
     /// Whether nothing but their number was asked for.
     public let onlyCount: Bool
+    /// Whether no event of this system can fit, so that none has to be looked for.
+    public let findsNothing: Bool
 
     /// How exactly the number of all matches was asked for (FHIR R4 §3.1.1.5.5). An estimate of ours is exact.
     public enum Total: String, Hashable, Sendable {
@@ -35,31 +34,39 @@ public struct AuditEventSearch: Hashable, Sendable {
 
     /// Why a search is refused, as an answer.
     public struct Refusal: Error, Hashable, Sendable {
-        /// 400.
+        /// 400, or 406 for a format that is not given.
         public let status: Int
+        /// The code of the issue (FHIR R4 issue-type).
+        public let code: String
         /// What was wrong, for the client.
         public let diagnostics: String
         /// The OperationOutcome to answer with.
-        public var outcome: [UInt8] { OperationOutcome.json(code: "invalid", diagnostics: diagnostics) }
+        public var outcome: [UInt8] { OperationOutcome.json(code: code, diagnostics: diagnostics) }
 
-        init(_ diagnostics: String) {
-            status = 400
+        init(_ diagnostics: String, code: String = "invalid", status: Int = 400) {
+            self.status = status
+            self.code = code
             self.diagnostics = diagnostics
         }
+
+        /// Only JSON is given here.
+        public static let format = Refusal(
+            "answers are given as application/fhir+json", code: "not-supported", status: 406)
     }
 
-    /// Reads the raw query of a request.
-    public init(parsing raw: String) throws(Refusal) {
+    /// Reads the raw query of a request to a system.
+    public init(parsing raw: String, of system: AuditSystem) throws(Refusal) {
         let terms = try FormTerm.parse(raw)
-        var filter = AuditEventFilter()
+        var filter = AuditEventFilter(system: system)
         for term in terms { try filter.take(term) }
         asked = terms.map { "\($0.name)=\($0.value)" }.sorted().joined(separator: "&")
         query = filter.query
         content = filter.content
         total = filter.total
         onlyCount = filter.onlyCount
+        findsNothing = filter.findsNothing
         pageSize = filter.query.limit
-        self.terms = terms.filter { $0.name != "_after" && $0.name != "_count" && $0.name != "_format" }
+        self.terms = terms.filter { !["_after", "_count", "_format"].contains($0.name) }
     }
 
     /// The searchset of a page.
@@ -90,14 +97,25 @@ public struct AuditEventSearch: Hashable, Sendable {
         let isComplete = query.after == nil && page.next == nil && !onlyCount
         members.add("total", (counted ?? (isComplete ? page.entries.count : nil)).map { .int(Int64($0)) })
         members.add("link", .array(links))
+        if total != .none, counted == nil, !isComplete { entries.append(Self.uncounted) }
         // FHIR forbids an empty array.
         if !entries.isEmpty { members.add("entry", .array(entries)) }
         return members.object
     }
 
+    /// What is said where a total was asked for that would take too long (FHIR R4 §3.1.1.4.7).
+    private static let uncounted = JSONValue.object([
+        JSONMemberValue(
+            "resource",
+            OperationOutcome.value(
+                severity: "warning", code: "too-costly",
+                diagnostics: "there are too many to count; a narrower date can be counted")),
+        JSONMemberValue("search", .object([JSONMemberValue("mode", "outcome")])),
+    ])
+
     private func link(_ relation: String, _ base: String, after: AuditCursor?) -> JSONValue {
         let paging =
-            [FormTerm(name: "_count", value: "\(pageSize)")]
+            [FormTerm(name: "_count", value: onlyCount ? "0" : "\(pageSize)")]
             + (after.map { [FormTerm(name: "_after", value: $0.text)] } ?? [])
         let query = (terms + paging).map(\.encoded).joined(separator: "&")
         return .object([
