@@ -54,6 +54,17 @@ public final class CertificatePath: @unchecked Sendable {
 
     deinit { copenssl_path_free(path) }
 
+    /// The certificates from the first one to the authority's, in DER.
+    public var certificates: [[UInt8]] {
+        (0..<copenssl_path_count(path)).map { index in
+            Self.bytes { copenssl_path_certificate(path, index, $0, $1) }
+        }
+    }
+
+    /// Stands for everything below the same certificate just under the authority; of a certificate that is itself that one,
+    /// for it alone.
+    public var branch: String { links.last?.thumbprint ?? authority }
+
     /// Whether a list is, by its name, the one of a certificate's issuer; it may say nothing for all that.
     public func concerns(_ link: Link, _ list: CertificateRevocationList) -> Bool {
         list.withList { copenssl_path_concerns_list(path, link.index, $0) }

@@ -100,7 +100,7 @@ import Testing
             try PrivateFile.write(Array("junk".utf8), to: "\(folder)/junk")
             try PrivateFile.write(try fixtures.list("issuing"), to: "\(folder)/issuing")
 
-            let files = settings.keeper(fetch: places, clock: clock.clock).files
+            let files = settings.keeper(fetch: places, clock: clock.clock, folder: folder).files
 
             #expect(files.problems.keys.sorted() == ["\(folder)/junk", "\(folder)/missing"])
             #expect(files.lists.count == 1)

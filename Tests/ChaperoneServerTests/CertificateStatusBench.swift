@@ -75,17 +75,19 @@ extension CertificateStatusSuite {
 
     func judge(
         demanding demand: CertificateStatusPolicy.Demand = .required, files: [String] = [],
-        bounds: CertificateStatusSources.Bounds = .init(), fetchesLists: Bool = true, asksResponders: Bool = true
+        bounds: CertificateStatusSources.Bounds = .init(), fetchesLists: Bool = true, asksResponders: Bool = true,
+        kept: KeptLists? = nil, under authority: String = "root", intermediates: [String] = []
     ) throws -> ClientCertificateJudge {
         let files = CertificateListFiles(files)
         #expect(files.reload().isEmpty)
         return ClientCertificateJudge(
-            authorities: try #require(CertificateAuthorities(pem: try fixtures.pem("root"))), demand: demand,
+            authorities: try #require(CertificateAuthorities(pem: try fixtures.pem(authority))), demand: demand,
             keeper: CertificateStatusKeeper(
                 files: files,
                 sources: CertificateStatusSources(
                     fetch: places, fetchesLists: fetchesLists, asksResponders: asksResponders, bounds: bounds,
-                    clock: clock.clock)))
+                    kept: kept, clock: clock.clock)),
+            intermediates: try intermediates.map { try fixtures.certificate($0) })
     }
 
     func publish(root: String = "root", issuing: String? = "issuing", answer: String? = nil) throws {

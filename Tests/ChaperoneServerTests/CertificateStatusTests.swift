@@ -108,6 +108,38 @@ import Testing
 
     // MARK: - the gateway
 
+    @Test(.verifies("house@certificates-withdrawn"), arguments: [true, false])
+    func `a certificate below a withdrawn authority is known though it comes alone`(isConfigured: Bool) async throws {
+        try publish()
+        let judge = try judge(asksResponders: false, intermediates: isConfigured ? ["withdrawn-issuing"] : [])
+        let bare = try fixtures.client("below-withdrawn", over: [])
+        // Nothing is known of the authority that is not shown, nor of its status: the gateway fetches nothing.
+        #expect(!judge.isWithdrawn(bare, at: clock.now))
+        if !isConfigured {
+            // Whoever shows the authority has it known.
+            let whole = try fixtures.client("below-withdrawn", over: ["withdrawn-issuing"])
+            #expect(!judge.isWithdrawn(whole, at: clock.now))
+        }
+        #expect(places.seen.isEmpty)
+        _ = await judge.keeper.sources.renew()
+        clock.advance(seconds: 60)
+
+        #expect(judge.isWithdrawn(bare, at: clock.now))
+    }
+
+    @Test(.verifies("house@certificates-withdrawn"))
+    func `what others have shown lets nobody in, and what the operator has named does`() async throws {
+        try publish()
+        let learning = try judge(asksResponders: false)
+        #expect(try await verdict(learning, "leaf") == .trusted)
+        #expect(try await verdict(learning, "other", over: []) == .untrusted)
+
+        let named = try judge(asksResponders: false, intermediates: ["issuing"])
+        #expect(try await verdict(named, "leaf", over: []) == .trusted)
+        #expect(try await verdict(named, "other", over: []) == .withdrawn)
+        #expect(try await verdict(named, "made-up", over: []) == .untrusted)
+    }
+
     @Test(.verifies("house@certificates-withdrawn"))
     func `the gateway fetches nothing while it decides, and has what it lacks fetched`() async throws {
         try publish(issuing: "issuing-newer")

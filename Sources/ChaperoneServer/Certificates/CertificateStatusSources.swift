@@ -22,7 +22,7 @@ final class CertificateStatusSources: Sendable {
         var idle: Int64 = 86_400
         /// How many places are remembered.
         var places = 10_000
-        /// How many fetches requests may begin in a minute.
+        /// How many fetches requests may begin in a minute, in fair shares (``FetchShares``).
         var startsPerMinute = 240
         /// How many places are asked for one kind of statement on one certificate.
         var placesPerCertificate = 2
@@ -66,9 +66,15 @@ final class CertificateStatusSources: Sendable {
 
     private struct State {
         var entries: [Place: Entry] = [:]
-        var minute: Int64 = 0
-        var starts = 0
+        var shares: FetchShares
         var generation = 0
+        /// The places that were let go of since the folder was last told.
+        var dropped: [Place] = []
+
+        mutating func drop(_ place: Place) {
+            entries[place] = nil
+            dropped.append(place)
+        }
     }
 
     /// Why nothing came of a fetch. For the log.
@@ -80,6 +86,8 @@ final class CertificateStatusSources: Sendable {
         case notValid
         /// What is kept is newer.
         case older
+        /// It counts, but could not be written: after a restart it is not known.
+        case notWritten(String)
     }
 
     private let fetch: any OutboundFetching
@@ -87,17 +95,82 @@ final class CertificateStatusSources: Sendable {
     private let asksResponders: Bool
     private let bounds: Bounds
     private let clock: Clock
-    private let state = Mutex(State())
+    private let kept: KeptLists?
+    private let state: Mutex<State>
 
+    /// - Parameter kept: where lists outlive the process; nil where they do not.
     init(
         fetch: any OutboundFetching, fetchesLists: Bool = true, asksResponders: Bool = true, bounds: Bounds = Bounds(),
-        clock: Clock
+        kept: KeptLists? = nil, clock: Clock
     ) {
         self.fetch = fetch
         self.fetchesLists = fetchesLists
         self.asksResponders = asksResponders
         self.bounds = bounds
+        self.kept = kept
         self.clock = clock
+        state = Mutex(State(shares: FetchShares(perMinute: bounds.startsPerMinute)))
+    }
+
+    /// Takes up what an earlier process has kept and what still holds: each list is verified again, for the certificate
+    /// that it came for, under the authorities of today. Whatever does not hold is forgotten. To be called once, before
+    /// anything is asked; it renews the lists that come with it as if it had fetched them.
+    ///
+    /// - Returns: the paths of the certificates that the lists came for.
+    func restore(under authorities: CertificateAuthorities) -> [CertificatePath] {
+        guard let kept, fetchesLists else { return [] }
+        let now = clock.now()
+        var paths: [CertificatePath] = []
+        var total = 0
+        for name in kept.names() {
+            guard let found = kept.read(name, longest: bounds.longestList),
+                total + found.list.count <= bounds.keptLists,
+                paths.count < bounds.places, let (place, entry) = entry(of: found, under: authorities, at: now)
+            else {
+                kept.remove(name)
+                continue
+            }
+            total += found.list.count
+            paths.append(entry.path)
+            state.withLock { state in
+                state.entries[place] = entry
+                state.generation += 1
+            }
+        }
+        return paths
+    }
+
+    private func entry(
+        of found: KeptLists.Kept, under authorities: CertificateAuthorities, at now: Int64
+    ) -> (Place, Entry)? {
+        guard let first = found.path.first, let list = try? CertificateRevocationList.read(der: found.list),
+            let path = authorities.path(from: first, over: Array(found.path.dropFirst()), for: .tlsClient, at: now),
+            path.links.indices.contains(found.index), path.links[found.index].issuer == found.issuer,
+            path.finding(on: path.links[found.index], in: list, at: now) != nil
+        else { return nil }
+        let place = Place.list(found.url, issuer: found.issuer)
+        let link = path.links[found.index]
+        guard places(for: link).contains(place) else { return nil }
+        // A clock that has gone back makes nothing younger than it is now.
+        let age = min(found.fetchedAt, now)
+        var entry = Entry(path: path, link: link, lastUse: age)
+        entry.list = list
+        entry.usableUntil = min(list.nextUpdate, age + bounds.longestAge)
+        entry.renewAt = age + min(bounds.renewal, max((entry.usableUntil - age) * 3 / 4, 1))
+        return now < entry.usableUntil ? (place, entry) : nil
+    }
+
+    /// Removes the files of places that were let go of.
+    private func forgetDropped() {
+        guard let kept else { return }
+        let names = state.withLock { state in
+            defer { state.dropped = [] }
+            return state.dropped.compactMap { place -> String? in
+                guard case .list(let url, let issuer) = place, state.entries[place]?.list == nil else { return nil }
+                return KeptLists.name(url: url, issuer: issuer)
+            }
+        }
+        for name in names { kept.remove(name) }
     }
 
     /// Grows whenever something changed that may change what is known of many certificates.
@@ -156,9 +229,11 @@ final class CertificateStatusSources: Sendable {
     /// Fetches again what is due and in use, and forgets what is neither. The failures, for the log.
     func renew() async -> [(url: String, failure: Failure)] {
         let now = clock.now()
+        defer { forgetDropped() }
         var due = state.withLock { state in
-            state.entries = state.entries.filter { _, entry in
-                entry.running != nil || now < entry.usableUntil || now - entry.lastUse < bounds.idle
+            for (place, entry) in state.entries
+            where entry.running == nil && now >= entry.usableUntil && now - entry.lastUse >= bounds.idle {
+                state.drop(place)
             }
             return state.entries.filter { _, entry in
                 entry.running == nil && entry.renewAt <= now && now - entry.lastUse < bounds.idle
@@ -198,11 +273,9 @@ final class CertificateStatusSources: Sendable {
         return state.withLock { state in
             if let running = state.entries[place]?.running { return running }
             if let triedAt = state.entries[place]?.triedAt, now - triedAt < bounds.attempt { return nil }
-            if state.minute != now / 60 { (state.minute, state.starts) = (now / 60, 0) }
-            guard state.starts < bounds.startsPerMinute, state.entries[place] != nil || makeRoom(in: &state) else {
+            guard state.shares.begin(path.branch, at: now), state.entries[place] != nil || makeRoom(in: &state) else {
                 return nil
             }
-            state.starts += 1
             var entry = state.entries[place] ?? Entry(path: path, link: link, lastUse: now)
             (entry.path, entry.link, entry.lastUse) = (path, link, now)
             return begin(place, &entry, in: &state, at: now)
@@ -234,7 +307,7 @@ final class CertificateStatusSources: Sendable {
         guard state.entries.count >= bounds.places else { return true }
         let idle = state.entries.filter { $0.value.running == nil }.min { $0.value.lastUse < $1.value.lastUse }
         guard let idle else { return false }
-        state.entries[idle.key] = nil
+        state.drop(idle.key)
         return true
     }
 
@@ -244,27 +317,54 @@ final class CertificateStatusSources: Sendable {
             result = .failure(error)
         }
         let now = clock.now()
-        state.withLock { state in
-            guard var entry = state.entries[place] else { return }
-            entry.running = nil
+        let isTaken = state.withLock { state in
+            guard var entry = state.entries[place] else { return false }
+            defer { state.entries[place] = entry }
             switch result {
-            case .success(let loaded): take(loaded, into: &entry, &state, at: now)
+            case .success(let loaded):
+                take(loaded, into: &entry, &state, at: now)
+                return entry.failure == nil
             case .failure(let failure):
                 entry.failure = failure
                 entry.renewAt = now + min(60, bounds.renewal)
+                return false
             }
-            state.entries[place] = entry
+        }
+        // While it still counts as running nobody else fetches from the place, or lets go of it.
+        let failure = isTaken ? write(result, place, link, of: path, at: now) : nil
+        state.withLock { state in
+            state.entries[place]?.running = nil
+            if let failure { state.entries[place]?.failure = failure }
             dropLists(beyond: bounds.keptLists, but: place, in: &state)
+        }
+        forgetDropped()
+    }
+
+    /// Writes a list that was taken, so that it outlives the process; what went wrong.
+    private func write(
+        _ result: Result<Loaded, Failure>, _ place: Place, _ link: CertificatePath.Link, of path: CertificatePath,
+        at now: Int64
+    ) -> Failure? {
+        guard let kept, case .success(.list(_, let bytes)) = result, case .list(let url, let issuer) = place else {
+            return nil
+        }
+        do {
+            try kept.write(
+                .init(
+                    url: url, issuer: issuer, fetchedAt: now, path: path.certificates, index: link.index, list: bytes))
+            return nil
+        } catch {
+            return .notWritten("\(error)")
         }
     }
 
     private enum Loaded {
-        case list(CertificateRevocationList)
+        case list(CertificateRevocationList, bytes: [UInt8])
         case statement(StatusStatement)
 
         var until: Int64 {
             switch self {
-            case .list(let list): list.nextUpdate
+            case .list(let list, _): list.nextUpdate
             case .statement(let statement): statement.until
             }
         }
@@ -273,7 +373,7 @@ final class CertificateStatusSources: Sendable {
     private func take(_ loaded: Loaded, into entry: inout Entry, _ state: inout State, at now: Int64) {
         // A statement of before must not come back in the place of a newer one.
         switch loaded {
-        case .list(let list):
+        case .list(let list, _):
             guard list.thisUpdate >= entry.list?.thisUpdate ?? .min else {
                 entry.failure = .older
                 entry.renewAt = now + min(60, bounds.renewal)
@@ -303,7 +403,7 @@ final class CertificateStatusSources: Sendable {
                 .min { $0.value.lastUse < $1.value.lastUse }
             guard let idle, let list = idle.value.list else { return }
             total -= list.size
-            state.entries[idle.key] = nil
+            state.drop(idle.key)
         }
     }
 
@@ -319,7 +419,7 @@ final class CertificateStatusSources: Sendable {
             guard let list = try? CertificateRevocationList.read(der: bytes) else { throw .unreadable }
             // INVARIANT: what is kept was valid for a certificate under an authority that counts.
             guard path.finding(on: link, in: list, at: clock.now()) != nil else { throw .notValid }
-            return .list(list)
+            return .list(list, bytes: bytes)
         case .answer(let url, _, _):
             let bytes = try await body(
                 of: OutboundRequest(

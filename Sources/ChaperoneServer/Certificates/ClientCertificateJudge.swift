@@ -11,6 +11,7 @@ final class ClientCertificateJudge: Sendable {
     private let authorities: CertificateAuthorities
     let demand: CertificateStatusPolicy.Demand
     let keeper: CertificateStatusKeeper
+    private let intermediates: KnownIntermediates
     private let judged = Mutex(JudgedCertificates(limit: remembered))
 
     /// How many certificates are remembered that are not withdrawn, and as many that are.
@@ -20,17 +21,41 @@ final class ClientCertificateJudge: Sendable {
     /// And that nothing is known of it.
     static let memoryOfNothing: Int64 = 60
 
-    init(authorities: CertificateAuthorities, demand: CertificateStatusPolicy.Demand, keeper: CertificateStatusKeeper) {
+    /// - Parameter intermediates: certificates in DER over which paths may lead, beside those that clients show.
+    init(
+        authorities: CertificateAuthorities, demand: CertificateStatusPolicy.Demand, keeper: CertificateStatusKeeper,
+        intermediates: [[UInt8]] = []
+    ) {
         self.authorities = authorities
         self.demand = demand
         self.keeper = keeper
+        self.intermediates = KnownIntermediates(intermediates)
+        guard demand != .off else { return }
+        for path in keeper.sources.restore(under: authorities) { self.intermediates.learn(from: path) }
+    }
+
+    /// Grows whenever something changed that may change what is known of a certificate.
+    private var generation: Int { keeper.generation &+ intermediates.generation }
+
+    private func path(
+        from certificate: ClientCertificate, over others: [[UInt8]], at now: Int64
+    ) -> CertificatePath? {
+        let path =
+            authorities.path(from: certificate, at: now)
+            ?? (others.isEmpty
+                ? nil
+                : authorities.path(
+                    from: certificate.der, over: certificate.intermediates + others, for: .tlsClient, at: now))
+        if let path { intermediates.learn(from: path) }
+        return path
     }
 
     /// What a certificate is worth that is to prove who a client is.
     func verdict(on certificate: ClientCertificate, at now: Int64) async -> CertificateValidator.Verdict {
-        guard let path = authorities.path(from: certificate, at: now) else { return .untrusted }
+        // Over what the client shows and what the operator has named: whom others have shown lets nobody in.
+        guard let path = path(from: certificate, over: intermediates.configured, at: now) else { return .untrusted }
         guard demand != .off else { return .trusted }
-        let generation = keeper.generation
+        let generation = self.generation
         var status = await keeper.status(of: path, at: now)
         // What was withdrawn stays so until somebody says otherwise: the end of a list is nobody's word.
         let wasWithdrawn = judged.withLock { $0[certificate.thumbprint]?.isWithdrawn ?? false }
@@ -53,19 +78,20 @@ final class ClientCertificateJudge: Sendable {
     func isWithdrawn(_ certificate: ClientCertificate, at now: Int64) -> Bool {
         guard demand != .off else { return false }
         let known = judged.withLock { $0[certificate.thumbprint] }
-        let generation = keeper.generation
+        let generation = self.generation
         // What was judged without its path is judged again when it comes with something that may lead there.
         if let known, known.generation == generation, now < known.until,
             known.path != nil || certificate.intermediates.isEmpty
         {
             return known.isWithdrawn
         }
-        let path = known?.path ?? authorities.path(from: certificate, at: now)
+        // Over every certificate that is known: one that was withdrawn counts against whoever stands below it, shown or not.
+        let path = known?.path ?? path(from: certificate, over: intermediates.all, at: now)
         let status: CertificateStatusPolicy.Status
         if let path {
             status = keeper.known(of: path, at: now)
         } else {
-            // It came without what leads to its authority: then its number and its issuer's name decide against it, and
+            // Nothing is known of what leads to its authority: then its number and its issuer's name decide against it, and
             // nothing that is known only by name decides for it.
             let lists = keeper.files.lists + keeper.sources.lists(at: now)
             let isNamed = known?.isWithdrawn ?? false || lists.contains { $0.names(certificate) }
@@ -85,7 +111,7 @@ final class ClientCertificateJudge: Sendable {
 
     /// The certificates that are known to be withdrawn since they were judged, by their thumbprints.
     func newlyWithdrawn(at now: Int64) -> [String] {
-        let generation = keeper.generation
+        let generation = self.generation
         let open = judged.withLock { $0.open(but: generation) }
         var found: [String] = []
         for (thumbprint, path) in open {

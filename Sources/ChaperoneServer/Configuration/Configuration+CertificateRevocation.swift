@@ -21,7 +21,8 @@ extension Configuration {
 
         /// What keeps lists and answers, with the files read once. What is wrong with a file is said by the keeper, as
         /// later on: it keeps neither a server from starting nor a command from withdrawing access.
-        func keeper(fetch: any OutboundFetching, clock: Clock) -> CertificateStatusKeeper {
+        /// - Parameter folder: the state folder, in which fetched lists outlive the process.
+        func keeper(fetch: any OutboundFetching, clock: Clock, folder: String) -> CertificateStatusKeeper {
             let files = CertificateListFiles(listFiles)
             files.reload()
             var bounds = CertificateStatusSources.Bounds()
@@ -31,7 +32,7 @@ extension Configuration {
                 files: files,
                 sources: CertificateStatusSources(
                     fetch: fetch, fetchesLists: fetchesLists, asksResponders: asksResponders, bounds: bounds,
-                    clock: clock))
+                    kept: KeptLists(folder: "\(folder)/\(KeptLists.folderName)"), clock: clock))
         }
     }
 

@@ -1,6 +1,7 @@
 internal import Authorization
 internal import CertificateTrust
 internal import Enforcement
+internal import NIOSSL
 internal import OAuthCore
 
 extension Configuration {
@@ -13,6 +14,8 @@ extension Configuration {
         public var proxies: [String] = []
         /// The authorities that vouch for them, in PEM; without a file nobody does.
         public var certificateAuthorityFile: String?
+        /// The certificates in PEM over which paths to the authorities lead, for clients that show their own alone.
+        public var intermediatesFile: String?
         /// The origin at which they are shown, when it is not the issuer's.
         public var origin: String?
         /// How it is known whether they were withdrawn.
@@ -40,8 +43,12 @@ extension Configuration {
             map.fail("proxies", "must name addresses or networks such as `192.0.2.7`, not `\(text)`")
         }
         settings.certificateAuthorityFile = map.text("ca-file")
+        settings.intermediatesFile = map.text("intermediates-file")
         settings.origin = map.text("origin")
         settings.revocation = certificateRevocation(&map, hasAuthorities: settings.certificateAuthorityFile != nil)
+        if settings.intermediatesFile != nil, settings.certificateAuthorityFile == nil {
+            map.fail("intermediates-file", "has a meaning only with `ca-file`")
+        }
         if settings.areAskedFor, !hasTLSListener { map.fail("on-tls-listener", "needs `listeners.tls`") }
         if !settings.areRead, settings.certificateAuthorityFile != nil || settings.origin != nil {
             map.fail(
@@ -77,7 +84,21 @@ extension Configuration {
         let settings = clientCertificates.revocation
         return ClientCertificateJudge(
             authorities: authorities, demand: settings.demand,
-            keeper: settings.keeper(fetch: fetch, clock: clock))
+            keeper: settings.keeper(fetch: fetch, clock: clock, folder: stateDirectory),
+            intermediates: try intermediates())
+    }
+
+    private func intermediates() throws -> [[UInt8]] {
+        guard let file = clientCertificates.intermediatesFile else { return [] }
+        do {
+            return try NIOSSLCertificate.fromPEMFile(file).map { try $0.toDERBytes() }
+        } catch {
+            throw ConfigurationError([
+                .init(
+                    origin: nil, path: "client-certificates.intermediates-file",
+                    message: "`\(file)` holds no certificates in PEM, or one that cannot be read")
+            ])
+        }
     }
 
     /// What the authorization server says about certificates.

@@ -76,6 +76,7 @@ extension Configuration {
             ("client-certificates.on-tls-listener", clientCertificates.areAskedFor ? "true" : "false"),
             ("client-certificates.proxies", clientCertificates.proxies.joined(separator: " ")),
             ("client-certificates.ca-file", clientCertificates.certificateAuthorityFile ?? ""),
+            ("client-certificates.intermediates-file", clientCertificates.intermediatesFile ?? ""),
             ("client-certificates.origin", clientCertificates.origin ?? ""),
             ("client-certificates.revocation.status", clientCertificates.revocation.demand.rawValue),
             (

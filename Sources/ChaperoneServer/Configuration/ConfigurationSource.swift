@@ -25,6 +25,7 @@ public struct ConfigurationSource: Sendable {
         "lifetimes.authorization-code", "lifetimes.access-token", "lifetimes.refresh-token", "lifetimes.session",
         "log.level", "dpop-nonces", "egress.proxy", "egress.ca-file",
         "client-certificates.on-tls-listener", "client-certificates.ca-file", "client-certificates.origin",
+        "client-certificates.intermediates-file",
         "client-certificates.revocation.status",
         "client-certificates.revocation.fetch-crls", "client-certificates.revocation.ask-ocsp",
         "client-certificates.revocation.check-seconds", "client-certificates.revocation.renew-seconds",

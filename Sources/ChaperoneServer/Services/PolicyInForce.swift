@@ -45,9 +45,9 @@ extension Configuration {
     func policiesInForce() throws -> [PolicyInForce] {
         let server = fhirServer
         let operations = try server.operationsFile.map { [(path: $0, content: try Self.bytes(of: $0))] } ?? []
-        let authorities = try clientCertificates.certificateAuthorityFile.map {
-            [(path: $0, content: try Self.bytes(of: $0))]
-        }
+        let authorities = try [
+            clientCertificates.certificateAuthorityFile, clientCertificates.intermediatesFile,
+        ].compactMap(\.self).map { (path: $0, content: try Self.bytes(of: $0)) }
         return [
             PolicyInForce("operations", settings: [operations.isEmpty ? "built in" : "of the site"], files: operations),
             PolicyInForce(
@@ -70,7 +70,7 @@ extension Configuration {
                 settings: [
                     CanonicalText.of(tokenIssuer), CanonicalText.of(signIn.providers),
                     CanonicalText.of(clientCertificates),
-                ], files: authorities ?? []),
+                ], files: authorities),
             PolicyInForce(
                 "sign-in",
                 settings: [
@@ -93,7 +93,7 @@ extension Configuration {
 
     private static let policySettings: Set<String> = [
         "audit.reporting-entity", "authorization-server", "client-certificates.ca-file",
-        "client-certificates.on-tls-listener", "client-certificates.origin",
+        "client-certificates.intermediates-file", "client-certificates.on-tls-listener", "client-certificates.origin",
         "fhir-server.operations-file", "fhir-server.panel-cache", "fhir-server.panel-service.url", "fhir-server.path",
         "fhir-server.practitioner-patients", "fhir-server.regulated", "fhir-server.related-persons",
         "fhir-server.reverse-chaining", "identity-providers", "local-accounts",

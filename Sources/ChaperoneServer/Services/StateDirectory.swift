@@ -31,16 +31,29 @@ public enum StateDirectory {
                 }
             }
         }
-        for name in try rosters(in: path) {
+        for name in try contents(of: path) where KeptRoster.isName(name) {
             guard unlink("\(path)/\(name)") == 0 || errno == ENOENT else {
                 throw PrivateFile.Failure("removing", "\(path)/\(name)")
             }
         }
+        try wipeLists("\(path)/\(KeptLists.folderName)")
         lock.release()
     }
 
-    /// The names of the rosters that were kept.
-    private static func rosters(in path: String) throws -> [String] {
+    /// Removes the lists of withdrawn certificates that were kept, and their folder when nothing else stands in it.
+    private static func wipeLists(_ path: String) throws {
+        guard access(path, F_OK) == 0 else { return }
+        for name in try contents(of: path) where KeptLists.isName(name) {
+            guard unlink("\(path)/\(name)") == 0 || errno == ENOENT else {
+                throw PrivateFile.Failure("removing", "\(path)/\(name)")
+            }
+        }
+        guard rmdir(path) == 0 || errno == ENOTEMPTY || errno == EEXIST else {
+            throw PrivateFile.Failure("removing", path)
+        }
+    }
+
+    private static func contents(of path: String) throws -> [String] {
         guard let folder = opendir(path) else { throw PrivateFile.Failure("reading", path) }
         defer { closedir(folder) }
         var names: [String] = []
@@ -48,7 +61,7 @@ public enum StateDirectory {
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if KeptRoster.isName(name) { names.append(name) }
+            names.append(name)
         }
         return names
     }
