@@ -70,10 +70,8 @@ struct AuditChain {
                 sequences.append(0)
                 continue
             }
-            for one in submission.parts + [submission.whole] {
-                let entry = entry(one.body, one.index, at: now, after: &link)
-                planned.append(Doubt(entry: entry, statement: one.statement, isArrear: false))
-            }
+            for part in submission.parts { plan(part, at: now, after: &link, in: &planned) }
+            plan(submission.whole, at: now, after: &link, in: &planned)
             sequences.append(link.sequence)
         }
         guard !planned.isEmpty else { return sequences }
@@ -86,6 +84,14 @@ struct AuditChain {
         (sequence, last) = link
         arrears = []
         return sequences
+    }
+
+    private func plan(
+        _ one: AuditWriter.Prepared, at now: Int64, after link: inout (sequence: Int64, hash: ChainHash),
+        in planned: inout [Doubt]
+    ) {
+        let entry = entry(one.body, one.index, at: now, after: &link)
+        planned.append(Doubt(entry: entry, statement: one.statement, isArrear: false))
     }
 
     private func entry(

@@ -15,8 +15,10 @@ public enum AuditPhase: String, CaseIterable, Hashable, Sendable {
 /// What one audit entry says: an event, its phase, and the earlier entry that it ends.
 public struct AuditStatement: Hashable, Sendable {
     /// The two families of event.
+    ///
+    /// The larger one stands behind a reference, so that a statement is handed on without copying a record of forty parts.
     public enum Event: Hashable, Sendable {
-        case access(AccessRecord)
+        indirect case access(AccessRecord)
         case authorization(AuthorizationRecord)
     }
 

@@ -6,22 +6,48 @@ internal import FHIRCore
 /// Elsewhere on the upstream's host nothing is reachable for a client; there the name alone is replaced, so that no
 /// text tells where the protected server stands.
 struct AddressMap: Hashable, Sendable {
-    private let upstreamBase: [UInt8]
-    private let publicBase: [UInt8]
-    /// `//host`, lower case, without the port.
-    private let upstreamHost: [UInt8]
-    private let publicAuthority: [UInt8]
-    /// Whether the public side has another host, so that the name alone tells something.
-    private let hidesHost: Bool
-    private let finder: HostFinder
+    /// What follows from the two bases. A class so that handing a map on costs one reference count; nothing in it
+    /// changes.
+    private final class Facts: Sendable {
+        let upstreamBase: [UInt8]
+        let publicBase: [UInt8]
+        /// `//host`, lower case, without the port.
+        let upstreamHost: [UInt8]
+        let publicAuthority: [UInt8]
+        /// Whether the public side has another host, so that the name alone tells something.
+        let hidesHost: Bool
+        let finder: HostFinder
+
+        init(publicBase: [UInt8], upstreamBase: [UInt8]) {
+            self.upstreamBase = upstreamBase
+            self.publicBase = publicBase
+            upstreamHost = AddressMap.host(upstreamBase).map(AddressMap.lowercased)
+            publicAuthority = AddressMap.authority(publicBase)
+            hidesHost = AddressMap.host(publicBase).map(AddressMap.lowercased) != upstreamHost
+            finder = HostFinder(lowercased: Array(upstreamHost.dropFirst(2)))
+        }
+    }
+
+    private let facts: Facts
+
+    private var upstreamBase: [UInt8] { facts.upstreamBase }
+    private var publicBase: [UInt8] { facts.publicBase }
+    private var upstreamHost: [UInt8] { facts.upstreamHost }
 
     init(publicBase: String, upstreamBase: String) {
-        self.upstreamBase = Array(upstreamBase.utf8)
-        self.publicBase = Array(publicBase.utf8)
-        upstreamHost = AddressMap.host(self.upstreamBase).map(AddressMap.lowercased)
-        publicAuthority = AddressMap.authority(self.publicBase)
-        hidesHost = AddressMap.host(self.publicBase).map(AddressMap.lowercased) != upstreamHost
-        finder = HostFinder(lowercased: Array(upstreamHost.dropFirst(2)))
+        facts = Facts(publicBase: Array(publicBase.utf8), upstreamBase: Array(upstreamBase.utf8))
+    }
+
+    /// Two maps of the same bases are equal.
+    static func == (left: AddressMap, right: AddressMap) -> Bool {
+        left.facts === right.facts
+            || (left.publicBase == right.publicBase && left.upstreamBase == right.upstreamBase)
+    }
+
+    /// Hashes the two bases.
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(publicBase)
+        hasher.combine(upstreamBase)
     }
 
     /// The policy's map, if this text may name the upstream; one with escapes may spell it in another way.
@@ -44,8 +70,8 @@ struct AddressMap: Hashable, Sendable {
             let length: Int
             if matchesBase(bytes, at: index) {
                 (replacement, length) = (publicBase, upstreamBase.count)
-            } else if hidesHost, let found = hostLength(bytes, at: index) {
-                (replacement, length) = (publicAuthority, found)
+            } else if facts.hidesHost, let found = hostLength(bytes, at: index) {
+                (replacement, length) = (facts.publicAuthority, found)
             } else {
                 index += 1
                 continue
@@ -83,7 +109,7 @@ struct AddressMap: Hashable, Sendable {
     /// Whether a part of some JSON may name the upstream: its host stands there, or an escape that could spell it.
     func mayName(in document: JSONDocument, _ range: Range<Int>) -> Bool {
         document.bytes.withUnsafeBytes { bytes in
-            finder.mayStand(
+            facts.finder.mayStand(
                 in: UnsafeRawBufferPointer(rebasing: bytes[range]), mayBeSpelt: document.hasCodeUnitEscapes)
         }
     }

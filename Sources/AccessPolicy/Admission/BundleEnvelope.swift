@@ -5,7 +5,8 @@ internal import FHIRCore
 /// Total and links stand behind the entries: what they may say is only known when every entry was judged, so that an
 /// answer which goes out entry by entry reads like one that was judged whole.
 struct BundleEnvelope: Sendable {
-    private var bytes: [UInt8]
+    /// What has been written; between `open` and `close` a resource is appended.
+    var bytes: [UInt8]
     private var count = 0
     /// `total`, if the Bundle is to have one.
     var total: Int?
@@ -22,19 +23,24 @@ struct BundleEnvelope: Sendable {
         JSONValue.string(type).append(to: &bytes)
     }
 
-    /// Adds an entry of a searchset: its address, the resource's bytes as the closure appends them, and how it came to be
-    /// there.
+    /// Makes room for what will be added.
+    mutating func reserve(_ capacity: Int) { bytes.reserveCapacity(capacity) }
+
+    /// Begins an entry of a searchset with its address; the resource comes next, and then `close`.
     ///
     /// - Parameter base: the public base as `JSONAddress` writes it.
-    mutating func add(_ key: InstanceKey, below base: JSONAddress, mode: String, resource: (inout [UInt8]) -> Void) {
-        bytes.append(contentsOf: (count == 0 ? #","entry":[{"fullUrl":"# : #",{"fullUrl":"#).utf8)
+    mutating func open(_ key: InstanceKey, below base: JSONAddress) {
+        bytes.append(ours: count == 0 ? #","entry":[{"fullUrl":"# : #",{"fullUrl":"#)
         count += 1
         base.append(key, to: &bytes)
-        bytes.append(contentsOf: #","resource":"#.utf8)
-        resource(&bytes)
-        bytes.append(contentsOf: #","search":{"mode":"#.utf8)
-        JSONValue.string(mode).append(to: &bytes)
-        bytes.append(contentsOf: "}}".utf8)
+        bytes.append(ours: #","resource":"#)
+    }
+
+    /// Ends an entry of a searchset with how it came to be there: a code of ours, in which nothing has to be escaped.
+    mutating func close(mode: StaticString) {
+        bytes.append(ours: #","search":{"mode":""#)
+        bytes.append(ours: mode)
+        bytes.append(ours: "\"}}")
     }
 
     /// Adds an entry: the resource's bytes as they are, and members of our own making.
@@ -89,6 +95,12 @@ struct BundleEnvelope: Sendable {
         swap(&drained, &bytes)
         return drained
     }
+}
+
+extension [UInt8] {
+    /// Appends a text of the program's own.
+    @inline(__always)
+    fileprivate mutating func append(ours text: StaticString) { text.withUTF8Buffer { append(contentsOf: $0) } }
 }
 
 /// A FHIR base as it stands in JSON, made once and followed by one key after another.

@@ -1,23 +1,12 @@
 /// Looks through JSON for a host name in any case, or for an escape that could spell one.
 ///
-/// After Horspool (1980): the byte under the end of the name says how far the name can be moved, mostly by its whole
-/// length. A backslash is looked for eight bytes at a time.
+/// Sixteen places are looked at together: where the first and the last byte of the name stand at the right distance, the
+/// name is compared. A backslash is looked for eight bytes at a time.
 struct HostFinder: Hashable, Sendable {
     private let name: [UInt8]
-    /// How far the name may be moved when a byte stands under its end, for all 256.
-    private let shifts: [UInt8]
 
     /// A finder of a name that is lower case already; of no name it says that it may stand anywhere.
-    init(lowercased name: [UInt8]) {
-        self.name = name
-        var shifts = [UInt8](repeating: UInt8(clamping: name.count), count: 256)
-        for (place, byte) in name.dropLast().enumerated() {
-            let shift = UInt8(clamping: name.count - 1 - place)
-            shifts[Int(byte)] = shift
-            if (UInt8(ascii: "a")...UInt8(ascii: "z")) ~= byte { shifts[Int(byte ^ 0x20)] = shift }
-        }
-        self.shifts = shifts
-    }
+    init(lowercased name: [UInt8]) { self.name = name }
 
     /// Whether the name stands in the bytes, or an escape of a code unit, by which it could be spelt.
     ///
@@ -27,24 +16,49 @@ struct HostFinder: Hashable, Sendable {
     }
 
     private func stands(in bytes: UnsafeRawBufferPointer) -> Bool {
-        shifts.withUnsafeBufferPointer { shifts in
-            name.withUnsafeBufferPointer { name in
-                let last = name.count - 1
-                var end = last
-                while end < bytes.count {
-                    let byte = bytes[end]
-                    if HostFinder.lowercased(byte) == name[last] {
-                        var place = last
-                        while place > 0, HostFinder.lowercased(bytes[end - last + place - 1]) == name[place - 1] {
-                            place -= 1
-                        }
-                        if place == 0 { return true }
+        name.withUnsafeBufferPointer { name in
+            guard bytes.count >= name.count, let first = name.first, let last = name.last else { return false }
+            let places = bytes.count - name.count + 1
+            // With the bit that tells lower case from upper, letters match in any case. Some other bytes match too; they
+            // only cost a comparison.
+            let beginning = SIMD16<UInt8>(repeating: first | 0x20)
+            let end = SIMD16<UInt8>(repeating: last | 0x20)
+            let bit = SIMD16<UInt8>(repeating: 0x20)
+            var place = 0
+            while place + 16 <= places {
+                // INVARIANT: the last byte read is at `place + 15 + name.count - 1 < bytes.count`.
+                let left = bytes.loadUnaligned(fromByteOffset: place, as: SIMD16<UInt8>.self) | bit
+                let right = bytes.loadUnaligned(fromByteOffset: place + name.count - 1, as: SIMD16<UInt8>.self) | bit
+                let differences = (left ^ beginning) | (right ^ end)
+                if HostFinder.hasZero(differences) {
+                    for candidate in place..<place + 16 where HostFinder.stands(name, in: bytes, at: candidate) {
+                        return true
                     }
-                    end += Int(shifts[Int(byte)])
                 }
-                return false
+                place += 16
             }
+            while place < places {
+                if HostFinder.stands(name, in: bytes, at: place) { return true }
+                place += 1
+            }
+            return false
         }
+    }
+
+    /// Whether the name stands at a place where there is room for it.
+    @inline(__always)
+    private static func stands(
+        _ name: UnsafeBufferPointer<UInt8>, in bytes: UnsafeRawBufferPointer, at place: Int
+    ) -> Bool {
+        for offset in 0..<name.count where lowercased(bytes[place + offset]) != name[offset] { return false }
+        return true
+    }
+
+    /// Whether one of the bytes is zero.
+    @inline(__always)
+    private static func hasZero(_ bytes: SIMD16<UInt8>) -> Bool {
+        let zeros = unsafeBitCast(bytes .== SIMD16<UInt8>.zero, to: SIMD2<UInt64>.self)
+        return zeros.x | zeros.y != 0
     }
 
     @inline(__always)

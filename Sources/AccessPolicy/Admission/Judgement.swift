@@ -46,7 +46,9 @@ struct SubjectValue: Sendable {
 
     /// Whether the element names a patient of a panel.
     func names(aPatientOf panel: Set<ResourceID>) -> Bool {
-        keys.contains { $0.type == .patient && panel.contains($0.id) }
+        // Mostly one patient, who is found sooner by looking than by hashing.
+        if panel.count == 1, let only = panel.first { return keys.contains { $0.type == .patient && $0.id == only } }
+        return keys.contains { $0.type == .patient && panel.contains($0.id) }
     }
 }
 

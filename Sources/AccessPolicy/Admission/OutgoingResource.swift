@@ -25,6 +25,11 @@ struct OutgoingResource {
     /// Appends the bytes after a redaction and a projection.
     func append(_ redaction: Redaction, _ projection: Projection, to result: inout [UInt8]) {
         let node = resource.node
+        // Most resources name nobody's address; only those that may are taken apart.
+        let naming = addresses.flatMap { $0.mayName(in: node.document, node.range) ? $0 : nil }
+        if naming == nil, names.isEmpty, redaction.isEmpty, projection.isWhole {
+            return result.append(contentsOf: node.bytes)
+        }
         var edits: [ByteEdit] = []
         if redaction.cutsNarrative || !projection.isWhole {
             // One place for all cuts of members, so that no two of them meet.
@@ -35,11 +40,8 @@ struct OutgoingResource {
         }
         edits += redaction.edits
         if !edits.isEmpty { edits.append(resource.subsetMark) }
-        // Most resources name nobody's address; only those that may are taken apart.
         if !names.isEmpty { edits += textEdits { names[$0] } }
-        if let addresses, addresses.mayName(in: node.document, node.range) {
-            edits += textEdits { addresses.rewritten($0) }
-        }
+        if let naming { edits += textEdits { naming.rewritten($0) } }
         if edits.isEmpty {
             result.append(contentsOf: node.bytes)
         } else {

@@ -74,12 +74,20 @@ public struct ReleaseCounts: Hashable, Sendable {
     public internal(set) var redacted = 0
     /// Resources withheld, by reason.
     public internal(set) var withheld: [WithholdReason: Int] = [:]
+    /// Resources released, by the ordinal of their type; empty before the first.
+    private var byType: [Int] = []
+
     /// Resources released, by type.
-    public internal(set) var types: [ResourceType: Int] = [:]
+    public var types: [ResourceType: Int] {
+        var types: [ResourceType: Int] = [:]
+        for (type, count) in zip(ResourceType.allCases, byType) where count > 0 { types[type] = count }
+        return types
+    }
 
     mutating func add(_ type: ResourceType, isRedacted: Bool) {
         released += 1
-        types[type, default: 0] += 1
+        if byType.isEmpty { byType = [Int](repeating: 0, count: ResourceType.count) }
+        byType[type.ordinal] += 1
         if isRedacted { redacted += 1 }
     }
 

@@ -8,6 +8,10 @@ struct SearchAnswer {
     private let judge: TypeJudge
     private let base: JSONAddress
     private var builder: ReleaseBuilder
+    /// The Bundle in the making.
+    private var envelope = BundleEnvelope(type: "searchset", total: nil, links: [])
+    /// Whether a match is written as soon as it has passed: where nothing can come along, no entry depends on another.
+    private var writesAtOnce = false
     private var matches: [Entry] = []
     /// The names of everything that stands in the answer as a match.
     private var matched: Set<InstanceKey> = []
@@ -44,31 +48,39 @@ struct SearchAnswer {
     }
 
     private mutating func judged(_ pageLink: (String) -> String?) -> AnswerAdmission {
-        for entry in bundle.entries { sort(entry) }
-        if permit.rule.isCount { return countOnly() }
-        let included = include()
-        let next = NextPage(of: bundle, permit.rule)
-        var envelope = BundleEnvelope(
-            type: "searchset", total: nil, links: [], capacity: bundle.node.bytes.count + matches.count * 64)
-        // In place: an entry is not small.
-        let matches = matches
-        for place in matches.indices { add(matches[place], mode: "match", to: &envelope) }
-        for entry in included { add(entry, mode: "include", to: &envelope) }
-        if isMissingIncludes(among: matches + included) {
-            add(outcome: "includes-withheld", code: "suppressed", to: &envelope)
+        let entries = bundle.entries
+        matched.reserveCapacity(entries.count)
+        if permit.rule.isCount {
+            for entry in entries { sort(entry) }
+            return countOnly()
         }
-        guard close(&envelope, next, pageLink) else { return .refuse(Denial(.upstreamUnverifiable)) }
+        // About as much as came, each entry with what is ours around it, and the links.
+        envelope.reserve(bundle.node.range.count + entries.count * 64 + 1024)
+        writesAtOnce = permit.rule.includes.isEmpty
+        for entry in entries { sort(entry) }
+        if !writesAtOnce { addWithIncluded() }
+        guard close(NextPage(of: bundle, permit.rule), pageLink) else {
+            return .refuse(Denial(.upstreamUnverifiable))
+        }
         return .release(builder.answer(bytes: envelope.finished()))
     }
 
+    /// Adds the matches that waited for all of them to be known, and what came along.
+    private mutating func addWithIncluded() {
+        let included = include()
+        // In place: an entry is not small.
+        let matches = matches
+        for place in matches.indices { add(matches[place], isMatch: true) }
+        for entry in included { add(entry, isMatch: false) }
+        if isMissingIncludes(among: matches + included) { add(outcome: "includes-withheld", code: "suppressed") }
+    }
+
     /// Adds what stands behind the entries. False when the answer must not be shown.
-    private mutating func close(
-        _ envelope: inout BundleEnvelope, _ next: NextPage, _ pageLink: (String) -> String?
-    ) -> Bool {
+    private mutating func close(_ next: NextPage, _ pageLink: (String) -> String?) -> Bool {
         // b.6: pages with gaps would tell how many rows are hidden; the first gap ends them, and the answer says so.
         let isCut = next.exists && hasHiddenMatches && !mutated(.gapsInPages)
         guard let nextLink = isCut ? [] : next.linked(pageLink) else { return false }
-        if isCut { add(outcome: "further-pages-withheld", code: "incomplete", to: &envelope) }
+        if isCut { add(outcome: "further-pages-withheld", code: "incomplete") }
         envelope.total = total(next)
         envelope.links = [selfLink] + nextLink
         return true
@@ -77,21 +89,25 @@ struct SearchAnswer {
     // MARK: - entry by entry
 
     /// Judges one entry and adds it at once. Only where no entry depends on another one.
-    mutating func take(_ entry: BundleView.Entry, of document: JSONDocument, into envelope: inout BundleEnvelope) {
+    mutating func take(_ entry: BundleView.Entry, of document: JSONDocument) {
         builder.turn(to: document)
+        writesAtOnce = true
         sort(entry)
-        let passed = matches
-        matches = []
-        for match in passed { add(match, mode: "match", to: &envelope) }
     }
 
     /// Adds what stands behind the entries, when all of them have been taken. False when the answer must not seem whole.
-    mutating func finish(
-        _ bundle: BundleView, _ pageLink: (String) -> String?, _ envelope: inout BundleEnvelope
-    ) -> Bool {
+    mutating func finish(_ bundle: BundleView, _ pageLink: (String) -> String?) -> Bool {
         self.bundle = bundle
-        return close(&envelope, NextPage(of: bundle, permit.rule), pageLink)
+        guard close(NextPage(of: bundle, permit.rule), pageLink) else { return false }
+        envelope.end()
+        return true
     }
+
+    /// How many bytes of the Bundle have been written since the last time.
+    var size: Int { envelope.size }
+
+    /// What of the Bundle has been written since the last time.
+    mutating func drain() -> [UInt8] { envelope.drain() }
 
     /// What was counted, without the entries.
     var summary: ReleasedAnswer { builder.answer(bytes: []) }
@@ -102,18 +118,18 @@ struct SearchAnswer {
 
     // MARK: - writing
 
-    private mutating func add(_ entry: Entry, mode: String, to envelope: inout BundleEnvelope) {
+    private mutating func add(_ entry: borrowing Entry, isMatch: Bool) {
         let subject =
             entry.subject
             ?? permit.rule.forms.subject(of: entry.resource, permit.rule.policy.types[entry.key.type])
-        envelope.add(entry.key, below: base, mode: mode) { bytes in
-            builder.release(
-                entry.resource, subject, entry.redaction, by: entry.scopes, isProjected: mode == "match", to: &bytes)
-        }
+        envelope.open(entry.key, below: base)
+        builder.release(
+            entry.resource, subject, entry.redaction, by: entry.scopes, isProjected: isMatch, to: &envelope.bytes)
+        envelope.close(mode: isMatch ? "match" : "include")
     }
 
     /// Adds an entry that says that something is missing: the same for every cause (decision 5).
-    private func add(outcome details: String, code: String, to envelope: inout BundleEnvelope) {
+    private mutating func add(outcome details: String, code: String) {
         envelope.add(
             fullURL: nil,
             resource: OperationOutcome.json(
@@ -158,9 +174,8 @@ struct SearchAnswer {
         switch judge.judge(resource, subject) {
         case .passes(let redaction, let scopes):
             matchCount += 1
-            matches.append(
-                Entry(key: key, resource: resource, subject: subject, redaction: redaction, scopes: scopes))
-        case .fails where mutated(.matchesNotJudged): matches.append(Entry(key: key, resource: resource))
+            pass(Entry(key: key, resource: resource, subject: subject, redaction: redaction, scopes: scopes))
+        case .fails where mutated(.matchesNotJudged): pass(Entry(key: key, resource: resource))
         case .fails(let reason):
             isClean = false
             hasHiddenMatches = true
@@ -168,6 +183,11 @@ struct SearchAnswer {
             // b.6: under exact narrowing the upstream has ignored a parameter.
             if permit.narrowingIsExact { builder.noteDisobedience(on: type) }
         }
+    }
+
+    /// Writes a match that has passed, or keeps it for when what came along is known.
+    private mutating func pass(_ entry: consuming Entry) {
+        if writesAtOnce { add(entry, isMatch: true) } else { matches.append(entry) }
     }
 
     private mutating func candidate(_ resource: ResourceView, _ key: InstanceKey) {

@@ -4,43 +4,70 @@ public import FHIRCore
 ///
 /// Only `decide` makes one. It carries the request that it is for, and an upstream request can be made of nothing else.
 public struct Permit: Sendable {
+    /// What it says. A class so that handing a permit on costs one reference count; nothing in it changes.
+    private final class Facts: Sendable {
+        let request: CanonicalRequest
+        let access: GrantedAccess
+        let determining: [HeldScope]
+        let upstreamInteraction: FHIRInteraction
+        let upstreamQuery: SearchQuery?
+        let narrowingIsExact: Bool
+        let precondition: Precondition?
+        let continuation: String?
+        let gathering: Gathering?
+        let rule: ReleaseRule
+
+        init(
+            request: CanonicalRequest, access: GrantedAccess, determining: [HeldScope],
+            upstreamInteraction: FHIRInteraction, upstreamQuery: SearchQuery?, narrowingIsExact: Bool,
+            precondition: Precondition?, continuation: String?, gathering: Gathering?, rule: ReleaseRule
+        ) {
+            self.request = request
+            self.access = access
+            self.determining = determining
+            self.upstreamInteraction = upstreamInteraction
+            self.upstreamQuery = upstreamQuery
+            self.narrowingIsExact = narrowingIsExact
+            self.precondition = precondition
+            self.continuation = continuation
+            self.gathering = gathering
+            self.rule = rule
+        }
+    }
+
+    private let facts: Facts
+
     /// The request that was decided.
-    public let request: CanonicalRequest
+    public var request: CanonicalRequest { facts.request }
     /// The token that it was decided for.
-    public let access: GrantedAccess
+    public var access: GrantedAccess { facts.access }
     /// The scopes that allow it: for a search all whose limits were added, otherwise all that could admit the answer.
-    public let determining: [HeldScope]
+    public var determining: [HeldScope] { facts.determining }
     /// The interaction to ask of the upstream; a search through the patient's compartment becomes one of its type.
-    public let upstreamInteraction: FHIRInteraction
+    public var upstreamInteraction: FHIRInteraction { facts.upstreamInteraction }
     /// The query to send, made of parsed and narrowed terms only; nil when none is sent.
-    public let upstreamQuery: SearchQuery?
+    public var upstreamQuery: SearchQuery? { facts.upstreamQuery }
     /// Whether the upstream, if it obeys, returns exactly the rows that may be seen, so that its counts may pass.
-    public let narrowingIsExact: Bool
+    public var narrowingIsExact: Bool { facts.narrowingIsExact }
     /// What must be looked at first.
-    public let precondition: Precondition?
+    public var precondition: Precondition? { facts.precondition }
     /// The upstream's own address of a further page; nil for a first page.
-    public let continuation: String?
+    public var continuation: String? { facts.continuation }
 
     /// The several requests that the answer is put together from; nil where the request is one upstream request.
-    let gathering: Gathering?
+    var gathering: Gathering? { facts.gathering }
 
-    let rule: ReleaseRule
+    var rule: ReleaseRule { facts.rule }
 
     init(
         request: CanonicalRequest, access: GrantedAccess, determining: [HeldScope],
         upstreamInteraction: FHIRInteraction, upstreamQuery: SearchQuery?, narrowingIsExact: Bool,
         precondition: Precondition?, continuation: String? = nil, gathering: Gathering? = nil, rule: ReleaseRule
     ) {
-        self.request = request
-        self.access = access
-        self.determining = determining
-        self.upstreamInteraction = upstreamInteraction
-        self.upstreamQuery = upstreamQuery
-        self.narrowingIsExact = narrowingIsExact
-        self.precondition = precondition
-        self.continuation = continuation
-        self.gathering = gathering
-        self.rule = rule
+        facts = Facts(
+            request: request, access: access, determining: determining, upstreamInteraction: upstreamInteraction,
+            upstreamQuery: upstreamQuery, narrowingIsExact: narrowingIsExact, precondition: precondition,
+            continuation: continuation, gathering: gathering, rule: rule)
     }
 
     /// The same permit for a further page that the upstream named; nil unless it stands below the upstream's base.

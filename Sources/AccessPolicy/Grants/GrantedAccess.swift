@@ -11,6 +11,8 @@ public struct GrantedAccess: Hashable, Sendable {
         let tokenID: TokenID
         let issuedAt: Int64
         let expiresAt: Int64
+        /// The levels of the scopes, a bit for each, found out once: several steps of every request ask for them.
+        let levels: UInt8
 
         init(
             clientID: ClientID, subject: SubjectID?, scopes: [HeldScope], launch: LaunchContext, program: APIProgram,
@@ -25,6 +27,15 @@ public struct GrantedAccess: Hashable, Sendable {
             self.tokenID = tokenID
             self.issuedAt = issuedAt
             self.expiresAt = expiresAt
+            levels = scopes.reduce(0) { $0 | Facts.bit($1.scope.level) }
+        }
+
+        static func bit(_ level: ScopeLevel) -> UInt8 {
+            switch level {
+            case .patient: 1
+            case .user: 2
+            case .system: 4
+            }
         }
 
         static func == (left: Facts, right: Facts) -> Bool {
@@ -66,6 +77,9 @@ public struct GrantedAccess: Hashable, Sendable {
     public var issuedAt: Int64 { facts.issuedAt }
     /// When it ends, in Unix seconds.
     public var expiresAt: Int64 { facts.expiresAt }
+
+    /// Whether any scope of the token is of a level.
+    package func hasScope(of level: ScopeLevel) -> Bool { facts.levels & Facts.bit(level) != 0 }
 
     /// Makes the facts from scopes already parsed.
     public init(

@@ -6,7 +6,6 @@ public import FHIRCore
 public struct StreamedSearch: StreamedAdmission {
     private var scanner: ListScanner
     private var answer: SearchAnswer
-    private var envelope = BundleEnvelope(type: "searchset", total: nil, links: [])
     private let pageLink: @Sendable (String) -> String?
     private var isSearchset = false
     private var entries = 0
@@ -43,7 +42,7 @@ public struct StreamedSearch: StreamedAdmission {
     public var patientCount: Int { answer.patientCount }
 
     /// See ``StreamedAdmission/releasedBytes``.
-    public var releasedBytes: Int { envelope.size }
+    public var releasedBytes: Int { answer.size }
 
     /// See ``StreamedAdmission/take(_:)``.
     public mutating func take(_ bytes: ArraySlice<UInt8>) throws(StreamFault) {
@@ -60,21 +59,20 @@ public struct StreamedSearch: StreamedAdmission {
             guard let (document, bundle) = Self.searchset(entry: element), let entry = bundle.entries.first else {
                 throw .malformed
             }
-            answer.take(entry, of: document, into: &envelope)
+            answer.take(entry, of: document)
         }
     }
 
     /// See ``StreamedAdmission/finish()``.
     public mutating func finish() throws(StreamFault) {
         do throws(ListScanner.Fault) { try scanner.finish() } catch { throw StreamFault(error) }
-        guard let bundle = Self.bundle(scanner.document), answer.finish(bundle, pageLink, &envelope) else {
+        guard let bundle = Self.bundle(scanner.document), answer.finish(bundle, pageLink) else {
             throw .unverifiable
         }
-        envelope.end()
     }
 
     /// See ``StreamedAdmission/drain()``.
-    public mutating func drain() -> Released { Released(bytes: envelope.drain()) }
+    public mutating func drain() -> Released { Released(bytes: answer.drain()) }
 
     /// See ``StreamedAdmission/takePatients()``.
     public mutating func takePatients() -> [ResourceID] { answer.takePatients() }

@@ -75,9 +75,9 @@ extension ExchangeRules {
         return try? ResourceView(document.root)
     }
 
-    /// Judges the whole answer to the request itself.
+    /// Judges the whole answer to the request itself, whose record is filled in; in place, for it is not small.
     func judgeAnswer(
-        _ head: UpstreamHead, _ body: [UInt8], for permitted: PermittedRequest, record: inout RecordDraft
+        _ head: UpstreamHead, _ body: [UInt8], for permitted: inout PermittedRequest
     ) -> Conclusion {
         let answer = UpstreamAnswer(
             status: head.status, contentType: head.contentType, etag: head.etag, lastModified: head.lastModified,
@@ -100,7 +100,7 @@ extension ExchangeRules {
         case .release(let released):
             // A page that seems to be the last one and is not would be believed.
             guard !hasLostPage else { return .refusal(.uncheckable("next-page-unlinkable")) }
-            record.describe(released)
+            permitted.record.describe(released)
             return .released(released)
         }
     }

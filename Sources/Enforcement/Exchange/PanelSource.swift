@@ -53,7 +53,7 @@ public struct PanelSource: Sendable {
 
     /// The user of an access if the service is asked about them.
     private func served(_ access: GrantedAccess) throws -> InstanceKey? {
-        guard let service, access.scopes.contains(where: { $0.scope.level == .user }),
+        guard let service, access.hasScope(of: .user),
             let user = access.launch.fhirUser, user.type != .patient, service.isAsked(about: user),
             try ofUser(user) == .none
         else { return nil }
@@ -69,7 +69,7 @@ public struct PanelSource: Sendable {
     }
 
     private func standing(for access: GrantedAccess, now: Int64) throws -> PanelQuery.Standing? {
-        guard let query, access.scopes.contains(where: { $0.scope.level == .user }), let user = access.launch.fhirUser,
+        guard let query, access.hasScope(of: .user), let user = access.launch.fhirUser,
             user.type != .patient, service?.isAsked(about: user) != true, try ofUser(user) == .none
         else { return nil }
         return query.standing(of: user, now: now)
@@ -86,14 +86,14 @@ public struct PanelSource: Sendable {
     }
 
     private func userPanel(for access: GrantedAccess) throws -> PatientPanel {
-        guard access.scopes.contains(where: { $0.scope.level == .user }), let user = access.launch.fhirUser else {
+        guard access.hasScope(of: .user), let user = access.launch.fhirUser else {
             return .none
         }
         return user.type == .patient ? .patients([user.id]) : try ofUser(user)
     }
 
     func systemPanel(for access: GrantedAccess) throws -> PatientPanel {
-        guard access.scopes.contains(where: { $0.scope.level == .system }) else { return .none }
+        guard access.hasScope(of: .system) else { return .none }
         return try ofClient(access.clientID)
     }
 }

@@ -28,7 +28,7 @@ struct RecordDraft: Sendable {
         let access = incoming.access
         self.policy = policy
         // A context that no scope of the token is bounded by is nobody's access (a user's token launched on a patient).
-        let isBounded = access?.scopes.contains { $0.scope.level == .patient } ?? false
+        let isBounded = access?.hasScope(of: .patient) ?? false
         contextPatient = isBounded ? access?.launch.patient : nil
         isOfContext = isBounded
         record = AccessRecord(

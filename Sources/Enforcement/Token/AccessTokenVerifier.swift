@@ -96,7 +96,7 @@ public struct AccessTokenVerifier: Sendable {
 
     /// The facts of the credential of a request that was sent with this method to this address (without its query).
     func verify(
-        _ credential: BearerCredential, method: String = "", address: String = "",
+        _ credential: BearerCredential, method: String = "", address: @autoclosure () -> String = "",
         certificate: () -> ClientCertificate? = { nil }, now: Int64
     ) -> Result<GrantedAccess, TokenRefusal> {
         switch credential {
@@ -108,7 +108,7 @@ public struct AccessTokenVerifier: Sendable {
             switch find(token, now: now) {
             case .failure(let refusal): return .failure(refusal)
             case .success(let found):
-                let request = DPoPProof.Request(method: method, address: address, token: Secret(token))
+                let request = DPoPProof.Request(method: method, address: address(), token: Secret(token))
                 if let refusal = check(proofs, for: request, found.confirmation, now: now) { return .failure(refusal) }
                 return .success(found.access)
             }

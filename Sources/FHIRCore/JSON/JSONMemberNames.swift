@@ -13,18 +13,19 @@ struct JSONMemberNames {
     /// Up to this many names are compared in pairs; more are sorted, so that the cost stays n·log n for any input.
     private static let pairLimit = 20
 
+    /// Names beyond `count` are left over from objects that were closed; their places are used again.
     private var names: [Name] = []
-
-    var count: Int { names.count }
+    private(set) var count = 0
 
     /// Adds the name between two offsets (without its quotes) to the innermost object.
     @inline(__always)
     mutating func append(from start: Int, to end: Int, hasEscapes: Bool, base: UnsafeRawPointer) {
-        names.append(
-            Name(
-                start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: end),
-                fingerprint: JSONMemberNames.fingerprint(from: start, length: end - start, base: base),
-                hasEscapes: hasEscapes))
+        let name = Name(
+            start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: end),
+            fingerprint: JSONMemberNames.fingerprint(from: start, length: end - start, base: base),
+            hasEscapes: hasEscapes)
+        if count < names.count { names[count] = name } else { names.append(name) }
+        count += 1
     }
 
     /// The first four bytes and the last four, which of a name of up to eight bytes is all of it.
@@ -44,15 +45,16 @@ struct JSONMemberNames {
 
     /// Forgets the names of an object, from `first` on, and gives the offset of one that it has twice, or nil.
     mutating func close(from first: Int, base: UnsafeRawPointer) -> Int? {
-        defer { names.removeLast(names.count - first) }
+        let own = first..<count
+        count = first
+        guard own.count > 1 else { return nil }
         return names.withUnsafeBufferPointer { all in
-            JSONMemberNames.firstRepeated(in: UnsafeBufferPointer(rebasing: all[first...]), base: base)
+            JSONMemberNames.firstRepeated(in: UnsafeBufferPointer(rebasing: all[own]), base: base)
         }
     }
 
     /// Names with escapes are compared as what they stand for.
     private static func firstRepeated(in names: UnsafeBufferPointer<Name>, base: UnsafeRawPointer) -> Int? {
-        guard names.count > 1 else { return nil }
         if names.contains(where: \.hasEscapes) { return repeatedAfterUnescaping(names, base: base) }
         return names.count <= pairLimit ? repeatedInPairs(names, base: base) : repeatedInOrder(names, base: base)
     }

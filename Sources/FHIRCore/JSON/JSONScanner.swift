@@ -38,9 +38,10 @@ struct JSONScanner {
     /// Room for the tape, lent by the array in the making.
     private var entries = UnsafeMutableBufferPointer<Entry>(start: nil, count: 0)
     private var used = 0
-    /// The innermost open container, and those around it.
+    /// The innermost open container, and those around it: as many as there are containers open, and behind them ones that
+    /// were closed.
     private var frame = Frame()
-    private var outer: [Frame] = []
+    private var outer: [Frame]
     private var depth = 0
     private var names = JSONMemberNames()
     private var hasCodeUnitEscapes = false
@@ -56,6 +57,8 @@ struct JSONScanner {
         self.base = base
         self.count = buffer.count
         self.maxDepth = maxDepth
+        outer = []
+        outer.reserveCapacity(min(maxDepth, 32))
     }
 
     /// Reads a whole text.
@@ -188,7 +191,8 @@ extension JSONScanner {
 
     private mutating func open(isObject: Bool) throws(JSONSyntaxError) {
         guard depth < maxDepth else { throw failure(.tooDeep) }
-        if depth > 0 { outer.append(frame) }
+        // The outermost container has nothing around it; its place holds an empty frame.
+        if depth < outer.count { outer[depth] = frame } else { outer.append(frame) }
         depth += 1
         frame = Frame(entry: used, isObject: isObject, count: 0, firstName: names.count)
         let start = position
@@ -205,7 +209,7 @@ extension JSONScanner {
             throw JSONSyntaxError(code: .duplicateKey, offset: offset)
         }
         depth -= 1
-        frame = outer.popLast() ?? Frame()
+        frame = outer[depth]
     }
 
     /// Between two members, or before the first: reads `}` or one name and the beginning of its value.

@@ -4,16 +4,20 @@ public struct BundleView: Sendable {
     public struct Entry: Sendable {
         /// The entry's object.
         public let node: JSONNode
-        /// `resource`, if there is one; always an object.
-        public let resource: JSONNode?
-        /// `fullUrl`.
-        public var fullURL: String? { node["fullUrl"]?.string }
+        /// Where `resource` and `response` stand on the tape: places, so that an entry costs one reference count.
+        fileprivate let resourcePlace: Int?
+        fileprivate let responsePlace: Int?
         /// `search.mode`.
         public let searchMode: String?
         /// `request.method` and `request.url`, as written.
         public let request: (method: String, url: String)?
+
+        /// `resource`, if there is one; always an object.
+        public var resource: JSONNode? { resourcePlace.map { JSONNode(document: node.document, index: $0) } }
+        /// `fullUrl`.
+        public var fullURL: String? { node["fullUrl"]?.string }
         /// `response`, if there is one; always an object.
-        public let response: JSONNode?
+        public var response: JSONNode? { responsePlace.map { JSONNode(document: node.document, index: $0) } }
     }
 
     /// The Bundle's object.
@@ -50,10 +54,13 @@ public struct BundleView: Sendable {
         guard let node else { return [] }
         guard node.kind == .array else { return nil }
         var result: [Element] = []
-        result.reserveCapacity(node.count)
-        for item in node.elements {
-            guard let value = element(item) else { return nil }
+        let count = node.count
+        result.reserveCapacity(count)
+        var place = node.index + 1
+        for _ in 0..<count {
+            guard let value = element(JSONNode(document: node.document, index: place)) else { return nil }
             result.append(value)
+            place = node.document.storage.next(place)
         }
         return result
     }
@@ -66,31 +73,42 @@ public struct BundleView: Sendable {
     private static func entry(_ node: JSONNode) -> Entry? {
         let storage = node.document.storage
         guard storage.tape[node.index].kind == .object,
-            let resource = object("resource", of: node), let search = object("search", of: node),
-            let asked = object("request", of: node), let response = object("response", of: node)
+            let resource = object("resource", of: node.index, in: storage),
+            let search = object("search", of: node.index, in: storage),
+            let asked = object("request", of: node.index, in: storage),
+            let response = object("response", of: node.index, in: storage)
         else { return nil }
         var request: (method: String, url: String)?
         if let asked {
-            guard let method = asked["method"]?.string, let url = asked["url"]?.string else { return nil }
+            guard let method = text("method", of: asked, in: storage), let url = text("url", of: asked, in: storage)
+            else { return nil }
             request = (method, url)
         }
         if let fullURL = storage.member(ours: "fullUrl", of: node.index), storage.tape[fullURL].kind != .string {
             return nil
         }
         var mode: String?
-        if let search, let place = storage.member(ours: "mode", of: search.index) {
+        if let search, let place = storage.member(ours: "mode", of: search) {
             mode = storage.withText(place) { String(decoding: $0, as: UTF8.self) }
             guard mode != nil else { return nil }
         }
-        return Entry(node: node, resource: resource, searchMode: mode, request: request, response: response)
+        return Entry(
+            node: node, resourcePlace: resource, responsePlace: response, searchMode: mode, request: request)
     }
 
-    /// The member with a name if it is an object; nil inside when there is none, nil outside when it is none.
-    private static func object(_ name: StaticString, of node: JSONNode) -> JSONNode?? {
-        let storage = node.document.storage
-        guard let place = storage.member(ours: name, of: node.index) else { return .some(nil) }
+    /// The place of the member with a name if it is an object; nil inside when there is none, nil outside when it is
+    /// none.
+    private static func object(_ name: StaticString, of place: Int, in storage: JSONDocument.Storage) -> Int?? {
+        guard let place = storage.member(ours: name, of: place) else { return .some(nil) }
         // Not `nil`, which would stand for a member that is not there.
-        guard storage.tape[place].kind == .object else { return Optional<JSONNode?>.none }
-        return .some(JSONNode(document: node.document, index: place))
+        guard storage.tape[place].kind == .object else { return Int??.none }
+        return .some(place)
+    }
+
+    /// The text of the member with a name, if it is a string.
+    private static func text(_ name: StaticString, of place: Int, in storage: JSONDocument.Storage) -> String? {
+        storage.member(ours: name, of: place).flatMap { text in
+            storage.withText(text) { String(decoding: $0, as: UTF8.self) }
+        }
     }
 }

@@ -58,7 +58,7 @@ public struct ElementExpression: Hashable, Sendable {
     func forEachElement(of resource: ResourceView, _ body: (JSONNode) -> Void) {
         var walk = ElementWalk(resource)
         for alternative in alternatives where alternative.root == nil || alternative.root == resource.type {
-            alternative.visit(resource.node.index, from: 0, to: alternative.steps.count, &walk) { place in
+            alternative.visit(resource.node.index, from: 0, to: alternative.steps.count, &walk) { place, _ in
                 body(JSONNode(document: resource.node.document, index: place))
             }
         }
@@ -73,16 +73,14 @@ public struct ElementExpression: Hashable, Sendable {
         for alternative in alternatives where alternative.root == nil || alternative.root == resource.type {
             let count = alternative.steps.count
             if case .referenceTo(let type)? = alternative.steps.last {
-                var places: [Int] = []
-                alternative.visit(resource.node.index, from: 0, to: count - 1, &walk) { places.append($0) }
-                for place in places {
+                alternative.visit(resource.node.index, from: 0, to: count - 1, &walk) { place, walk in
                     let literal = walk.literal(place)
-                    guard walk.mayPoint(place, literal, at: type) else { continue }
+                    guard walk.mayPoint(place, literal, at: type) else { return }
                     body(JSONNode(document: document, index: place), literal)
                 }
             } else {
-                alternative.visit(resource.node.index, from: 0, to: count, &walk) { place in
-                    body(JSONNode(document: document, index: place), ElementWalk.literal(place, in: document.storage))
+                alternative.visit(resource.node.index, from: 0, to: count, &walk) { place, walk in
+                    body(JSONNode(document: document, index: place), walk.literal(place))
                 }
             }
         }
@@ -93,14 +91,14 @@ extension ElementExpression.Alternative {
     /// Follows the steps from one to before another, deep before wide: the order is that of the elements in the
     /// document. An index counts among all elements that the steps before it have led to, so those are gathered first.
     fileprivate func visit(
-        _ node: Int, from place: Int, to end: Int, _ walk: inout ElementWalk, _ body: (Int) -> Void
+        _ node: Int, from place: Int, to end: Int, _ walk: inout ElementWalk, _ body: (Int, inout ElementWalk) -> Void
     ) {
-        guard place < end else { return body(node) }
+        guard place < end else { return body(node, &walk) }
         if place <= lastIndex {
             guard case .index(let wanted) = steps[lastIndex] else { return }
             var gathered: [Int] = []
             let before = ElementExpression.Alternative(root: root, steps: Array(steps[..<lastIndex]))
-            before.visit(node, from: place, to: lastIndex, &walk) { gathered.append($0) }
+            before.visit(node, from: place, to: lastIndex, &walk) { place, _ in gathered.append(place) }
             if wanted < gathered.count { visit(gathered[wanted], from: lastIndex + 1, to: end, &walk, body) }
             return
         }
@@ -125,7 +123,7 @@ extension ElementExpression.Alternative {
     /// FHIRPath has no nested lists and no null: an array stands for its elements, null for nothing.
     private func visit(
         member name: String, of node: Int, from place: Int, to end: Int, _ walk: inout ElementWalk,
-        _ body: (Int) -> Void
+        _ body: (Int, inout ElementWalk) -> Void
     ) {
         guard let value = walk.storage.member(name, of: node) else { return }
         let entry = walk.storage.tape[value]
@@ -144,20 +142,21 @@ extension ElementExpression.Alternative {
 
 /// What following an expression through one resource needs: the tape, and what its contained resources are.
 private struct ElementWalk {
-    let resource: ResourceView
-    let storage: JSONDocument.Storage
+    let document: JSONDocument
+    /// Where the resource stands.
+    private let root: Int
     /// What the contained resources say that they are, by id; read when it is first asked for.
     private var containedTypes: [String: String]?
 
     init(_ resource: ResourceView) {
-        self.resource = resource
-        storage = resource.node.document.storage
+        document = resource.node.document
+        root = resource.node.index
     }
 
-    /// What the `reference` of an element points at; nil when it has no such text.
-    func literal(_ place: Int) -> LiteralReference? { ElementWalk.literal(place, in: storage) }
+    var storage: JSONDocument.Storage { document.storage }
 
-    static func literal(_ place: Int, in storage: JSONDocument.Storage) -> LiteralReference? {
+    /// What the `reference` of an element points at; nil when it has no such text.
+    func literal(_ place: Int) -> LiteralReference? {
         storage.member(ours: "reference", of: place).flatMap { text in
             storage.withText(text) { LiteralReference(utf8: $0) }
         }
@@ -188,7 +187,7 @@ private struct ElementWalk {
     private mutating func containedType(of id: String) -> String? {
         if let containedTypes { return containedTypes[id] }
         var read: [String: String] = [:]
-        for element in resource.node["contained"]?.elements ?? [] {
+        for element in JSONNode(document: document, index: root)["contained"]?.elements ?? [] {
             // Of two with one id the first is meant, here as wherever `contained` is read.
             guard let id = element["id"]?.string, read[id] == nil else { continue }
             read[id] = element["resourceType"]?.string

@@ -11,7 +11,7 @@ import Testing
         var standing = 0
         for _ in 0..<5000 {
             let name = Self.text(&random, Array("abA.1".utf8), 1...9).map(Self.lowercased)
-            var bytes = Self.text(&random, Array("abAB.1\\u".utf8), 0...40)
+            var bytes = Self.text(&random, Array("abAB.1\\u".utf8), 0...70)
             if Bool.random(using: &random) {
                 let place = Int.random(in: 0...bytes.count, using: &random)
                 bytes.insert(contentsOf: name.map { Bool.random(using: &random) ? $0 : Self.raised($0) }, at: place)

@@ -16,6 +16,8 @@ struct BulkPlace: Hashable, Sendable {
 
     /// Nil for a request that is none of these; such a one is judged like any other.
     init?(_ request: FHIRRequest) {
+        // Asked of every request, and hardly one is: no path of another kind is taken apart.
+        guard request.path.utf8.starts(with: "/_bulk/".utf8) else { return nil }
         let segments = request.path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard (3...4).contains(segments.count), segments[0].isEmpty, segments[1] == "_bulk", !segments[2].isEmpty,
             request.query == nil, request.body.isEmpty

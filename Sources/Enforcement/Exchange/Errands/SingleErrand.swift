@@ -32,7 +32,7 @@ struct SingleErrand: Errand {
         case (.reading, .answer(let head, let body)):
             return proceed(rules.judgeStored(head, body, for: permitted))
         case (.asking, .answer(let head, let body)):
-            return .conclude(rules.judgeAnswer(head, body, for: permitted, record: &permitted.record))
+            return .conclude(rules.judgeAnswer(head, body, for: &permitted))
         case (.proving, .failed(let failure)), (.reading, .failed(let failure)):
             // Only a read was under way: nothing has been changed.
             return .conclude(.refusal(rules.refusal(for: failure, of: permitted, mayHaveChanged: false)))
