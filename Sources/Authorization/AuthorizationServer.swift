@@ -26,6 +26,8 @@ public struct AuthorizationServer: Sendable {
     public let proofNonces: ProofNonces?
     /// What the enforcer in this process asks about tokens that are references.
     public let references: ReferenceTokens
+    /// What the enforcer in this process asks about the sign-ins behind tokens.
+    public let signIns: SignInStandings
     public let audit: AuditTrail
     public let clients: ClientRegistry
     public let stores: AuthorizationStores
@@ -57,7 +59,9 @@ public struct AuthorizationServer: Sendable {
             sealer: sealer, budget: StepBudget(configuration.budget),
             proofNonces: configuration.demandsProofNonces ? ProofNonces(key: keys.references) : nil,
             certificates: certificates, lookup: lookup,
-            federation: federation)
+            federation: federation,
+            signIns: SignInStandings(
+                grants: stores.grants, policy: AssurancePolicy(of: configuration, federation), clock: clock))
         try await SecondFactorDesk(parts: parts).resealOld()
         return AuthorizationServer(
             parts: parts, registered: stores, state: state, publishedKeys: publishedKeys)
@@ -95,7 +99,7 @@ public struct AuthorizationServer: Sendable {
         access = parts.access
         accounts = AccountRegistry(
             stores: parts.stores, hasher: parts.hasher, audit: parts.audit, access: parts.access, clock: parts.clock,
-            random: parts.random, shortestPassword: parts.configuration.shortestPassword)
+            random: parts.random, shortestPassword: parts.configuration.shortestPassword, signIns: parts.signIns)
         clients = ClientRegistry(
             stores: registered, audit: parts.audit, clock: parts.clock, random: parts.random, access: parts.access)
         keys = parts.keys
@@ -105,6 +109,7 @@ public struct AuthorizationServer: Sendable {
             lifetimes: parts.configuration.keyLifetimes)
         references = parts.references
         proofNonces = parts.proofNonces
+        signIns = parts.signIns
         audit = parts.audit
         stores = parts.stores
         clock = parts.clock

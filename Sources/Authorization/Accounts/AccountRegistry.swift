@@ -47,6 +47,8 @@ public struct AccountRegistry: Sendable {
     let random: RandomSource
     /// Demonstrations have short passwords on purpose.
     let shortestPassword: Int
+    /// Told of changes by which sign-ins are judged.
+    let signIns: SignInStandings
 
     /// Makes an account with its link, if it has one; nil when the name is taken.
     public func add(_ new: NewAccount, by actor: String, from source: RequestSource) async throws -> UserAccount? {
@@ -74,6 +76,7 @@ public struct AccountRegistry: Sendable {
         let record = maker(source).record(
             .userChanged, subject: link.subject, by: actor, detail: Self.words(for: link))
         guard try await stores.memberLinks.insert(link, record: record) else { return false }
+        signIns.changed()
         try await audit.flush()
         return true
     }
@@ -108,6 +111,8 @@ public struct AccountRegistry: Sendable {
         guard try await stores.users.setRoles(roles, of: subject, record: record) else {
             throw AccountFailure.notFound
         }
+        // What the new roles demand holds for the access tokens that are out, too.
+        signIns.changed()
         try await audit.flush()
         return true
     }

@@ -276,7 +276,8 @@ public struct InteractionEndpoint: Sendable {
             nonce: request.nonce,
             authenticatedAt: approval.member.authenticatedAt == BrowserSession.SignIn.unknownMoment
                 ? nil : approval.member.authenticatedAt,
-            authentication: approval.member.authentication, createdAt: now,
+            authentication: approval.member.authentication, needsSecondFactor: request.needsSecondFactor,
+            createdAt: now,
             expiresAt: end(of: scopes, for: step.client, at: now))
         let code = parts.random.secret()
         let record = CodeRecord(

@@ -37,6 +37,7 @@ enum AuthorizationSchema {
         }
         migrator.registerMigration("019 known networks") { try $0.execute(sql: knownNetworks) }
         migrator.registerMigration("020 configured accounts") { try $0.execute(sql: configuredAccounts) }
+        migrator.registerMigration("sign-in 1 asked factors") { try $0.execute(sql: askedFactors) }
         return migrator
     }
 }

@@ -17,11 +17,13 @@ struct SQLiteClientStore: ClientStore {
         """
 
     func client(_ id: ClientID) async throws -> ClientRegistration? {
-        try await pool.read { database in
-            try Row.fetchOne(
-                database.cachedStatement(sql: "\(Self.selection) WHERE id = ?"), arguments: [id.text]
-            ).map { try ClientRegistration($0) }
-        }
+        try await pool.read { try Self.client(id, in: $0) }
+    }
+
+    static func client(_ id: ClientID, in database: Database) throws -> ClientRegistration? {
+        try Row.fetchOne(
+            database.cachedStatement(sql: "\(Self.selection) WHERE id = ?"), arguments: [id.text]
+        ).map { try ClientRegistration($0) }
     }
 
     func clients() async throws -> [ClientRegistration] {

@@ -10,19 +10,23 @@ struct SQLiteUserStore: UserStore {
 
     func user(named username: String) async throws -> UserAccount? {
         // SQLite takes a text only up to its first NUL, so what was found is compared with what was asked for.
-        let found = try await first(sql: "SELECT * FROM user_account WHERE username = ?", username)
+        let found = try await pool.read {
+            try Self.first(sql: "SELECT * FROM user_account WHERE username = ?", username, in: $0)
+        }
         return found.flatMap { $0.username.utf8.elementsEqual(username.utf8) ? $0 : nil }
     }
 
     func user(_ subject: SubjectID) async throws -> UserAccount? {
-        let found = try await first(sql: "SELECT * FROM user_account WHERE subject = ?", subject.text)
+        try await pool.read { try Self.user(subject, in: $0) }
+    }
+
+    static func user(_ subject: SubjectID, in database: Database) throws -> UserAccount? {
+        let found = try first(sql: "SELECT * FROM user_account WHERE subject = ?", subject.text, in: database)
         return found.flatMap { $0.subject.text.utf8.elementsEqual(subject.text.utf8) ? $0 : nil }
     }
 
-    private func first(sql: String, _ key: String) async throws -> UserAccount? {
-        try await pool.read { database in
-            try Row.fetchOne(database.cachedStatement(sql: sql), arguments: [key]).map { try UserAccount($0) }
-        }
+    private static func first(sql: String, _ key: String, in database: Database) throws -> UserAccount? {
+        try Row.fetchOne(database.cachedStatement(sql: sql), arguments: [key]).map { try UserAccount($0) }
     }
 
     func users() async throws -> [UserAccount] {
@@ -132,20 +136,24 @@ struct SQLiteMemberLinkStore: MemberLinkStore {
 
     func link(for subject: SubjectID) async throws -> MemberLink? {
         try await pool.read { database in
-            guard
-                let user = try String.fetchOne(
-                    database, sql: "SELECT fhir_user FROM member_link WHERE subject = ?", arguments: [subject.text])
-            else { return nil }
+            guard let user = try Self.person(subject, in: database) else { return nil }
             let patients = try Row.fetchAll(
                 database, sql: "SELECT patient, label FROM member_link_patient WHERE subject = ? ORDER BY place",
                 arguments: [subject.text])
             return MemberLink(
-                subject: subject, fhirUser: try InstanceKey(stored: user),
+                subject: subject, fhirUser: user,
                 patients: try patients.map { row in
                     LinkedPatient(
                         id: try ResourceID(row["patient"] as String).orCorrupt("patient"), label: row["label"])
                 })
         }
+    }
+
+    static func person(_ subject: SubjectID, in database: Database) throws -> InstanceKey? {
+        try String.fetchOne(
+            database.cachedStatement(sql: "SELECT fhir_user FROM member_link WHERE subject = ?"),
+            arguments: [subject.text]
+        ).map { try InstanceKey(stored: $0) }
     }
 
     func insert(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {
