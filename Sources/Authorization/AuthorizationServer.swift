@@ -45,6 +45,8 @@ public struct AuthorizationServer: Sendable {
         let audit = AuditTrail(outbox: stores.outbox, clients: stores.clients, facts: facts, record: record)
         let keys = try await ServerKeys.load(from: stores.keys, sealer: sealer, clock: clock, random: random)
         let state = RevocationState(foreignLife: configuration.foreignTokenLife)
+        // Who was trying when the process ended counts as somebody who failed.
+        _ = try await stores.throttle.confirm(announcedBy: .max)
         try await audit.flush()
         let access = AccessRevoker(stores: stores, state: state, audit: audit, clock: clock, random: random)
         try await access.catchUp()
@@ -77,10 +79,8 @@ public struct AuthorizationServer: Sendable {
         let callers = BearerCallers(parts: parts, verifications: verifications)
         let authenticator = ClientAuthenticator(
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
-            publishedKeys: publishedKeys, certificates: parts.certificates, throttle: parts.stores.throttle,
-            verifications: verifications, clock: parts.clock
-        ) { verdict, client, source in try await parts.noteLockouts(verdict, client: client, parts.records(for: source))
-        }
+            publishedKeys: publishedKeys, certificates: parts.certificates, attempts: parts.attempts,
+            verifications: verifications, clock: parts.clock, random: parts.random)
         self.interaction = interaction
         federation = FederationEndpoint(parts: parts, interaction: interaction)
         secondFactors = interaction.secondFactors
@@ -121,6 +121,9 @@ public struct AuthorizationServer: Sendable {
         try await access.catchUp()
         _ = try await keyKeeper.advance()
         revocationState.forget(at: clock.now())
+        if try await stores.throttle.confirm(announcedBy: clock.now() - AttemptCounter.longestAttempt) > 0 {
+            try await audit.flush()
+        }
         return try await stores.sweep.sweep(at: clock.now())
     }
 }

@@ -10,11 +10,10 @@ struct ClientAuthenticator: Sendable {
     let publishedKeys: PublishedClientKeys?
     /// Who vouches for certificates; nil where nobody does.
     let certificates: CertificateValidator?
-    let throttle: any LoginThrottleStore
+    let attempts: AttemptCounter
     let verifications: VerificationBudget
     let clock: Clock
-    /// Told of a secret that was wrong, with the verdict under which it was tried.
-    let lockedOut: @Sendable (ThrottleVerdict, ClientID?, RequestSource) async throws -> Void
+    let random: RandomSource
 
     /// The active client behind the request, proved by the one method that it is registered for. Every failure is
     /// `invalid_client` with the same public text, but for a secret that comes from where too many were wrong: that one
@@ -62,15 +61,17 @@ struct ClientAuthenticator: Sendable {
     ) async throws -> Bool {
         let key = ThrottleKey.secretSource(source.address)
         let now = clock.now()
-        let verdict = try await throttle.admit([key: configuration.guessThrottle], at: now)
-        if case .closed(let until) = verdict {
-            throw TooManyGuesses(retryAfter: max(until - now, 1))
+        let maker = RecordMaker(clock: clock, random: random, source: source)
+        let attempt: CountedAttempt
+        switch try await attempts.count([key: configuration.guessThrottle], client: client?.id, at: now, maker) {
+        case .counted(let counted): attempt = counted
+        case .closed(let until): throw TooManyGuesses(retryAfter: max(until - now, 1))
         }
         guard ClientSecret.accepts(client?.secrets ?? [], at: now, compare: { $0.matches(secret) }) else {
-            try await lockedOut(verdict, client?.id, source)
+            try await attempts.failed(attempt, maker)
             return false
         }
-        try await throttle.giveBack(all: [], one: [key])
+        try await attempts.succeeded(attempt, clearing: [])
         return true
     }
 

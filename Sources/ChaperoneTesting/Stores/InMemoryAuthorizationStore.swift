@@ -34,6 +34,8 @@ public final class InMemoryAuthorizationStore: Sendable {
         var assurances: [SessionID: SessionAssurance] = [:]
         var exportJobs: [String: ExportJob] = [:]
         var keys: [StoredKey] = []
+        /// Records of lockouts that begin if an attempt fails.
+        var announced: [(record: AuthorizationRecord, at: Int64)] = []
         var outbox: [AuthorizationRecord] = []
         /// The number of the row before the first one of `outbox`.
         var outboxStart: Int64 = 0
@@ -180,22 +182,50 @@ extension InMemoryAuthorizationStore: MemberLinkStore {
 }
 
 extension InMemoryAuthorizationStore: LoginThrottleStore {
-    public func admit(_ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64) async throws -> ThrottleVerdict {
+    public func admit(
+        _ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64,
+        announcing lockouts: [ThrottleKey: AuthorizationRecord]
+    ) async throws -> ThrottleVerdict {
         state.withLock { state in
             let closed = attempts.keys.compactMap { state.throttle[$0] }.filter { !$0.isOpen(at: now) }
             if let until = closed.map(\.closedUntil).max() { return .closed(until: until) }
             let last = attempts.filter { state.throttle[$0.key, default: ThrottleCount()].count(by: $0.value, at: now) }
+            for key in last.keys {
+                if let record = lockouts[key] { state.announced.append((record, now)) }
+            }
             return last.isEmpty ? .admitted : .last(under: Set(last.keys))
         }
     }
 
-    public func giveBack(all cleared: [ThrottleKey], one forgiven: [ThrottleKey]) async throws {
+    public func giveBack(
+        all cleared: [ThrottleKey], one forgiven: [ThrottleKey], withdrawing lockouts: [DecisionID]
+    ) async throws {
         state.withLock { state in
             for key in cleared { state.throttle[key] = nil }
             for key in forgiven {
                 state.throttle[key]?.forgive()
                 if state.throttle[key]?.attempts == 0 { state.throttle[key] = nil }
             }
+            state.announced.removeAll { lockouts.contains($0.record.id) }
+        }
+    }
+
+    public func confirm(_ lockouts: [AuthorizationRecord]) async throws {
+        state.withLock { state in
+            for record in lockouts {
+                guard let place = state.announced.firstIndex(where: { $0.record.id == record.id }) else { continue }
+                state.announced.remove(at: place)
+                state.outbox.append(record)
+            }
+        }
+    }
+
+    public func confirm(announcedBy time: Int64) async throws -> Int {
+        state.withLock { state in
+            let due = state.announced.filter { $0.at <= time }
+            state.announced.removeAll { $0.at <= time }
+            state.outbox += due.map { $0.record }
+            return due.count
         }
     }
 

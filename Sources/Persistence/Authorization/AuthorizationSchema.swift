@@ -38,6 +38,7 @@ enum AuthorizationSchema {
         migrator.registerMigration("019 known networks") { try $0.execute(sql: knownNetworks) }
         migrator.registerMigration("020 configured accounts") { try $0.execute(sql: configuredAccounts) }
         migrator.registerMigration("sign-in 1 asked factors") { try $0.execute(sql: askedFactors) }
+        migrator.registerMigration("sign-in 2 announced lockouts") { try $0.execute(sql: announcedLockouts) }
         return migrator
     }
 }
