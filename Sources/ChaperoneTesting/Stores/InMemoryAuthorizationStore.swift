@@ -10,6 +10,7 @@ internal import Synchronization
 public final class InMemoryAuthorizationStore: Sendable {
     struct State {
         var clients: [ClientID: ClientRegistration] = [:]
+        var suspendedKeys: [ClientID: Set<String>] = [:]
         var users: [SubjectID: UserAccount] = [:]
         var links: [SubjectID: MemberLink] = [:]
         var applied: [SubjectID: AppliedConfiguration] = [:]
@@ -86,6 +87,24 @@ extension InMemoryAuthorizationStore: ClientStore {
             state.outbox.append(record)
             return true
         }
+    }
+}
+
+extension InMemoryAuthorizationStore {
+    public func suspendKeys(
+        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            let known = state.suspendedKeys[client, default: []]
+            guard !thumbprints.isSubset(of: known) else { return false }
+            state.suspendedKeys[client] = known.union(thumbprints)
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func suspendedKeys(of client: ClientID) async throws -> Set<String> {
+        state.withLock { $0.suspendedKeys[client, default: []] }
     }
 }
 

@@ -39,6 +39,7 @@ enum AuthorizationSchema {
         migrator.registerMigration("020 configured accounts") { try $0.execute(sql: configuredAccounts) }
         migrator.registerMigration("sign-in 1 asked factors") { try $0.execute(sql: askedFactors) }
         migrator.registerMigration("sign-in 2 announced lockouts") { try $0.execute(sql: announcedLockouts) }
+        migrator.registerMigration("sign-in 3 suspended keys") { try $0.execute(sql: suspendedKeys) }
         return migrator
     }
 }

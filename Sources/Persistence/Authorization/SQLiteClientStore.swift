@@ -67,6 +67,34 @@ struct SQLiteClientStore: ClientStore {
         }
     }
 
+    func suspendKeys(
+        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Bool {
+        try await pool.write { database in
+            var isNew = false
+            for thumbprint in thumbprints.sorted() {
+                try database.execute(
+                    sql: """
+                        INSERT INTO suspended_key (client_id, thumbprint, suspended_at) VALUES (?, ?, ?)
+                        ON CONFLICT DO NOTHING
+                        """, arguments: [client.text, thumbprint, now])
+                if database.changesCount > 0 { isNew = true }
+            }
+            guard isNew else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    func suspendedKeys(of client: ClientID) async throws -> Set<String> {
+        try await pool.read { database in
+            Set(
+                try String.fetchAll(
+                    database.cachedStatement(sql: "SELECT thumbprint FROM suspended_key WHERE client_id = ?"),
+                    arguments: [client.text]))
+        }
+    }
+
     private static func keepException(of client: ClientRegistration, in database: Database) throws {
         try database.execute(sql: "DELETE FROM client_exception WHERE client_id = ?", arguments: [client.id.text])
         guard let end = client.wildcardsUntil else { return }
