@@ -18,6 +18,7 @@ public struct AuthorizationServer: Sendable {
     public let access: AccessRevoker
     public let accounts: AccountRegistry
     public let secondFactors: SecondFactorDesk
+    public let passwords: PasswordDesk
     public let keys: ServerKeys
     /// The refusals without an audit record of their own, to be written as sums.
     public let refusals: RefusalLedger
@@ -84,6 +85,7 @@ public struct AuthorizationServer: Sendable {
         self.interaction = interaction
         federation = FederationEndpoint(parts: parts, interaction: interaction)
         secondFactors = interaction.secondFactors
+        passwords = PasswordDesk(parts: parts)
         launch = LaunchEndpoint(parts: parts, callers: callers)
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
         token = TokenEndpoint(

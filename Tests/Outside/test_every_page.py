@@ -119,10 +119,27 @@ clients:
                                    ("security", "account-security")):
                     self.open(f"/account/{path}")
                     self.look(page, language)
+                self.change_password("not-it", "demo-2")
+                self.look("account-security", language)
+                self.see("password-error")
+                self.change_password("demo", "demo-2")
+                self.look("account-security", language)
+                self.see("notice")
+                self.change_password("demo-2", "demo")
+                self.open("/account/activity")
+                self.see("your-account")
+                self.look("account-activity", language)
                 self.open("/oauth/logout")
                 self.look("logout", language)
                 self.submit()
                 self.look("message", language)
+
+    def change_password(self, present, new):
+        """On the security page, in the form that is there."""
+        for name, value in (("present", present), ("new", new), ("again", new)):
+            self.see(f"{name}-password").send_keys(value)
+        self.press(self.browser.find_element(
+            By.CSS_SELECTOR, "form[action='/account/security/password'] button[type=submit]"))
 
     @verifies("house@accessible-pages", "house@spanish-pages")
     def test_2_pages_of_a_launch(self):

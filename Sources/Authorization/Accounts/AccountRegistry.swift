@@ -91,7 +91,8 @@ public struct AccountRegistry: Sendable {
     ) async throws {
         try checkPassword(password)
         let hash = try await hasher.hash(password)
-        let record = maker(source).record(.userChanged, subject: subject, by: actor, detail: "password set")
+        let record = maker(source).record(
+            .userChanged, subject: subject, by: actor, detail: AccountNotice.passwordSet.rawValue)
         guard try await stores.users.setPassword(hash, of: subject, record: record) else {
             throw AccountFailure.notFound
         }
@@ -136,9 +137,14 @@ public struct AccountRegistry: Sendable {
     }
 
     private func checkPassword(_ password: Secret) throws(AccountFailure) {
-        let length = password.reveal().unicodeScalars.count
-        guard length >= shortestPassword, password.reveal().utf8.count <= PasswordHasher.longestPassword else {
+        guard Self.isUsable(password, shortest: shortestPassword) else {
             throw .unusablePassword
         }
+    }
+
+    /// Whether a password is neither too short, in characters, nor too long to be verified.
+    static func isUsable(_ password: Secret, shortest: Int) -> Bool {
+        let text = password.reveal()
+        return text.unicodeScalars.count >= shortest && text.utf8.count <= PasswordHasher.longestPassword
     }
 }

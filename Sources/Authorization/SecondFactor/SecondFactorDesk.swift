@@ -92,7 +92,7 @@ public struct SecondFactorDesk: Sendable {
         guard let factor = try await confirmed(of: subject) else { return nil }
         if let recovery = RecoveryCode.hash(typed: code) {
             let record = parts.records(for: source).record(
-                .userChanged, subject: subject, detail: "recovery code used up")
+                .userChanged, subject: subject, detail: AccountNotice.codeUsed.rawValue)
             return try await store.use(recovery: recovery, of: subject, record: record) ? .recoveryCode : nil
         }
         guard let step = try open(factor).step(of: Self.digits(code), at: parts.clock.now()),
@@ -218,7 +218,7 @@ public struct SecondFactorDesk: Sendable {
         if let problem = try await reauthenticate(account, password, code, from: source) { return .refused(problem) }
         let codes = newCodes()
         let record = parts.records(for: source).record(
-            .userChanged, subject: account.subject, by: account.username, detail: "recovery codes renewed")
+            .userChanged, subject: account.subject, by: account.username, detail: AccountNotice.codesRenewed.rawValue)
         guard try await store.replace(recovery: Set(codes.map(\.hash)), of: account.subject, record: record) else {
             return .refused(.changedMeanwhile)
         }
@@ -238,14 +238,14 @@ public struct SecondFactorDesk: Sendable {
     /// false when there is none.
     public func remove(of subject: SubjectID, by actor: String, from source: RequestSource) async throws -> Bool {
         let record = parts.records(for: source).record(
-            .userChanged, subject: subject, by: actor, detail: "second factor removed")
+            .userChanged, subject: subject, by: actor, detail: AccountNotice.factorRemoved.rawValue)
         guard try await store.remove(factorOf: subject, record: record) else { return false }
         try await parts.audit.flush()
         return true
     }
 
     /// The password again, and the code where one is asked for; nil when both are right.
-    private func reauthenticate(
+    func reauthenticate(
         _ account: UserAccount, _ password: Secret, _ code: Secret? = nil, from source: RequestSource
     ) async throws -> SecondFactorProblem? {
         let keys = (

@@ -146,6 +146,33 @@ extension InMemoryAuthorizationStore: UserStore {
         }
     }
 
+    public func changePassword(
+        to hash: PasswordHash, of subject: SubjectID, verified: PasswordHash, replacing old: SessionID,
+        by new: BrowserSession, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            guard let account = state.users[subject], !account.isDisabled, account.passwordHash == verified,
+                state.sessions[old]?.signIn?.subject == subject, new.signIn?.subject == subject,
+                new.signIn?.authentication.hasLocalSecondFactor == true
+                    || state.secondFactors[subject]?.factor.isConfirmed != true
+            else { return false }
+            state.users[subject]?.passwordHash = hash
+            state.sessions[new.id] = new
+            for (id, launch) in state.transactions where launch.session == old {
+                state.transactions[id]?.move(to: new.id)
+            }
+            for (id, family) in state.families where family.session == old {
+                state.families[id] = family.moved(to: new.id)
+            }
+            for (id, code) in state.codes where code.session == old && code.state == .fresh {
+                state.codes[id] = code.moved(to: new.id)
+            }
+            state.endSessions { ($0.signIn ?? $0.pending)?.subject == subject && $0.id != new.id }
+            state.outbox.append(record)
+            return true
+        }
+    }
+
     public func setRoles(
         _ roles: Set<UserRole>, of subject: SubjectID, record: AuthorizationRecord
     ) async throws -> Bool {
@@ -352,5 +379,25 @@ extension InMemoryAuthorizationStore: TransactionStore {
             if let record { state.outbox.append(record) }
             return true
         }
+    }
+}
+
+extension RefreshFamily {
+    /// The family when its person's session has another value.
+    fileprivate func moved(to session: SessionID) -> RefreshFamily {
+        RefreshFamily(
+            id: id, grantID: grantID, clientID: clientID, rotates: rotates, createdAt: createdAt, idleLimit: idleLimit,
+            expiresAt: expiresAt, generation: generation, currentHash: currentHash, previousHash: previousHash,
+            rotatedAt: rotatedAt, isDelivered: isDelivered, lastUsedAt: lastUsedAt, session: session, proofKey: proofKey
+        )
+    }
+}
+
+extension CodeRecord {
+    /// The code when its person's session has another value.
+    fileprivate func moved(to session: SessionID) -> CodeRecord {
+        CodeRecord(
+            hash: hash, grantID: grantID, clientID: clientID, redirectURI: redirectURI, challenge: challenge,
+            expiresAt: expiresAt, session: session, state: state)
     }
 }
