@@ -253,6 +253,11 @@ identity-providers:
                 anna = Member("anna")
                 anna.get(f"{server.issuer}/account?lang={language}", timeout=30)
                 anna.walk(f"{server.issuer}/login/provider?provider=plan", f"{server.issuer}/account")
+                # Who signs in elsewhere has no password here, and is offered to change none.
+                security = anna.get(f"{server.issuer}/account/security", timeout=30)
+                self.assertIn('data-page="account-security"', security.text)
+                self.assertNotIn('type="password"', security.text)
+                self.assertNotIn("/account/security/password", security.text)
                 page = anna.get(f"{server.issuer}/oauth/logout", timeout=30)
                 form = next(form for form in FormReader(page.text).forms if form["action"] == "/oauth/logout")
                 answer = anna.post(f"{server.issuer}/oauth/logout", data=form["fields"], allow_redirects=False, timeout=30)
