@@ -18,6 +18,7 @@ public struct AuthorizationServer: Sendable {
     public let access: AccessRevoker
     public let accounts: AccountRegistry
     public let secondFactors: SecondFactorDesk
+    public let passwords: PasswordDesk
     public let keys: ServerKeys
     /// The refusals without an audit record of their own, to be written as sums.
     public let refusals: RefusalLedger
@@ -26,6 +27,8 @@ public struct AuthorizationServer: Sendable {
     public let proofNonces: ProofNonces?
     /// What the enforcer in this process asks about tokens that are references.
     public let references: ReferenceTokens
+    /// What the enforcer in this process asks about the sign-ins behind tokens.
+    public let signIns: SignInStandings
     public let audit: AuditTrail
     public let clients: ClientRegistry
     public let stores: AuthorizationStores
@@ -43,6 +46,8 @@ public struct AuthorizationServer: Sendable {
         let audit = AuditTrail(outbox: stores.outbox, clients: stores.clients, facts: facts, record: record)
         let keys = try await ServerKeys.load(from: stores.keys, sealer: sealer, clock: clock, random: random)
         let state = RevocationState(foreignLife: configuration.foreignTokenLife)
+        // Who was trying when the process ended counts as somebody who failed.
+        _ = try await stores.throttle.confirm(announcedBy: .max)
         try await audit.flush()
         let access = AccessRevoker(stores: stores, state: state, audit: audit, clock: clock, random: random)
         try await access.catchUp()
@@ -57,7 +62,9 @@ public struct AuthorizationServer: Sendable {
             sealer: sealer, budget: StepBudget(configuration.budget),
             proofNonces: configuration.demandsProofNonces ? ProofNonces(key: keys.references) : nil,
             certificates: certificates, lookup: lookup,
-            federation: federation)
+            federation: federation,
+            signIns: SignInStandings(
+                grants: stores.grants, policy: AssurancePolicy(of: configuration, federation), clock: clock))
         try await SecondFactorDesk(parts: parts).resealOld()
         return AuthorizationServer(
             parts: parts, registered: stores, state: state, publishedKeys: publishedKeys)
@@ -73,13 +80,12 @@ public struct AuthorizationServer: Sendable {
         let callers = BearerCallers(parts: parts, verifications: verifications)
         let authenticator = ClientAuthenticator(
             configuration: parts.configuration, clients: parts.stores.clients, replayCache: parts.stores.replayCache,
-            publishedKeys: publishedKeys, certificates: parts.certificates, throttle: parts.stores.throttle,
-            verifications: verifications, clock: parts.clock
-        ) { verdict, client, source in try await parts.noteLockouts(verdict, client: client, parts.records(for: source))
-        }
+            publishedKeys: publishedKeys, certificates: parts.certificates, attempts: parts.attempts,
+            verifications: verifications, clock: parts.clock, random: parts.random)
         self.interaction = interaction
         federation = FederationEndpoint(parts: parts, interaction: interaction)
         secondFactors = interaction.secondFactors
+        passwords = PasswordDesk(parts: parts)
         launch = LaunchEndpoint(parts: parts, callers: callers)
         authorization = AuthorizationEndpoint(parts: parts, interaction: interaction)
         token = TokenEndpoint(
@@ -95,7 +101,7 @@ public struct AuthorizationServer: Sendable {
         access = parts.access
         accounts = AccountRegistry(
             stores: parts.stores, hasher: parts.hasher, audit: parts.audit, access: parts.access, clock: parts.clock,
-            random: parts.random, shortestPassword: parts.configuration.shortestPassword)
+            random: parts.random, shortestPassword: parts.configuration.shortestPassword, signIns: parts.signIns)
         clients = ClientRegistry(
             stores: registered, audit: parts.audit, clock: parts.clock, random: parts.random, access: parts.access)
         keys = parts.keys
@@ -105,6 +111,7 @@ public struct AuthorizationServer: Sendable {
             lifetimes: parts.configuration.keyLifetimes)
         references = parts.references
         proofNonces = parts.proofNonces
+        signIns = parts.signIns
         audit = parts.audit
         stores = parts.stores
         clock = parts.clock
@@ -116,6 +123,9 @@ public struct AuthorizationServer: Sendable {
         try await access.catchUp()
         _ = try await keyKeeper.advance()
         revocationState.forget(at: clock.now())
+        if try await stores.throttle.confirm(announcedBy: clock.now() - AttemptCounter.longestAttempt) > 0 {
+            try await audit.flush()
+        }
         return try await stores.sweep.sweep(at: clock.now())
     }
 }

@@ -23,6 +23,8 @@ struct ServerParts: Sendable {
     let lookup: ContextLookup?
     /// The identity providers at which people sign in.
     let federation: Federation
+    /// Who is to hear when what sign-ins are judged by has changed.
+    let signIns: SignInStandings
 
     func records(for source: RequestSource) -> RecordMaker {
         RecordMaker(clock: clock, random: random, source: source)

@@ -65,7 +65,8 @@ struct Sides {
             FederationRoutes(federation: server.federation, launches: launches).add(to: router)
             AccountRoutes(
                 desk: installation.accountDesk, interaction: server.interaction, federation: server.federation,
-                secondFactors: server.secondFactors, pages: pages, cookie: cookie, clock: installation.clock
+                secondFactors: server.secondFactors, passwords: server.passwords, pages: pages, cookie: cookie,
+                clock: installation.clock
             ).add(to: router)
             if let brands = try configuration.brands() { BrandRoutes(brands: brands).add(to: router) }
             EHRLaunchRoutes(launch: server.launch, issuer: configuration.issuer.text, metrics: metrics).add(to: router)

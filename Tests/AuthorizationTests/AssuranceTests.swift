@@ -183,7 +183,9 @@ import Testing
     func `a consent that is remembered is not taken in a session that proved less`() async throws {
         let (federation, cookie, page) = try await Self.signedIn("urn:low")
         var fields = [("decision", "allow"), ("remember", "yes")]
-        fields += page.offer.items.flatMap { item in [(item.field, "1")] + item.parts.map { ($0.field, "1") } }
+        fields += page.offer.items.flatMap { item in
+            [(item.field, item.value)] + item.parts.map { ($0.field, $0.value) }
+        }
         _ = await federation.harness.server.interaction.consent(
             transaction: page.transaction, form: try LaunchHarness.form(fields), session: cookie,
             from: federation.harness.source)

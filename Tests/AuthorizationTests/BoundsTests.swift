@@ -244,7 +244,7 @@ private struct Unexpected: Error {}
         let (first, session) = try await harness.reachConsent()
         let second = try #require(try await harness.begin(session: session).consent)
         var fields = [("decision", "allow"), ("remember", "yes")]
-        for item in first.offer.items { fields.append((item.field, "1")) }
+        for item in first.offer.items { fields.append((item.field, item.value)) }
         let allowed = await harness.server.interaction.consent(
             transaction: first.transaction, form: try LaunchHarness.form(fields), session: session, from: harness.source
         )

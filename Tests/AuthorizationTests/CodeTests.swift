@@ -44,6 +44,10 @@ import Testing
         let unknown = try await harness.exchange("A" + code.dropFirst())
         #expect(stolen.face == "400 invalid_grant")
         #expect(stolen.error?.json == unknown.error?.json)
+        let record = try #require(harness.log.records.first { $0.kind == .tokenRefused })
+        #expect(record.clientID == ClientID("app-2"))
+        #expect(record.outcome == .refused(reason: "invalid_grant"))
+        #expect(record.detail == "the code belongs to another client")
         #expect(try await harness.exchange(code).response != nil)
     }
 

@@ -77,6 +77,43 @@ import Testing
     }
 
     @Test(.verifies("oauth-attack@U-08"))
+    func `fields that the page does not have, or with other values, are noticed`() throws {
+        let offer = try offer("openid patient/Patient.rs patient/Observation.rs")
+        let page =
+            [("launch", "x"), ("decision", "allow"), ("remember", "yes")]
+            + offer.items.flatMap { item in [(item.field, item.value)] + item.parts.map { ($0.field, $0.value) } }
+        #expect(offer.additions(in: try LaunchHarness.form(page)) == 0)
+        #expect(offer.additions(in: try LaunchHarness.form(Array(page.prefix(2)))) == 0)
+        for extra in [
+            ("allow-9", "patient/Condition.rs"), ("scope", "system/*.cruds"), ("allow-0-9", "x"), ("Decision", "allow"),
+        ] {
+            #expect(offer.additions(in: try LaunchHarness.form(page + [extra])) == 1, "\(extra)")
+        }
+        let changed = page.map { $0.0 == "allow-1" ? ($0.0, "patient/*.cruds") : $0 }
+        #expect(offer.additions(in: try LaunchHarness.form(changed)) == 1)
+    }
+
+    @Test(.verifies("oauth-attack@U-08"))
+    func `a form that holds what was not offered is refused and recorded, and the page stays good`() async throws {
+        let harness = try await LaunchHarness()
+        let (page, session) = try await harness.reachConsent()
+        let fields =
+            [("decision", "allow"), ("allow-77", "system/*.cruds")]
+            + page.offer.items.map { ($0.field, $0.value) }
+        let answer = await harness.server.interaction.consent(
+            transaction: page.transaction, form: try LaunchHarness.form(fields), session: session,
+            from: harness.source)
+        #expect(answer.shownError?.code == .invalidRequest)
+        #expect(answer.shownError?.status == 400)
+        let record = try #require(harness.log.records.last)
+        #expect(record.kind == .authorizationRefused)
+        #expect(record.clientID == ClientID("app"))
+        #expect(record.detail == "1 fields of the consent form were not offered")
+        #expect(try await harness.store.grants(matching: GrantFilter(), limit: 9).isEmpty)
+        #expect(try await harness.decide(page, session: session).redirectParameters?["code"] != nil)
+    }
+
+    @Test(.verifies("oauth-attack@U-08"))
     func `what was not offered cannot be chosen`() throws {
         let offer = try offer("openid patient/Patient.rs")
         let chosen = offer.everything.union(["patient/Observation.rs", "system/*.cruds", "offline_access"])

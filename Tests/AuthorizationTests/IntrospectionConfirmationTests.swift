@@ -61,6 +61,11 @@ import Testing
         #expect(facts["active"] == true)
         #expect(facts["cnf"] == ["jkt": .string(try thumbprint())])
         #expect(facts["token_type"] == "DPoP")
+        // RFC 9449 §5: a public client's refresh token is bound to the key; a confidential one's to the client.
+        let renewing = try await self.facts(harness, try #require(response.refreshToken))
+        #expect(renewing["active"] == true)
+        #expect(renewing["token_type"] == "refresh_token")
+        #expect(renewing["cnf"] == (client == "app" ? ["jkt": .string(try thumbprint())] : nil))
     }
 
     @Test(.verifies("house@INTROSPECTION-CNF"))
@@ -71,5 +76,8 @@ import Testing
         #expect(facts["active"] == true)
         #expect(facts["cnf"] == nil)
         #expect(facts["token_type"] == "Bearer")
+        let renewing = try await self.facts(harness, try #require(response.refreshToken))
+        #expect(renewing["active"] == true)
+        #expect(renewing["cnf"] == nil)
     }
 }

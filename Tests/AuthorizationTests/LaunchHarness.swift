@@ -195,8 +195,8 @@ final class LaunchHarness: Sendable {
     ) async throws -> InteractionAnswer {
         var parameters = [("decision", deny ? "deny" : "allow")]
         for item in page.offer.items {
-            if !untouched.contains(item.value) { parameters.append((item.field, "1")) }
-            for part in item.parts where !untouched.contains(part.value) { parameters.append((part.field, "1")) }
+            if !untouched.contains(item.value) { parameters.append((item.field, item.value)) }
+            for part in item.parts where !untouched.contains(part.value) { parameters.append((part.field, part.value)) }
         }
         return await server.interaction.consent(
             transaction: page.transaction, form: try Self.form(parameters), session: session, from: source)

@@ -118,4 +118,60 @@ import Testing
         for number in 0..<9 { _ = try await harness.exchange("guess-\(number)") }
         #expect(lockouts(harness).map(\.outcome) == [.refused(reason: "guess-source")])
     }
+
+    /// The process ends after the attempt was counted and before it is known how it ended: the count stands, so the lockout
+    /// has begun, and the next start records it.
+    @Test(.verifies("house@LOCKOUT-RECORD"))
+    func `a lockout that nobody lived to record is recorded at the next start, once`() async throws {
+        let harness = try await LaunchHarness()
+        let anna = try #require(try await harness.store.user(named: "anna"))
+        for _ in 0..<4 { try await attempt(harness, "anna") }
+        let counter = harness.server.introspection.parts.attempts
+        let maker = harness.server.introspection.parts.records(for: RequestSource(address: "192.0.2.9"))
+        let verdict = try await counter.count(
+            [.account("anna", from: "192.0.2.9"): .account], of: anna.subject, at: harness.clock.now, maker)
+        guard case .counted(let counted) = verdict else {
+            Issue.record("\(verdict)")
+            return
+        }
+        #expect(counted.announced.count == 1)
+        #expect(lockouts(harness) == [])
+
+        let next = try await LaunchHarness(store: harness.store, clock: harness.clock, seed: 8, isFresh: false)
+
+        #expect(lockouts(next).map(\.subject) == [anna.subject])
+        #expect(lockouts(next).map(\.outcome) == [.refused(reason: "account-source")])
+        try await attempt(next, "anna", "pass-anna")
+        #expect(!next.log.kinds.contains(.login), "the lockout stands")
+        let third = try await LaunchHarness(store: next.store, clock: next.clock, seed: 9, isFresh: false)
+        #expect(lockouts(third) == [])
+    }
+
+    @Test(.verifies("house@LOCKOUT-RECORD"))
+    func `an attempt that never said how it ended is recorded by the sweep, and one that may still say is not`()
+        async throws
+    {
+        let harness = try await LaunchHarness()
+        let anna = try #require(try await harness.store.user(named: "anna"))
+        for _ in 0..<4 { try await attempt(harness, "anna") }
+        let parts = harness.server.introspection.parts
+        _ = try await parts.attempts.count(
+            [.account("anna", from: "192.0.2.9"): .account], of: anna.subject, at: harness.clock.now,
+            parts.records(for: RequestSource(address: "192.0.2.9")))
+        harness.clock.advance(seconds: AttemptCounter.longestAttempt - 1)
+        _ = try await harness.server.sweep()
+        #expect(lockouts(harness) == [])
+        harness.clock.advance(seconds: 1)
+        _ = try await harness.server.sweep()
+        #expect(lockouts(harness).count == 1)
+    }
+
+    @Test(.verifies("house@LOCKOUT-RECORD"))
+    func `the fifth attempt announces a lockout, and when it is right nothing was locked`() async throws {
+        let harness = try await LaunchHarness()
+        for _ in 0..<4 { try await attempt(harness, "anna") }
+        try await attempt(harness, "anna", "pass-anna")
+        let next = try await LaunchHarness(store: harness.store, clock: harness.clock, seed: 8, isFresh: false)
+        #expect(lockouts(harness) == [] && lockouts(next) == [])
+    }
 }

@@ -1,4 +1,5 @@
 import AccessPolicy
+import Audit
 import Authorization
 import ChaperoneTesting
 import FHIRCore
@@ -179,6 +180,42 @@ import Testing
         harness.clock.advance(seconds: 901)
 
         #expect(try await face(harness, 1) == "401 invalid_client")
+    }
+
+    @Test(.verifies("oauth-attack@A-39"))
+    func `a key whose private half was published never counts again, and that is recorded once`() async throws {
+        let party = PartyDouble(Self.keys)
+        let harness = try await harness(party)
+        let lost = SharedKeys.serviceKey.publicKey.thumbprint
+        func publish(_ keys: [JSONValue]) {
+            party.answers(
+                .success(
+                    OutboundAnswer(status: 200, body: JSONValue.object([.init("keys", .array(keys))]).serialized)))
+        }
+        #expect(try await face(harness, 0) == "200")
+        publish([try SharedKeys.serviceKey.json()])
+        harness.clock.advance(seconds: 901)
+        for attempt in 1...3 {
+            #expect(try await face(harness, attempt) == "401 invalid_client")
+            harness.clock.advance(seconds: 11)
+        }
+        let records = harness.log.records.filter { $0.outcome == .refused(reason: "private-key-published") }
+        #expect(records.map(\.kind) == [.clientChanged])
+        #expect(records.map(\.clientID) == [ClientID("published")])
+        #expect(records.first?.detail?.contains(lost) == true)
+        #expect(try await harness.store.suspendedKeys(of: ClientID("published")) == [lost])
+
+        // The same key without its private half is as lost as before, also in another process; a new one is good.
+        publish([SharedKeys.serviceKey.publicKey.json])
+        #expect(try await face(harness, 4) == "401 invalid_client")
+        let next = try await LaunchHarness(
+            store: harness.store, clock: harness.clock, seed: 8, isFresh: false, fetch: party)
+        #expect(try await face(next, 5) == "401 invalid_client")
+        let fresh = try PrivateJWK.generate(.es384, keyID: "fresh-key")
+        publish([SharedKeys.serviceKey.publicKey.json, fresh.publicKey.json])
+        harness.clock.advance(seconds: 11)
+        #expect(try await face(next, 6, key: fresh) == "200")
+        #expect(try await face(next, 7) == "401 invalid_client")
     }
 
     @Test(

@@ -106,6 +106,10 @@ import Testing
         harness.clock.advance(seconds: 60)
         #expect(try await harness.refresh(first, client: "app-2").face == "400 invalid_grant")
         #expect(try await harness.refresh(second.reveal(), client: "app-2").face == "400 invalid_grant")
+        let records = harness.log.records.filter { $0.kind == .tokenRefused }
+        #expect(records.map(\.clientID) == [ClientID("app-2"), ClientID("app-2")])
+        #expect(records.allSatisfy { $0.outcome == .refused(reason: "invalid_grant") })
+        #expect(records.allSatisfy { $0.detail == "the token belongs to another client" })
         #expect(try !harness.isRefused(response))
         #expect(try await harness.refresh(second.reveal()).response != nil)
     }

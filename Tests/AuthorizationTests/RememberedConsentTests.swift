@@ -19,8 +19,8 @@ import Testing
         let (page, session) = try await harness.reachConsent(parameters)
         var fields = [("decision", "allow"), ("remember", "yes")]
         for item in page.offer.items {
-            if !leavingOut.contains(item.value) { fields.append((item.field, "1")) }
-            for part in item.parts where !leavingOut.contains(part.value) { fields.append((part.field, "1")) }
+            if !leavingOut.contains(item.value) { fields.append((item.field, item.value)) }
+            for part in item.parts where !leavingOut.contains(part.value) { fields.append((part.field, part.value)) }
         }
         let answer = await harness.server.interaction.consent(
             transaction: page.transaction, form: try LaunchHarness.form(fields), session: session, from: harness.source)

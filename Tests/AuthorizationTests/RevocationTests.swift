@@ -57,6 +57,15 @@ import Testing
         let refresh = try #require(response.refreshToken).reveal()
         #expect(try await revoke(harness, refresh, client: "app-2").isDone)
         #expect(try await revoke(harness, response.accessToken.reveal(), client: "app-2").isDone)
+        let records = harness.log.records.filter { $0.kind == .revoke }
+        #expect(records.count == 2)
+        for record in records {
+            #expect(record.clientID == ClientID("app-2"))
+            #expect(record.outcome == .refused(reason: "other-client"))
+            #expect(record.grantID == (try harness.access(response)).access.grantID)
+            #expect(record.patient == "patient-a")
+            #expect(record.detail?.contains("`app`") == true)
+        }
         #expect(try !harness.isRefused(response))
         #expect(try await harness.refresh(refresh).response != nil)
     }

@@ -35,7 +35,7 @@ import Testing
 
     @Test(arguments: templates.map(\.path))
     func `every text that a template names is there in every language`(_ path: String) {
-        for key in Self.text(path).matches(of: /\{\{t\.([A-Za-z0-9]+)\}\}/).map({ String($0.1) }) {
+        for key in Self.text(path).matches(of: /\{\{(?:t|other)\.([A-Za-z0-9]+)\}\}/).map({ String($0.1) }) {
             for language in PageLanguage.allCases {
                 #expect(PageTexts.texts(language)[key]?.isEmpty == false, "`\(key)` in \(language.rawValue)")
             }
@@ -62,7 +62,9 @@ import Testing
         "unavailableAdvice", "notFoundHeading", "notFoundText", "notHereHeading", "notHereText", "signedOutHeading",
         "signedOutText", "tooManyIn", "seconds", "minutes", "badPatient", "badEncounter", "durationOffline",
         "durationSession", "wrongCode", "wrongPassword", "changedMeanwhile", "renewCodes", "renewHelp", "removeFactor",
-        "removeHelp", "removed", "orLocalAccount", "continueWith",
+        "removeHelp", "removed", "orLocalAccount", "continueWith", "newPasswordShort", "newPasswordDiffers",
+        "newPasswordSame", "passwordChanged", "endedAll", "noticePasswordChanged", "noticePasswordSet",
+        "noticeFactorSetUp", "noticeFactorRemoved", "noticeCodesRenewed", "noticeCodeUsed",
     ]
 
     @Test func `the sentences of scopes name the same kinds of record in both languages`() {

@@ -17,6 +17,7 @@ final class RunningServer: Sendable {
     let admin: String
     let demo: String
     let folder: String
+    private let ports: [Int]
     let publicPort: Int
     let configuration: Configuration
     let composition: Composition
@@ -25,9 +26,11 @@ final class RunningServer: Sendable {
     var fhir: String { issuer + "/fhir" }
 
     private init(
-        configuration: Configuration, folder: String, composition: Composition, task: Task<Void, any Error>
+        configuration: Configuration, folder: String, ports: [Int], composition: Composition,
+        task: Task<Void, any Error>
     ) {
         self.configuration = configuration
+        self.ports = ports
         self.folder = folder
         self.composition = composition
         self.task = task
@@ -63,8 +66,24 @@ final class RunningServer: Sendable {
     static func start(
         settings: String = "", listeners: String = "", awaitsReady: Bool = true, scheme: String = "http"
     ) async throws -> RunningServer {
-        let ports = try await freePorts(4)
-        let folder = try temporaryFolder()
+        try await start(
+            settings: settings, listeners: listeners, awaitsReady: awaitsReady, scheme: scheme,
+            ports: try await freePorts(4), folder: try temporaryFolder())
+    }
+
+    /// Ends the server and starts another one in its place, in its folder and on its ports, as an operator does who has
+    /// changed the configuration.
+    func restarted(settings: String = "", listeners: String = "") async throws -> RunningServer {
+        await composition.shutDown()
+        try await task.value
+        return try await Self.start(
+            settings: settings, listeners: listeners, awaitsReady: true,
+            scheme: configuration.issuer.isHTTPS ? "https" : "http", ports: ports, folder: folder)
+    }
+
+    private static func start(
+        settings: String, listeners: String, awaitsReady: Bool, scheme: String, ports: [Int], folder: String
+    ) async throws -> RunningServer {
         let yaml = """
             issuer: \(scheme)://localhost:\(ports[0])
             state-directory: \(folder)
@@ -86,7 +105,7 @@ final class RunningServer: Sendable {
             throw Failure(description: "the server ended before it was up")
         }
         let server = RunningServer(
-            configuration: configuration, folder: folder, composition: composition, task: task)
+            configuration: configuration, folder: folder, ports: ports, composition: composition, task: task)
         // The protected server's own statement is read a moment after both are up.
         for _ in 0..<500 where awaitsReady {
             if try await Browser().get("http://localhost:\(ports[0])/health/ready").status == 200 { break }

@@ -123,10 +123,27 @@ clients:
                                    ("security", "account-security")):
                     self.open(f"/account/{path}")
                     self.look(page, language)
+                self.change_password("not-it", "demo-2")
+                self.look("account-security", language)
+                self.see("password-error")
+                self.change_password("demo", "demo-2")
+                self.look("account-security", language)
+                self.see("notice")
+                self.change_password("demo-2", "demo")
+                self.open("/account/activity")
+                self.see("your-account")
+                self.look("account-activity", language)
                 self.open("/oauth/logout")
                 self.look("logout", language)
                 self.submit()
                 self.look("message", language)
+
+    def change_password(self, present, new):
+        """On the security page, in the form that is there."""
+        for name, value in (("present", present), ("new", new), ("again", new)):
+            self.see(f"{name}-password").send_keys(value)
+        self.press(self.browser.find_element(
+            By.CSS_SELECTOR, "form[action='/account/security/password'] button[type=submit]"))
 
     @verifies("house@accessible-pages", "house@spanish-pages")
     def test_2_pages_of_a_launch(self):
@@ -240,6 +257,11 @@ identity-providers:
                 anna = Member("anna")
                 anna.get(f"{server.issuer}/account?lang={language}", timeout=30)
                 anna.walk(f"{server.issuer}/login/provider?provider=plan", f"{server.issuer}/account")
+                # Who signs in elsewhere has no password here, and is offered to change none.
+                security = anna.get(f"{server.issuer}/account/security", timeout=30)
+                self.assertIn('data-page="account-security"', security.text)
+                self.assertNotIn('type="password"', security.text)
+                self.assertNotIn("/account/security/password", security.text)
                 page = anna.get(f"{server.issuer}/oauth/logout", timeout=30)
                 form = next(form for form in FormReader(page.text).forms if form["action"] == "/oauth/logout")
                 answer = anna.post(f"{server.issuer}/oauth/logout", data=form["fields"], allow_redirects=False, timeout=30)

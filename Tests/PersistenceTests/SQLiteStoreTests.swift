@@ -86,7 +86,7 @@ import Testing
             try database.execute(
                 sql: """
                     INSERT INTO access_grant VALUES
-                        ('old', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, NULL, NULL, ?)
+                        ('old', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, NULL, NULL, ?, 0)
                     """, arguments: [stored])
         }
         try queue.close()
@@ -103,7 +103,8 @@ import Testing
     @Test(arguments: [
         "UPDATE access_grant SET revoked_at = NULL, revocation_reason = NULL",
         "UPDATE access_grant SET scopes = 'system/*.cruds'",
-        "UPDATE access_grant SET patient = 'other'",
+        "UPDATE access_grant SET patient = 'other'", "UPDATE access_grant SET needs_second_factor = 1",
+        "DELETE FROM suspended_key",
         "UPDATE code SET redeemed_at = NULL",
         "UPDATE code SET redeemed_at = 5",
         "UPDATE refresh_family SET generation = generation + 2, current_hash = zeroblob(32)",
@@ -129,7 +130,8 @@ import Testing
     private static let revokedGrant = """
         INSERT INTO client VALUES ('c', 'active', 0, NULL, x'7b7d', '', 'smart-2.2', NULL, 'general', 'issuer', 60, 1, 1, 1, 0, NULL, NULL, NULL);
         INSERT INTO user_account VALUES ('s', 'u', '$argon2id$x', '', '', 0, 0);
-        INSERT INTO access_grant VALUES ('g', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, 1, 'person', NULL);
+        INSERT INTO access_grant VALUES ('g', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, 1, 'person', NULL, 0);
+        INSERT INTO suspended_key VALUES ('c', 'thumbprint', 1);
         INSERT INTO second_factor VALUES ('s', 'sealed', 0, 1, 5, NULL);
         INSERT INTO ehr_launch VALUES (randomblob(32), 'c', 'c', 's', 'b', x'7b7d', 0, 9, 3);
         INSERT INTO server_key VALUES ('k1', 'id-token', 's', 0, NULL, 0);

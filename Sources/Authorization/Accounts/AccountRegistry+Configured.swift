@@ -24,6 +24,7 @@ extension AccountRegistry {
             if let change {
                 let records = records(of: change, to: account, from: source)
                 guard try await stores.users.apply(change, at: clock.now(), records: records) != nil else { continue }
+                signIns.changed()
                 try await access.settle()
             }
             var deviations: Set<Deviation> = []

@@ -47,6 +47,8 @@ public struct AccountRegistry: Sendable {
     let random: RandomSource
     /// Demonstrations have short passwords on purpose.
     let shortestPassword: Int
+    /// Told of changes by which sign-ins are judged.
+    let signIns: SignInStandings
 
     /// Makes an account with its link, if it has one; nil when the name is taken.
     public func add(_ new: NewAccount, by actor: String, from source: RequestSource) async throws -> UserAccount? {
@@ -74,6 +76,7 @@ public struct AccountRegistry: Sendable {
         let record = maker(source).record(
             .userChanged, subject: link.subject, by: actor, detail: Self.words(for: link))
         guard try await stores.memberLinks.insert(link, record: record) else { return false }
+        signIns.changed()
         try await audit.flush()
         return true
     }
@@ -88,7 +91,8 @@ public struct AccountRegistry: Sendable {
     ) async throws {
         try checkPassword(password)
         let hash = try await hasher.hash(password)
-        let record = maker(source).record(.userChanged, subject: subject, by: actor, detail: "password set")
+        let record = maker(source).record(
+            .userChanged, subject: subject, by: actor, detail: AccountNotice.passwordSet.rawValue)
         guard try await stores.users.setPassword(hash, of: subject, record: record) else {
             throw AccountFailure.notFound
         }
@@ -108,6 +112,8 @@ public struct AccountRegistry: Sendable {
         guard try await stores.users.setRoles(roles, of: subject, record: record) else {
             throw AccountFailure.notFound
         }
+        // What the new roles demand holds for the access tokens that are out, too.
+        signIns.changed()
         try await audit.flush()
         return true
     }
@@ -131,9 +137,14 @@ public struct AccountRegistry: Sendable {
     }
 
     private func checkPassword(_ password: Secret) throws(AccountFailure) {
-        let length = password.reveal().unicodeScalars.count
-        guard length >= shortestPassword, password.reveal().utf8.count <= PasswordHasher.longestPassword else {
+        guard Self.isUsable(password, shortest: shortestPassword) else {
             throw .unusablePassword
         }
+    }
+
+    /// Whether a password is neither too short, in characters, nor too long to be verified.
+    static func isUsable(_ password: Secret, shortest: Int) -> Bool {
+        let text = password.reveal()
+        return text.unicodeScalars.count >= shortest && text.utf8.count <= PasswordHasher.longestPassword
     }
 }

@@ -5,21 +5,11 @@ internal import OAuthCore
 /// `AssurancePolicy` does.
 extension ServerParts {
     /// The demands in force.
-    var assurance: AssurancePolicy {
-        AssurancePolicy(
-            minimum: federation.assurance, secondFactor: configuration.secondFactor,
-            providers: Dictionary(
-                federation.providers.map { ($0.issuer, $0.assurance) }, uniquingKeysWith: { first, _ in first }))
-    }
+    var assurance: AssurancePolicy { AssurancePolicy(of: configuration, federation) }
 
-    /// The roles by which an account is judged. What the site demands of an account it demands wherever its person signs
-    /// in, and of who they are by now, local account or a provider's login: whoever opens records as a practitioner is a
-    /// clinician, whatever roles were given to the account.
+    /// The roles by which an account is judged; see `GrantFooting`.
     func roles(of account: UserAccount) async throws -> Set<UserRole> {
-        guard let person = try await stores.memberLinks.link(for: account.subject)?.fhirUser else {
-            return account.roles
-        }
-        return account.roles.union([UserRole(of: person)])
+        GrantFooting.roles(of: account, as: try await stores.memberLinks.link(for: account.subject)?.fhirUser)
     }
 
     /// What is demanded of an account's sign-in for a launch.
@@ -38,16 +28,13 @@ extension ServerParts {
         return assurance.finding(proved, against: demands(of: step, by: try await roles(of: account)))
     }
 
-    /// Whether the sign-in of a grant is enough for tokens of it today. Nobody signed in for a backend service.
+    /// Whether the sign-in of a grant is enough for tokens of it today.
     func isEnough(_ grant: Grant, for client: ClientRegistration) async throws -> Bool {
         guard let subject = grant.subject else { return true }
-        guard let account = try await stores.users.user(subject) else { return false }
-        let demands = assurance.demands(
-            // Tokens carry the program of the grant; the client may have been moved to another one since.
-            programs: [grant.program, client.program],
-            scopes: grant.scopes.intersection(client.approvedScopes).scopes,
-            roles: try await roles(of: account))
-        return assurance.finding(grant.authentication, against: demands) == .enough
+        var footing = GrantFooting(grant: grant, client: client)
+        footing.account = try await stores.users.user(subject)
+        footing.person = try await stores.memberLinks.link(for: subject)?.fhirUser
+        return assurance.isEnough(footing)
     }
 
     /// Refuses tokens of a grant whose sign-in proved less than is demanded today. The grant stays: it gives again what it
@@ -67,5 +54,15 @@ extension InteractionEndpoint {
         guard let signIn = session.signIn else { return LaunchVisitor(session, finding: .tooWeak) }
         return LaunchVisitor(
             session, finding: try await parts.finding(signIn.authentication, of: signIn.subject, for: step))
+    }
+}
+
+extension AssurancePolicy {
+    /// What a configuration demands, and what it says of the providers at which people sign in.
+    init(of configuration: AuthorizationConfiguration, _ federation: Federation) {
+        self.init(
+            minimum: federation.assurance, secondFactor: configuration.secondFactor,
+            providers: Dictionary(
+                federation.providers.map { ($0.issuer, $0.assurance) }, uniquingKeysWith: { first, _ in first }))
     }
 }

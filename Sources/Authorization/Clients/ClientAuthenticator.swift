@@ -1,4 +1,5 @@
 internal import AccessPolicy
+internal import Audit
 internal import OAuthCore
 
 /// Finds out whether a request at the token or revocation endpoint is from the client that it names.
@@ -10,11 +11,10 @@ struct ClientAuthenticator: Sendable {
     let publishedKeys: PublishedClientKeys?
     /// Who vouches for certificates; nil where nobody does.
     let certificates: CertificateValidator?
-    let throttle: any LoginThrottleStore
+    let attempts: AttemptCounter
     let verifications: VerificationBudget
     let clock: Clock
-    /// Told of a secret that was wrong, with the verdict under which it was tried.
-    let lockedOut: @Sendable (ThrottleVerdict, ClientID?, RequestSource) async throws -> Void
+    let random: RandomSource
 
     /// The active client behind the request, proved by the one method that it is registered for. Every failure is
     /// `invalid_client` with the same public text, but for a secret that comes from where too many were wrong: that one
@@ -39,10 +39,10 @@ struct ClientAuthenticator: Sendable {
         switch presented {
         case .unauthenticated:
             guard method.isByCertificate else { break }
-            try await verifying(for: source) { try await check(source.certificate, of: client) }
+            try await verifying(for: source) { try await check(source.certificate, of: client, from: source) }
         case .secret:
             guard knowsSecret else { throw refused("wrong secret, or one that counts no longer") }
-        case .assertion(_, let jwt): try await verifying(for: source) { try await check(jwt, of: client) }
+        case .assertion(_, let jwt): try await verifying(for: source) { try await check(jwt, of: client, from: source) }
         }
         return client
     }
@@ -62,20 +62,24 @@ struct ClientAuthenticator: Sendable {
     ) async throws -> Bool {
         let key = ThrottleKey.secretSource(source.address)
         let now = clock.now()
-        let verdict = try await throttle.admit([key: configuration.guessThrottle], at: now)
-        if case .closed(let until) = verdict {
-            throw TooManyGuesses(retryAfter: max(until - now, 1))
+        let maker = RecordMaker(clock: clock, random: random, source: source)
+        let attempt: CountedAttempt
+        switch try await attempts.count([key: configuration.guessThrottle], client: client?.id, at: now, maker) {
+        case .counted(let counted): attempt = counted
+        case .closed(let until): throw TooManyGuesses(retryAfter: max(until - now, 1))
         }
         guard ClientSecret.accepts(client?.secrets ?? [], at: now, compare: { $0.matches(secret) }) else {
-            try await lockedOut(verdict, client?.id, source)
+            try await attempts.failed(attempt, maker)
             return false
         }
-        try await throttle.giveBack(all: [], one: [key])
+        try await attempts.succeeded(attempt, clearing: [])
         return true
     }
 
     /// Whether the certificate of the connection is the client's (RFC 8705 §2). TLS has shown that its key is there.
-    private func check(_ certificate: ClientCertificate?, of client: ClientRegistration) async throws {
+    private func check(
+        _ certificate: ClientCertificate?, of client: ClientRegistration, from source: RequestSource
+    ) async throws {
         guard let certificate else { throw refused("no certificate was shown") }
         let now = clock.now()
         guard certificate.isValid(at: now) else { throw refused("the certificate has expired, or does not hold yet") }
@@ -93,16 +97,16 @@ struct ClientAuthenticator: Sendable {
         let isRegistered: @Sendable (JWKSet) -> Bool = { set in
             set.keys.contains { $0.certificate == certificate.der }
         }
-        guard isRegistered(try await keys(of: client, holding: isRegistered)) else {
+        guard isRegistered(try await keys(of: client, from: source, holding: isRegistered)) else {
             throw refused("the certificate is not among the client's keys")
         }
     }
 
-    private func check(_ jwt: UnverifiedJWT, of client: ClientRegistration) async throws {
+    private func check(_ jwt: UnverifiedJWT, of client: ClientRegistration, from source: RequestSource) async throws {
         var location: String?
         if case .location(let url) = client.metadata.keys { location = url }
         let keyID = jwt.keyID
-        let keys = try await keys(of: client) { set in set.keys.contains { $0.keyID == keyID } }
+        let keys = try await keys(of: client, from: source) { set in set.keys.contains { $0.keyID == keyID } }
         let chosen = client.metadata.assertionAlgorithm.map { Set([$0]) }
         let rules = ClientAssertion.Rules(
             audiences: audiences(for: client), algorithms: chosen ?? [.rs384, .es384], registeredKeySetURL: location)
@@ -114,17 +118,38 @@ struct ClientAuthenticator: Sendable {
     }
 
     /// The client's keys, registered or published; published ones are fetched again when none of them is the wanted one.
+    /// Keys whose private halves it has published once are not among them.
     private func keys(
-        of client: ClientRegistration, holding isWanted: @Sendable (JWKSet) -> Bool
+        of client: ClientRegistration, from source: RequestSource, holding isWanted: @Sendable (JWKSet) -> Bool
     ) async throws -> JWKSet {
         switch client.metadata.keys {
         case .value(let set): return set
         case .location(let url):
             guard let publishedKeys else { throw refused("fetching of client keys is not configured") }
-            do { return try await publishedKeys.keys(of: client.id, at: url, holding: isWanted) } catch {
+            let set: JWKSet
+            do throws(PublishedClientKeys.Failure) {
+                set = try await publishedKeys.keys(of: client.id, at: url, holding: isWanted)
+            } catch .exposed(let lost) {
+                try await suspend(lost, of: client, from: source)
+                throw refused("the client publishes private keys")
+            } catch {
                 throw refused("the client's keys could not be had: \(error)")
             }
+            let lost = try await clients.suspendedKeys(of: client.id)
+            return lost.isEmpty ? set : JWKSet(set.keys.filter { !lost.contains($0.thumbprint) })
         case nil: throw refused("the client has no keys")
+        }
+    }
+
+    /// Notes and records which keys a client has lost. A document whose keys were noted before, or have no public halves,
+    /// is in the record of the refusal alone.
+    private func suspend(_ lost: Set<String>, of client: ClientRegistration, from source: RequestSource) async throws {
+        guard !lost.isEmpty else { return }
+        let record = RecordMaker(clock: clock, random: random, source: source).record(
+            .clientChanged, client: client.id, outcome: .refused(reason: "private-key-published"),
+            detail: "suspended for good: \(lost.sorted().joined(separator: ", "))")
+        if try await clients.suspendKeys(lost, of: client.id, at: clock.now(), record: record) {
+            try await attempts.audit.flush()
         }
     }
 

@@ -26,4 +26,12 @@ struct DatedClientStore: ClientStore {
     func replace(_ client: ClientRegistration, record: AuthorizationRecord) async throws -> Bool {
         try await stored.replace(client, record: record)
     }
+
+    func suspendKeys(
+        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Bool {
+        try await stored.suspendKeys(thumbprints, of: client, at: now, record: record)
+    }
+
+    func suspendedKeys(of client: ClientID) async throws -> Set<String> { try await stored.suspendedKeys(of: client) }
 }

@@ -26,6 +26,8 @@ public final class PublishedClientKeys: Sendable {
     public enum Failure: Error, Hashable, Sendable {
         case fetching(OutboundFailure)
         case reading(JOSEError)
+        /// Private keys stand in the document: those with these thumbprints are lost.
+        case exposed(Set<String>)
         /// The last attempt was too short a time ago.
         case tooSoon
     }
@@ -118,7 +120,7 @@ public final class PublishedClientKeys: Sendable {
             case .failure(let failure):
                 entry.failure = failure
                 // who publishes a private key has lost it, and the keys of before are no better.
-                if failure == .reading(.privateKeyMaterial) { entry.keys = nil }
+                if case .exposed = failure { entry.keys = nil }
             }
             state[place] = entry
         }
@@ -134,7 +136,11 @@ public final class PublishedClientKeys: Sendable {
         }
         let keys: JWKSet
         // whatever type is named, it must be the document.
-        do { keys = try JWKSet(parsing: answer.body, from: .fetched) } catch { throw .reading(error) }
+        do throws(JOSEError) { keys = try JWKSet(parsing: answer.body, from: .fetched) } catch .privateKeyMaterial {
+            throw .exposed(JWKSet.exposed(in: answer.body))
+        } catch {
+            throw .reading(error)
+        }
         let stated = Self.maxAge(answer.cacheControl) ?? periods.freshness
         return (keys, min(max(stated, periods.attempt), periods.freshness))
     }

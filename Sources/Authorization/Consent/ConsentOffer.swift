@@ -78,6 +78,21 @@ public struct ConsentOffer: Hashable, Sendable {
             })
     }
 
+    /// How many fields of a form stand on no page of this offer, or say something else than the page does: then somebody
+    /// has changed the page. None of them could widen a grant; that they came is worth knowing.
+    public func additions(in form: FormParameters) -> Int {
+        let offered = Dictionary(
+            items.flatMap { item in [(item.field, item.value)] + item.parts.map { ($0.field, $0.value) } },
+            uniquingKeysWith: { first, _ in first })
+        return form.names.filter { name in
+            guard let value = offered[name] else { return !Self.otherFields.contains(name) }
+            return form[name].map { !$0.utf8.elementsEqual(value.utf8) } ?? true
+        }.count
+    }
+
+    /// The fields of the page beside those of its offer.
+    private static let otherFields: Set<String> = ["launch", "decision", "remember"]
+
     /// Every value of the offer: what a page sends on which nothing was unticked.
     public var everything: Set<String> {
         Set(items.flatMap { [$0.value] + $0.parts.map(\.value) })

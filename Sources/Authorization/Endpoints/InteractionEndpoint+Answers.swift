@@ -77,16 +77,25 @@ extension ServerParts {
     /// before it have no record of their own.
     func refusal(
         _ kind: AuthorizationRecord.Kind, _ reason: String, client: ClientID? = nil, subject: SubjectID? = nil,
-        detail: String? = nil, _ maker: RecordMaker
+        grant: Grant? = nil, detail: String? = nil, _ maker: RecordMaker
     ) -> AuthorizationRecord? {
         guard
             case .recorded(let unrecorded) = budget.refusals.enter(
                 "\(kind.rawValue):\(reason)", from: maker.source.address, at: clock.milliseconds())
         else { return nil }
-        let count = unrecorded > 0 ? "\(unrecorded) refusals before this one were not recorded one by one" : nil
-        let text = [detail, count].compactMap { $0 }.joined(separator: "; ")
         return maker.record(
-            kind, client: client, subject: subject, outcome: .refused(reason: reason),
-            detail: text.isEmpty ? nil : text)
+            kind, client: client, subject: subject, grant: grant, outcome: .refused(reason: reason), detail: detail
+        ).telling(unrecorded: unrecorded)
+    }
+}
+
+extension AuthorizationRecord {
+    /// The record of a refusal before which so many had none of their own.
+    func telling(unrecorded: Int) -> AuthorizationRecord {
+        guard unrecorded > 0 else { return self }
+        var record = self
+        let count = "\(unrecorded) refusals before this one were not recorded one by one"
+        record.detail = [detail, count].compactMap { $0 }.joined(separator: "; ")
+        return record
     }
 }

@@ -175,29 +175,30 @@ extension InteractionEndpoint {
             let isKnown = try await parts.stores.throttle.isRemembered(known, since: now - ThrottleKey.memory)
             if !isKnown { attempts[account] = parts.configuration.accountAnywhereThrottle }
         }
-        let verdict = try await parts.stores.throttle.admit(attempts, at: now)
-        if case .closed(let until) = verdict {
+        // Whose it is, is asked before it is counted: the record of a lockout is kept by what counts.
+        let found = isUsable ? try await parts.stores.users.user(named: username) : nil
+        let user = found.flatMap { $0.username.utf8.elementsEqual(username.utf8) ? $0 : nil }
+        let attempt: CountedAttempt
+        switch try await parts.attempts.count(attempts, of: user?.subject, at: now, maker) {
+        case .counted(let counted): attempt = counted
+        case .closed(let until):
             // Counted and not recorded one by one, so that nobody can fill the disk; the attempts before it are.
             parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
             return .failure(.tooManyAttempts(retryAfter: max(until - now, 1)))
         }
-        let found = isUsable ? try await parts.stores.users.user(named: username) : nil
-        let user = found.flatMap { $0.username.utf8.elementsEqual(username.utf8) ? $0 : nil }
         let matches: Bool
         do { matches = try await parts.hasher.verify(password, against: user?.passwordHash) } catch PasswordHashingError
             .busy
         {
-            // Nothing was tried, so nothing counts.
-            try await parts.stores.throttle.giveBack(all: [], one: Array(attempts.keys))
+            try await parts.attempts.untried(attempt)
             return .failure(.busy)
         }
         guard matches, let user, !user.isDisabled else {
-            try await parts.noteLockouts(verdict, of: user?.subject, maker)
+            try await parts.attempts.failed(attempt, maker)
             let reason = user == nil ? "unknown-user" : matches ? "disabled" : "wrong-password"
             return try await refuseLogin(reason, user?.subject, maker)
         }
-        try await parts.stores.throttle.giveBack(
-            all: [pair], one: attempts[account] == nil ? [source] : [account, source])
+        try await parts.attempts.succeeded(attempt, clearing: [pair])
         try await parts.stores.throttle.remember(known, at: now)
         let value = parts.random.secret()
         let signIn = BrowserSession.SignIn(subject: user.subject, authenticatedAt: parts.clock.now())

@@ -68,6 +68,16 @@ public struct InteractionEndpoint: Sendable {
                 guard form["decision"] == "allow" else {
                     return try await self.advance(step, by: .declined, from: visitor)
                 }
+                let additions = offer.additions(in: form)
+                guard additions == 0 else {
+                    // U-08. Nothing is decided: the person's own page is as good as before.
+                    return try await self.outcome(
+                        .shownToUser(
+                            OAuthError(
+                                .invalidRequest, "the form says what the page did not offer",
+                                detail: "\(additions) fields of the consent form were not offered")),
+                        for: step.client, in: step.transaction.request.uiLocales, step.maker)
+                }
                 let chosen = offer.chosen(in: form)
                 var answered = step
                 if form["remember"] != nil { answered.memory = self.memory(chosen, of: offer, step) }
@@ -276,7 +286,8 @@ public struct InteractionEndpoint: Sendable {
             nonce: request.nonce,
             authenticatedAt: approval.member.authenticatedAt == BrowserSession.SignIn.unknownMoment
                 ? nil : approval.member.authenticatedAt,
-            authentication: approval.member.authentication, createdAt: now,
+            authentication: approval.member.authentication, needsSecondFactor: request.needsSecondFactor,
+            createdAt: now,
             expiresAt: end(of: scopes, for: step.client, at: now))
         let code = parts.random.secret()
         let record = CodeRecord(

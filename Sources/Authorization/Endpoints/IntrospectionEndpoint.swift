@@ -157,7 +157,13 @@ public struct IntrospectionEndpoint: Sendable {
         return Facts(
             grant: grant, tokenID: nil,
             json: json(
-                of: grant, client, scopes: scopes, for: reach, [("exp", .int(end)), ("token_type", "refresh_token")]))
+                of: grant, client, scopes: scopes, for: reach,
+                [
+                    ("exp", .int(end)), ("token_type", "refresh_token"),
+                    // RFC 9449 §6.2. A confidential client's token is bound to the client by its authentication and to no
+                    // key or certificate (RFC 8705 §7.1), so there is nothing to name.
+                    ("cnf", family.proofKey.map { TokenConfirmation.proofKey(thumbprint: $0).json }),
+                ]))
     }
 
     /// SMART 2.2 token-introspection: scope and client as they were told, the launch context, and who it is. A resource
@@ -172,12 +178,22 @@ public struct IntrospectionEndpoint: Sendable {
             case .own: scopes.tellsUser
             }
         let fhirUser = tellsUser ? grant.launch.fhirUser : nil
+        // RFC 9470 §6.2: how the person signed in when they allowed it, which no refresh changes. Resource servers that
+        // demand more are told always, the client where it is told of the sign-in at all.
+        let tellsSignIn =
+            switch reach {
+            case .everything, .base: true
+            case .own: scopes.contains(.openid)
+            }
+        let signIn = tellsSignIn && grant.subject != nil ? grant : nil
         let head: [(name: String, value: JSONValue?)] = [
             ("active", true), ("scope", .string(scopes.text)), ("client_id", .string(grant.clientID.text)),
             ("iss", .string(parts.configuration.issuer)),
             ("sub", .string(grant.subject?.text ?? grant.clientID.text)), ("aud", .string(grant.fhirBase)),
             ("fhirUser", fhirUser.map { .string("\(grant.fhirBase)/\($0)") }),
             ("program", .string(grant.program.rawValue)),
+            ("acr", signIn?.authentication?.classReference.map { .string($0) }),
+            ("auth_time", signIn?.authenticatedAt.map { .int($0) }),
         ]
         return .members(head + members + grant.launch.responseMembers(client.profile.contextForm))
     }

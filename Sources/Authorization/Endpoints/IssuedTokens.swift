@@ -24,6 +24,7 @@ struct IssuedTokens: Sendable {
         if let subject = grant.subject {
             guard let account = try await parts.stores.users.user(subject), !account.isDisabled else { return nil }
         }
+        guard try await parts.isEnough(grant, for: client) else { return nil }
         // A token that is bound to a withdrawn certificate is good nowhere, and who asks may not know of the withdrawal.
         if case .certificate(let thumbprint) = claims.confirmation, parts.certificates?.isWithdrawn(thumbprint) == true
         {

@@ -58,10 +58,12 @@ public struct RevocationEndpoint: Sendable {
     ) async throws {
         // RFC 7009 §2.2: an unknown token is no error. Neither is another client's: nothing is told and nothing done.
         guard let family = try await parts.stores.refreshTokens.family(presented.family),
-            family.clientID == client.id,
             family.standing(of: presented, at: parts.clock.now(), grace: 0, mint: parts.keys.refreshTokens) != .unknown
         else { return }
         let grant = try await parts.stores.grants.grant(family.grantID)
+        guard family.clientID == client.id else {
+            return try await noteForeign(grant, of: family.clientID, client, maker)
+        }
         _ = try await parts.access.revoke(
             .grant(family.grantID), because: .client, record: maker.record(.revoke, client: client.id, grant: grant))
     }
@@ -71,10 +73,25 @@ public struct RevocationEndpoint: Sendable {
     ) async throws {
         let claims = try IssuedTokens(parts: parts).claims(of: Secret(accessToken), at: parts.clock.now())
         // What has expired or is not ours is worth nothing already.
-        guard let access = claims?.access, access.clientID == client.id else { return }
+        guard let access = claims?.access else { return }
         let grant = try await parts.stores.grants.grant(access.grantID)
+        guard access.clientID == client.id else {
+            return try await noteForeign(grant, of: access.clientID, client, maker)
+        }
         _ = try await parts.access.revoke(
             .token(access.tokenID), because: .client,
             record: maker.record(.revoke, client: client.id, grant: grant, token: access.tokenID))
+    }
+
+    /// A client that holds another one's token has it from somewhere (T-15). It is told nothing, so what the budget of
+    /// records does not let through is summed up and answered in the same way.
+    private func noteForeign(
+        _ grant: Grant?, of owner: ClientID, _ client: ClientRegistration, _ maker: RecordMaker
+    ) async throws {
+        let record = parts.refusal(
+            .revoke, "other-client", client: client.id, grant: grant,
+            detail: "a token of `\(owner)`, grant "
+                + (grant?.id.text ?? "gone"), maker)
+        if let record { try await parts.audit.note(record) }
     }
 }

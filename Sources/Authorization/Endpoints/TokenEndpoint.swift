@@ -104,12 +104,14 @@ public struct TokenEndpoint: Sendable {
             case let unknown as UnknownArtefact:
                 let now = parts.clock.now()
                 let key = ThrottleKey.guessSource(maker.source.address)
-                let verdict = try await parts.stores.throttle.admit([key: parts.configuration.guessThrottle], at: now)
-                if case .closed(let until) = verdict {
+                switch try await parts.attempts.count(
+                    [key: parts.configuration.guessThrottle], client: client, at: now, maker)
+                {
+                case .counted(let attempt): try await parts.attempts.failed(attempt, maker)
+                case .closed(let until):
                     parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())
                     return .tooManyRequests(retryAfter: max(until - now, 1))
                 }
-                try await parts.noteLockouts(verdict, client: client, maker)
                 return try await refuse(OAuthError(.invalidGrant, detail: "unknown \(unknown.what)"), client, maker)
             case let guesses as TooManyGuesses:
                 parts.budget.refusals.count("throttled", from: maker.source.address, at: parts.clock.milliseconds())

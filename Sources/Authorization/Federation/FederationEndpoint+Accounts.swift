@@ -73,7 +73,7 @@ extension FederationEndpoint {
             .userChanged, subject: known.account, by: "directory", detail: "linked to \(member.fhirUser)")
         let new = MemberLink(subject: known.account, fhirUser: member.fhirUser, patients: [])
         // Whoever loses a race with another sign-in or with an undoing is told apart below, by what stands then.
-        _ = try await parts.stores.externalLogins.relink(new, record: record)
+        if try await parts.stores.externalLogins.relink(new, record: record) { parts.signIns.changed() }
         try await parts.audit.flush()
     }
 

@@ -19,6 +19,8 @@ public struct Grant: Hashable, Sendable {
     public let authenticatedAt: Int64?
     /// How the person proved who they are; nil for a backend service.
     public let authentication: AuthenticationContext?
+    /// Whether the app asked for two factors with the request that led here (`acr_values`). It is held to at each use.
+    public let needsSecondFactor: Bool
     public let createdAt: Int64
     /// When the grant ends by itself; nil while refresh tokens may keep it alive.
     public let expiresAt: Int64?
@@ -33,7 +35,8 @@ public struct Grant: Hashable, Sendable {
     public init(
         id: GrantID, clientID: ClientID, subject: SubjectID?, scopes: ScopeSet, launch: LaunchContext,
         program: APIProgram, fhirBase: String, nonce: String?, authenticatedAt: Int64?,
-        authentication: AuthenticationContext? = nil, createdAt: Int64, expiresAt: Int64? = nil,
+        authentication: AuthenticationContext? = nil, needsSecondFactor: Bool = false, createdAt: Int64,
+        expiresAt: Int64? = nil,
         revocation: GrantRevocation? = nil
     ) {
         self.id = id
@@ -46,6 +49,7 @@ public struct Grant: Hashable, Sendable {
         self.nonce = nonce
         self.authenticatedAt = authenticatedAt
         self.authentication = authentication
+        self.needsSecondFactor = needsSecondFactor
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.revocation = revocation

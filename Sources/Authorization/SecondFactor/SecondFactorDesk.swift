@@ -66,18 +66,22 @@ public struct SecondFactorDesk: Sendable {
         _ code: Secret, of subject: SubjectID, from source: RequestSource
     ) async throws -> SecondFactorAnswer<AuthenticationContext> {
         let keys = (own: ThrottleKey.secondFactor(subject), source: ThrottleKey.loginSource(source.address))
-        let verdict = try await parts.stores.throttle.admit(
+        let maker = parts.records(for: source)
+        let attempt: CountedAttempt
+        switch try await parts.attempts.count(
             [keys.own: parts.configuration.secondFactorThrottle, keys.source: parts.configuration.sourceThrottle],
-            at: parts.clock.now())
-        if case .closed(let until) = verdict {
+            of: subject, at: parts.clock.now(), maker)
+        {
+        case .counted(let counted): attempt = counted
+        case .closed(let until):
             parts.budget.refusals.count("throttled", from: source.address, at: parts.clock.milliseconds())
             return .refused(.tooManyAttempts(retryAfter: max(until - parts.clock.now(), 1)))
         }
         guard let context = try await use(code, of: subject, from: source) else {
-            try await parts.noteLockouts(verdict, of: subject, parts.records(for: source))
+            try await parts.attempts.failed(attempt, maker)
             return .refused(try await refused(subject, "wrong-code", source))
         }
-        try await parts.stores.throttle.giveBack(all: [keys.own], one: [keys.source])
+        try await parts.attempts.succeeded(attempt, clearing: [keys.own])
         return .done(context)
     }
 
@@ -88,7 +92,7 @@ public struct SecondFactorDesk: Sendable {
         guard let factor = try await confirmed(of: subject) else { return nil }
         if let recovery = RecoveryCode.hash(typed: code) {
             let record = parts.records(for: source).record(
-                .userChanged, subject: subject, detail: "recovery code used up")
+                .userChanged, subject: subject, detail: AccountNotice.codeUsed.rawValue)
             return try await store.use(recovery: recovery, of: subject, record: record) ? .recoveryCode : nil
         }
         guard let step = try open(factor).step(of: Self.digits(code), at: parts.clock.now()),
@@ -152,23 +156,32 @@ public struct SecondFactorDesk: Sendable {
     ) async throws -> SecondFactorAnswer<[RecoveryCode]> {
         let key = ThrottleKey.secondFactor(account.subject)
         let now = parts.clock.now()
-        let verdict = try await parts.stores.throttle.admit([key: parts.configuration.secondFactorThrottle], at: now)
-        if case .closed(let until) = verdict { return .refused(.tooManyAttempts(retryAfter: max(until - now, 1))) }
+        let maker = parts.records(for: source)
+        let attempt: CountedAttempt
+        switch try await parts.attempts.count(
+            [key: parts.configuration.secondFactorThrottle], of: account.subject, at: now, maker)
+        {
+        case .counted(let counted): attempt = counted
+        case .closed(let until): return .refused(.tooManyAttempts(retryAfter: max(until - now, 1)))
+        }
         guard let factor = try await store.secondFactor(of: account.subject), isWaiting(factor, in: session, at: now)
-        else { return .refused(.changedMeanwhile) }
+        else {
+            try await parts.attempts.failed(attempt, maker)
+            return .refused(.changedMeanwhile)
+        }
         guard let step = try open(factor).step(of: Self.digits(code), at: now) else {
-            try await parts.noteLockouts(verdict, of: account.subject, parts.records(for: source))
+            try await parts.attempts.failed(attempt, maker)
             return .refused(try await refused(account.subject, "wrong-code", source))
         }
         let codes = newCodes()
-        let record = parts.records(for: source).record(
-            .userChanged, subject: account.subject, by: account.username, detail: "second factor set up")
-        guard
-            try await store.confirm(
-                account.subject, sealedKey: factor.sealedKey, step: step, recovery: Set(codes.map(\.hash)),
-                in: session, at: now, record: record)
-        else { return .refused(.changedMeanwhile) }
-        try await parts.stores.throttle.giveBack(all: [key], one: [])
+        let record = maker.record(
+            .userChanged, subject: account.subject, by: account.username, detail: AccountNotice.factorSetUp.rawValue)
+        let isConfirmed = try await store.confirm(
+            account.subject, sealedKey: factor.sealedKey, step: step, recovery: Set(codes.map(\.hash)),
+            in: session, at: now, record: record)
+        // The code was right, whatever became of the key meanwhile.
+        try await parts.attempts.succeeded(attempt, clearing: isConfirmed ? [key] : [])
+        guard isConfirmed else { return .refused(.changedMeanwhile) }
         try await parts.audit.flush()
         return .done(codes)
     }
@@ -205,7 +218,7 @@ public struct SecondFactorDesk: Sendable {
         if let problem = try await reauthenticate(account, password, code, from: source) { return .refused(problem) }
         let codes = newCodes()
         let record = parts.records(for: source).record(
-            .userChanged, subject: account.subject, by: account.username, detail: "recovery codes renewed")
+            .userChanged, subject: account.subject, by: account.username, detail: AccountNotice.codesRenewed.rawValue)
         guard try await store.replace(recovery: Set(codes.map(\.hash)), of: account.subject, record: record) else {
             return .refused(.changedMeanwhile)
         }
@@ -225,14 +238,14 @@ public struct SecondFactorDesk: Sendable {
     /// false when there is none.
     public func remove(of subject: SubjectID, by actor: String, from source: RequestSource) async throws -> Bool {
         let record = parts.records(for: source).record(
-            .userChanged, subject: subject, by: actor, detail: "second factor removed")
+            .userChanged, subject: subject, by: actor, detail: AccountNotice.factorRemoved.rawValue)
         guard try await store.remove(factorOf: subject, record: record) else { return false }
         try await parts.audit.flush()
         return true
     }
 
     /// The password again, and the code where one is asked for; nil when both are right.
-    private func reauthenticate(
+    func reauthenticate(
         _ account: UserAccount, _ password: Secret, _ code: Secret? = nil, from source: RequestSource
     ) async throws -> SecondFactorProblem? {
         let keys = (
@@ -248,23 +261,29 @@ public struct SecondFactorDesk: Sendable {
         if try await !parts.stores.throttle.isRemembered(known, since: now - ThrottleKey.memory) {
             attempts[keys.anywhere] = parts.configuration.accountAnywhereThrottle
         }
-        let verdict = try await parts.stores.throttle.admit(attempts, at: now)
-        if case .closed(let until) = verdict { return .tooManyAttempts(retryAfter: max(until - now, 1)) }
+        let maker = parts.records(for: source)
+        let attempt: CountedAttempt
+        switch try await parts.attempts.count(attempts, of: account.subject, at: now, maker) {
+        case .counted(let counted): attempt = counted
+        case .closed(let until): return .tooManyAttempts(retryAfter: max(until - now, 1))
+        }
         // No password verifies against an account whose person signs in elsewhere.
-        guard canSetUp(account) else { return try await refused(account.subject, "wrong-password", source) }
+        guard canSetUp(account) else {
+            try await parts.attempts.failed(attempt, maker)
+            return try await refused(account.subject, "wrong-password", source)
+        }
         let isRight: Bool
         do {
             isRight = try await parts.hasher.verify(password, against: account.passwordHash)
         } catch PasswordHashingError.busy {
-            try await parts.stores.throttle.giveBack(all: [], one: Array(attempts.keys))
+            try await parts.attempts.untried(attempt)
             return .busy
         }
         guard isRight else {
-            try await parts.noteLockouts(verdict, of: account.subject, parts.records(for: source))
+            try await parts.attempts.failed(attempt, maker)
             return try await refused(account.subject, "wrong-password", source)
         }
-        try await parts.stores.throttle.giveBack(
-            all: [keys.own], one: attempts[keys.anywhere] == nil ? [keys.source] : [keys.anywhere, keys.source])
+        try await parts.attempts.succeeded(attempt, clearing: [keys.own])
         guard let code else { return nil }
         if case .refused(let problem) = try await check(code, of: account.subject, from: source) { return problem }
         return nil

@@ -15,4 +15,11 @@ public protocol ClientStore: Sendable {
     /// Replaces the registration whose revision is `client.revision - 1`; false when somebody was faster or it is not
     /// there. A retired client stays retired.
     func replace(_ client: ClientRegistration, record: AuthorizationRecord) async throws -> Bool
+    /// Notes that keys of a client, by their thumbprints (RFC 7638), are lost and never count again; false, and nothing is
+    /// recorded, when all of them were noted before.
+    func suspendKeys(
+        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Bool
+    /// The thumbprints of a client's keys that are lost.
+    func suspendedKeys(of client: ClientID) async throws -> Set<String>
 }

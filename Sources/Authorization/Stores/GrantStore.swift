@@ -13,6 +13,9 @@ public protocol GrantStore: Sendable {
     func grant(_ id: GrantID) async throws -> Grant?
     /// The grants that a filter lets through, newest first.
     func grants(matching filter: GrantFilter, limit: Int) async throws -> [Grant]
+    /// A grant with what it rests on, read at one moment; nil where there is none. Does not suspend, because the enforcer
+    /// reads on its event loop, once for each token.
+    func footing(of id: GrantID) throws -> GrantFooting?
     /// Adds the grant of a backend service; false when the client is not active.
     func insert(_ grant: Grant, record: AuthorizationRecord) async throws -> Bool
 }

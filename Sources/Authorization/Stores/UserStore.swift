@@ -18,6 +18,14 @@ public protocol UserStore: Sendable {
     ) async throws -> Bool
     /// Sets a new password hash and ends the account's sessions; false when there is no such account.
     func setPassword(_ hash: PasswordHash, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
+    /// Sets a new password hash in the place of the one that was verified, in the name of the person in a session. Another
+    /// session takes the place of that one, with its launches and with what lasts while the person is there; all others of
+    /// the account end. False, and nothing changed, when the hash is another one by now, the account is disabled, a second
+    /// factor is confirmed that the new session did not show, or the session is gone or not the account's.
+    func changePassword(
+        to hash: PasswordHash, of subject: SubjectID, verified: PasswordHash, replacing old: SessionID,
+        by new: BrowserSession, record: AuthorizationRecord
+    ) async throws -> Bool
     /// Sets what the account may do and ends its sessions; false when there is no such account.
     func setRoles(_ roles: Set<UserRole>, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool
     /// What was last applied to an account from the configuration; nil when nothing was.

@@ -88,6 +88,42 @@ struct AccountDesk: Sendable {
         return try await access.revoke(.grant(id), because: .person, by: subject.text, from: source) != nil
     }
 
+    /// Ends every access that the person has given; false when there was none. Newest first, each with its record: what
+    /// was ended stays so if the next cannot be.
+    func endAll(of subject: SubjectID, from source: RequestSource) async throws -> Bool {
+        var hasEnded = false
+        while true {
+            let page = try await grants(of: subject, after: nil).grants
+            var isMoving = false
+            for grant in page where try await end(grant.id, of: subject, from: source) {
+                (hasEnded, isMoving) = (true, true)
+            }
+            // What cannot be ended, because it ended at this moment, is no reason to look for ever.
+            guard isMoving else { return hasEnded }
+        }
+    }
+
+    // MARK: - what happened to the account
+
+    /// Something that happened to the person's account, when (in milliseconds) and from where.
+    struct Notice: Sendable {
+        let kind: AccountNotice
+        let at: Int64
+        let sourceAddress: String?
+    }
+
+    /// The latest of what happened to the account itself, newest first.
+    func notices(of subject: SubjectID) async throws -> [Notice] {
+        let query = AuditQuery(
+            subject: subject, kinds: [AuthorizationRecord.Kind.userChanged.rawValue], limit: Self.pageSize)
+        return try await search(query).entries.compactMap { entry in
+            guard case .authorization(let record) = try entry.statement().event,
+                let kind = record.detail.flatMap(AccountNotice.init(rawValue:))
+            else { return nil }
+            return Notice(kind: kind, at: record.at, sourceAddress: record.sourceAddress)
+        }
+    }
+
     // MARK: - who read what
 
     /// A page of the report about one patient, or about what the person did when there is none. The look is recorded first.

@@ -54,6 +54,8 @@ struct ActivityPageFacts: Page {
     let hasSeveral: Bool
     let hasEntries: Bool
     let entries: [Entry]
+    let hasNotices: Bool
+    let notices: [Notice]
     let older: String?
     let isOlder: Bool
 
@@ -73,12 +75,23 @@ struct ActivityPageFacts: Page {
         let isRefused: Bool
     }
 
-    init(_ frame: AccountFrame, people: [Person], entries: [Entry], older: String?, isOlder: Bool) {
+    /// Something that happened to the account itself.
+    struct Notice: Sendable {
+        let when: String
+        let what: String
+        let source: String?
+    }
+
+    init(
+        _ frame: AccountFrame, people: [Person], entries: [Entry], notices: [Notice], older: String?, isOlder: Bool
+    ) {
         (isDemo, lang, t, self.frame) = (frame.isDemo, frame.lang, frame.t, frame)
         self.people = people
         hasSeveral = people.count > 1
         hasEntries = !entries.isEmpty
         self.entries = entries
+        hasNotices = !notices.isEmpty
+        self.notices = notices
         self.older = older
         self.isOlder = isOlder
     }

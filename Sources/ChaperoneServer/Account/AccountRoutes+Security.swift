@@ -95,7 +95,7 @@ extension AccountRoutes {
         return limited(try pages.page(facts, status: LaunchRoutes.status(page.problem)), page.problem)
     }
 
-    private func limited(_ response: Response, _ problem: SecondFactorProblem?) -> Response {
+    func limited(_ response: Response, _ problem: SecondFactorProblem?) -> Response {
         guard case .tooManyAttempts(let seconds) = problem else { return response }
         var response = response
         response.headers[.retryAfter] = "\(seconds)"
@@ -104,9 +104,9 @@ extension AccountRoutes {
 
     // MARK: - the page
 
-    private func security(
+    func security(
         _ visitor: Visitor, enrolment: SecondFactorEnrolment? = nil, problem: SecondFactorProblem? = nil,
-        notice: String? = nil
+        passwordError: String? = nil, notice: String? = nil, status: HTTPResponse.Status? = nil
     ) async throws -> Response {
         let factor = try await secondFactors.confirmed(of: visitor.account.subject)
         let facts = SecurityPageFacts(
@@ -114,8 +114,10 @@ extension AccountRoutes {
             since: factor?.confirmedAt.map { Self.minute($0 * 1000) } ?? "",
             isDemanded: try await secondFactors.isDemanded(of: visitor.account),
             canSetUp: secondFactors.canSetUp(visitor.account), enrolment: enrolment,
-            error: problem.map { pages.frame(visitor.language).text($0) })
-        return limited(try pages.page(facts, status: LaunchRoutes.status(problem)), problem)
+            error: problem.map { pages.frame(visitor.language).text($0) },
+            shortestPassword: passwords.shortest, passwordError: passwordError,
+            hasApps: try await !desk.grants(of: visitor.account.subject, after: nil).grants.isEmpty)
+        return limited(try pages.page(facts, status: status ?? LaunchRoutes.status(problem)), problem)
     }
 
     private func confirm(

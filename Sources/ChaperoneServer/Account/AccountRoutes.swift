@@ -14,6 +14,7 @@ struct AccountRoutes: Sendable {
     let interaction: InteractionEndpoint
     let federation: FederationEndpoint
     let secondFactors: SecondFactorDesk
+    let passwords: PasswordDesk
     let pages: PageAnswers
     let cookie: SessionCookie
     let clock: Clock
@@ -23,7 +24,7 @@ struct AccountRoutes: Sendable {
     /// Who asks: the account, the session and its cookie.
     struct Visitor {
         let account: UserAccount
-        let secret: Secret
+        var secret: Secret
         let language: PageLanguage
         var id: SessionID { SessionID(presented: secret) }
     }
@@ -62,6 +63,7 @@ struct AccountRoutes: Sendable {
             try await change(request) { try await endSession($0, $1, context.origin(of: request)) }
         }
         addSecurity(to: router)
+        addPassword(to: router)
         for path in ["/account", "/account/activity", "/account/sessions"] { router.refuseOthers(on: path, than: .get) }
         for path in ["/account/login", "/account/sign-out", "/account/end", "/account/sessions/end"] {
             router.refuseOthers(on: path, than: .post)
@@ -173,7 +175,7 @@ struct AccountRoutes: Sendable {
 
     // MARK: - apps
 
-    private func apps(_ visitor: Visitor, notice: String?, after place: GrantPlace? = nil) async throws -> Response {
+    func apps(_ visitor: Visitor, notice: String?, after place: GrantPlace? = nil) async throws -> Response {
         let frame = try await frame(visitor, notice: notice)
         let people = await desk.circle(of: visitor.account.subject)?.people ?? []
         var apps: [AppsPageFacts.App] = []
@@ -222,6 +224,8 @@ struct AccountRoutes: Sendable {
             about: chosen?.id, for: visitor.account.subject, after: cursor,
             from: context.origin(of: request))
         let frame = try await frame(visitor, notice: nil)
+        // What happened to the account stands on the first page; the older ones are about the records alone.
+        let notices = cursor == nil ? try await desk.notices(of: visitor.account.subject) : []
         var names: [String: String] = [:]
         var entries: [ActivityPageFacts.Entry] = []
         for record in report.records {
@@ -234,7 +238,23 @@ struct AccountRoutes: Sendable {
         return try pages.page(
             ActivityPageFacts(
                 frame, people: people.map { .init(id: $0.id.text, label: $0.label, isChosen: $0.id == chosen?.id) },
-                entries: entries, older: older, isOlder: cursor != nil))
+                entries: entries,
+                notices: notices.map { notice in
+                    ActivityPageFacts.Notice(
+                        when: Self.minute(notice.at), what: frame.t[Self.word(for: notice.kind)] ?? "",
+                        source: notice.sourceAddress)
+                }, older: older, isOlder: cursor != nil))
+    }
+
+    private static func word(for notice: AccountNotice) -> String {
+        switch notice {
+        case .passwordChanged: "noticePasswordChanged"
+        case .passwordSet: "noticePasswordSet"
+        case .factorSetUp: "noticeFactorSetUp"
+        case .factorRemoved: "noticeFactorRemoved"
+        case .codesRenewed: "noticeCodesRenewed"
+        case .codeUsed: "noticeCodeUsed"
+        }
     }
 
     private func entry(

@@ -41,8 +41,10 @@ struct EHRSimulatorRoutes: Sendable {
                         id: id, name: DemoWords.name(of: patient), born: patient["birthDate"]?.string ?? "",
                         encounters: encounters))
             }
-            return try pages.page(
+            var response = try pages.page(
                 EHRPageFacts(userName: Self.userName, patients: patients), formTargets: [issuer])
+            SecurityHeaders.nameOrigin(in: &response.headers)
+            return response
         } catch {
             return try failed("The ward's list could not be read: \(error)")
         }
@@ -51,7 +53,8 @@ struct EHRSimulatorRoutes: Sendable {
     // MARK: - a launch
 
     private func launch(_ request: Request) async throws -> Response {
-        guard !request.isFromAnotherSite, request.hasFormBody, let body = try await request.wholeBody(upTo: 4096),
+        // Nobody signs in here, so nothing but the origin tells that the ward's own page sent this.
+        guard !request.mayBeFromAnotherSite, request.hasFormBody, let body = try await request.wholeBody(upTo: 4096),
             let form = try? FormParameters(parsing: body), let patient = form["patient"], Self.ward.contains(patient)
         else { return try failed("That is not one of the ward's patients.") }
         do {

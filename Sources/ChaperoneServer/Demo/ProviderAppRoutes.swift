@@ -145,7 +145,7 @@ struct ProviderAppRoutes: Sendable {
                 encounter = DemoWords.kind(of: try await http.json("\(fhirBase)/Encounter/\(visit)", token: secret))
             }
             let style = try await color(context["smart_style_url"]?.string)
-            return try pages.page(
+            var response = try pages.page(
                 WardPageFacts(
                     tab: name, patientID: id, patientName: DemoWords.name(of: patient),
                     born: patient["birthDate"]?.string ?? "",
@@ -153,11 +153,13 @@ struct ProviderAppRoutes: Sendable {
                     encounter: encounter, encounterID: context["encounter"]?.string,
                     intent: context["intent"]?.string, style: style, scope: context["scope"]?.string ?? "",
                     conditions: Self.conditions(conditions)))
+            SecurityHeaders.nameOrigin(in: &response.headers)
+            return response
         }
     }
 
     private func refresh(_ request: Request) async throws -> Response {
-        guard !request.isFromAnotherSite, request.hasFormBody, let body = try await request.wholeBody(upTo: 4096),
+        guard !request.mayBeFromAnotherSite, request.hasFormBody, let body = try await request.wholeBody(upTo: 4096),
             let form = try? FormParameters(parsing: body), let name = form["tab"],
             let browser = browser(of: request), var tab = tabs.tab(name, browser: browser)
         else { return try failed("This tab is no longer open.") }

@@ -79,10 +79,14 @@ struct GatewaySide {
             keys: { keys.signer.verificationKeys },
             references: { try references.claims(of: $0, audience: $1, at: $2) },
             nonces: installation.server.proofNonces,
+            signIn: { [signIns = installation.server.signIns] access in
+                do { return try signIns.isEnough(for: access) ? .enough : .tooWeak } catch { return .unknown }
+            },
             isWithdrawn: { [judge = installation.certificates] in judge?.isWithdrawn($0, at: $1) ?? false },
             revocation: { revoked.refuses($0) ? .revoked : .active })
         // A token that an old key signed is looked at anew.
         keys.observe { verifier.forgetAll() }
+        installation.server.signIns.observe { verifier.forgetAll() }
         return verifier
     }
 

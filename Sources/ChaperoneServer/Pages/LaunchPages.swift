@@ -219,13 +219,15 @@ struct LeavingPageFacts: Page {
     let isDemo: Bool
     let lang: String
     let t: [String: String]
-    let languageLink: String?
+    /// The words in the other language: the page is an answer that cannot always be asked for again.
+    let other: [String: String]
     let clientName: String
     let redirectHost: String
     let location: String
 
     init(_ page: LeavingPage, frame: PageFrame) {
-        (isDemo, lang, t, languageLink) = (frame.isDemo, frame.lang, frame.t, nil)
+        (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
+        other = PageTexts.texts(frame.language.other)
         clientName = page.clientName
         redirectHost = page.redirectHost
         location = page.location

@@ -20,6 +20,7 @@ enum PageTexts {
 
     /// Every key with its texts, without those of the account pages, which stand in `AccountTexts`.
     static let catalogue = general.merging(launch) { first, _ in first }.merging(secondFactor) { first, _ in first }
+        .merging(password) { first, _ in first }
 
     private static let all: [PageLanguage: [String: String]] = Dictionary(
         uniqueKeysWithValues: PageLanguage.allCases.map { language in

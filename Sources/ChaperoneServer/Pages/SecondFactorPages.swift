@@ -46,17 +46,20 @@ struct SecondFactorPageFacts: Page {
     }
 }
 
-/// The page that shows recovery codes, once.
+/// The page that shows recovery codes, once. It cannot be had again in another language, so its words stand there in both.
 struct RecoveryCodesPageFacts: Page {
     static let template = "recovery-codes"
     let isDemo: Bool
     let lang: String
     let t: [String: String]
+    /// The words in the other language.
+    let other: [String: String]
     let launch: String?
     let codes: [String]
 
     init(_ codes: [RecoveryCode], launch: Secret?, frame: PageFrame) {
         (isDemo, lang, t) = (frame.isDemo, frame.lang, frame.t)
+        other = PageTexts.texts(frame.language.other)
         self.launch = launch?.reveal()
         self.codes = codes.map(\.text)
     }
@@ -78,6 +81,11 @@ struct SecurityPageFacts: Page {
     let enrolment: EnrolmentFacts?
     let changes: [Change]
     let error: String?
+    /// Whether the password can be changed; not for people who sign in elsewhere.
+    let changesPassword: Bool
+    let shortestPassword: Int
+    let passwordError: String?
+    let hasApps: Bool
 
     /// Something that is changed for the password and a code.
     struct Change: Sendable {
@@ -89,7 +97,8 @@ struct SecurityPageFacts: Page {
 
     init(
         _ frame: AccountFrame, factor: SecondFactor?, since: String, isDemanded: Bool, canSetUp: Bool,
-        enrolment: SecondFactorEnrolment?, error: String?
+        enrolment: SecondFactorEnrolment?, error: String?, shortestPassword: Int, passwordError: String?,
+        hasApps: Bool
     ) {
         (isDemo, lang, t, self.frame) = (frame.isDemo, frame.lang, frame.t, frame)
         isOn = factor != nil
@@ -98,6 +107,10 @@ struct SecurityPageFacts: Page {
         self.isDemanded = isDemanded && factor != nil
         self.enrolment = factor == nil ? enrolment.map { EnrolmentFacts($0) } : nil
         canBegin = canSetUp && factor == nil && enrolment == nil
+        changesPassword = canSetUp
+        self.shortestPassword = shortestPassword
+        self.passwordError = passwordError
+        self.hasApps = hasApps
         func text(_ key: String) -> String { frame.t[key] ?? "" }
         changes = [
             .init(id: "renew", title: text("renewCodes"), help: text("renewHelp"), isDanger: false),

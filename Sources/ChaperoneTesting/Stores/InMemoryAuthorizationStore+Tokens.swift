@@ -21,6 +21,17 @@ extension InMemoryAuthorizationStore: GrantStore {
         return Array(matching.sorted { ($0.createdAt, $0.id.text) > ($1.createdAt, $1.id.text) }.prefix(limit))
     }
 
+    public func footing(of id: GrantID) throws -> GrantFooting? {
+        state.withLock { state in
+            state.grants[id].map { grant in
+                GrantFooting(
+                    grant: grant, client: state.clients[grant.clientID],
+                    account: grant.subject.flatMap { state.users[$0] },
+                    person: grant.subject.flatMap { state.links[$0]?.fhirUser })
+            }
+        }
+    }
+
     public func insert(_ grant: Grant, record: AuthorizationRecord) async throws -> Bool {
         state.withLock { state in
             guard state.mayHold(grant) else { return false }

@@ -10,6 +10,7 @@ internal import Synchronization
 public final class InMemoryAuthorizationStore: Sendable {
     struct State {
         var clients: [ClientID: ClientRegistration] = [:]
+        var suspendedKeys: [ClientID: Set<String>] = [:]
         var users: [SubjectID: UserAccount] = [:]
         var links: [SubjectID: MemberLink] = [:]
         var applied: [SubjectID: AppliedConfiguration] = [:]
@@ -34,6 +35,8 @@ public final class InMemoryAuthorizationStore: Sendable {
         var assurances: [SessionID: SessionAssurance] = [:]
         var exportJobs: [String: ExportJob] = [:]
         var keys: [StoredKey] = []
+        /// Records of lockouts that begin if an attempt fails.
+        var announced: [(record: AuthorizationRecord, at: Int64)] = []
         var outbox: [AuthorizationRecord] = []
         /// The number of the row before the first one of `outbox`.
         var outboxStart: Int64 = 0
@@ -87,6 +90,24 @@ extension InMemoryAuthorizationStore: ClientStore {
     }
 }
 
+extension InMemoryAuthorizationStore {
+    public func suspendKeys(
+        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            let known = state.suspendedKeys[client, default: []]
+            guard !thumbprints.isSubset(of: known) else { return false }
+            state.suspendedKeys[client] = known.union(thumbprints)
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func suspendedKeys(of client: ClientID) async throws -> Set<String> {
+        state.withLock { $0.suspendedKeys[client, default: []] }
+    }
+}
+
 extension InMemoryAuthorizationStore: UserStore {
     public func user(named username: String) async throws -> UserAccount? {
         state.withLock { $0.users.values.first { $0.username.utf8.elementsEqual(username.utf8) } }
@@ -120,6 +141,33 @@ extension InMemoryAuthorizationStore: UserStore {
             guard state.users[subject] != nil else { return false }
             state.users[subject]?.passwordHash = hash
             state.endSessions(of: subject)
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func changePassword(
+        to hash: PasswordHash, of subject: SubjectID, verified: PasswordHash, replacing old: SessionID,
+        by new: BrowserSession, record: AuthorizationRecord
+    ) async throws -> Bool {
+        state.withLock { state in
+            guard let account = state.users[subject], !account.isDisabled, account.passwordHash == verified,
+                state.sessions[old]?.signIn?.subject == subject, new.signIn?.subject == subject,
+                new.signIn?.authentication.hasLocalSecondFactor == true
+                    || state.secondFactors[subject]?.factor.isConfirmed != true
+            else { return false }
+            state.users[subject]?.passwordHash = hash
+            state.sessions[new.id] = new
+            for (id, launch) in state.transactions where launch.session == old {
+                state.transactions[id]?.move(to: new.id)
+            }
+            for (id, family) in state.families where family.session == old {
+                state.families[id] = family.moved(to: new.id)
+            }
+            for (id, code) in state.codes where code.session == old && code.state == .fresh {
+                state.codes[id] = code.moved(to: new.id)
+            }
+            state.endSessions { ($0.signIn ?? $0.pending)?.subject == subject && $0.id != new.id }
             state.outbox.append(record)
             return true
         }
@@ -180,22 +228,50 @@ extension InMemoryAuthorizationStore: MemberLinkStore {
 }
 
 extension InMemoryAuthorizationStore: LoginThrottleStore {
-    public func admit(_ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64) async throws -> ThrottleVerdict {
+    public func admit(
+        _ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64,
+        announcing lockouts: [ThrottleKey: AuthorizationRecord]
+    ) async throws -> ThrottleVerdict {
         state.withLock { state in
             let closed = attempts.keys.compactMap { state.throttle[$0] }.filter { !$0.isOpen(at: now) }
             if let until = closed.map(\.closedUntil).max() { return .closed(until: until) }
             let last = attempts.filter { state.throttle[$0.key, default: ThrottleCount()].count(by: $0.value, at: now) }
+            for key in last.keys {
+                if let record = lockouts[key] { state.announced.append((record, now)) }
+            }
             return last.isEmpty ? .admitted : .last(under: Set(last.keys))
         }
     }
 
-    public func giveBack(all cleared: [ThrottleKey], one forgiven: [ThrottleKey]) async throws {
+    public func giveBack(
+        all cleared: [ThrottleKey], one forgiven: [ThrottleKey], withdrawing lockouts: [DecisionID]
+    ) async throws {
         state.withLock { state in
             for key in cleared { state.throttle[key] = nil }
             for key in forgiven {
                 state.throttle[key]?.forgive()
                 if state.throttle[key]?.attempts == 0 { state.throttle[key] = nil }
             }
+            state.announced.removeAll { lockouts.contains($0.record.id) }
+        }
+    }
+
+    public func confirm(_ lockouts: [AuthorizationRecord]) async throws {
+        state.withLock { state in
+            for record in lockouts {
+                guard let place = state.announced.firstIndex(where: { $0.record.id == record.id }) else { continue }
+                state.announced.remove(at: place)
+                state.outbox.append(record)
+            }
+        }
+    }
+
+    public func confirm(announcedBy time: Int64) async throws -> Int {
+        state.withLock { state in
+            let due = state.announced.filter { $0.at <= time }
+            state.announced.removeAll { $0.at <= time }
+            state.outbox += due.map { $0.record }
+            return due.count
         }
     }
 
@@ -303,5 +379,25 @@ extension InMemoryAuthorizationStore: TransactionStore {
             if let record { state.outbox.append(record) }
             return true
         }
+    }
+}
+
+extension RefreshFamily {
+    /// The family when its person's session has another value.
+    fileprivate func moved(to session: SessionID) -> RefreshFamily {
+        RefreshFamily(
+            id: id, grantID: grantID, clientID: clientID, rotates: rotates, createdAt: createdAt, idleLimit: idleLimit,
+            expiresAt: expiresAt, generation: generation, currentHash: currentHash, previousHash: previousHash,
+            rotatedAt: rotatedAt, isDelivered: isDelivered, lastUsedAt: lastUsedAt, session: session, proofKey: proofKey
+        )
+    }
+}
+
+extension CodeRecord {
+    /// The code when its person's session has another value.
+    fileprivate func moved(to session: SessionID) -> CodeRecord {
+        CodeRecord(
+            hash: hash, grantID: grantID, clientID: clientID, redirectURI: redirectURI, challenge: challenge,
+            expiresAt: expiresAt, session: session, state: state)
     }
 }

@@ -7,6 +7,8 @@ enum EnforcementMutation: String, Hashable, Sendable, CaseIterable {
     case revocationIgnored
     /// RFC 8705 §3: a token counts that is bound to a withdrawn certificate.
     case withdrawalIgnored
+    /// House rule: a token counts whose person signed in with less than is demanded by now.
+    case weakSignInTaken
 
     // MARK: Users' panels
     /// b.10.4: a row counts for a panel that does not name the user.

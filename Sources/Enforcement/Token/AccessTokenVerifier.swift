@@ -5,13 +5,23 @@ public import OAuthCore
 /// Turns a bearer token into the facts that it grants, or says why it grants nothing (RFC 9068 §4).
 ///
 /// A token that was found good is remembered by its SHA-256 until it expires; whether it has been revoked is asked
-/// anew each time (decision 18). Nothing bad is remembered.
+/// anew each time (decision 18). Whether the sign-in behind it is enough is remembered with it, also when it is not;
+/// nothing else that is bad is.
 public struct AccessTokenVerifier: Sendable {
     /// What is known about the revocation of a grant.
     public enum RevocationStatus: Sendable, Hashable {
         case active
         case revoked
         /// The answer is too old to be relied on, so there is no access (decision 19).
+        case unknown
+    }
+
+    /// What is known about the sign-in of the person behind a grant.
+    public enum SignInStatus: Sendable, Hashable {
+        /// It meets what is demanded today, or nobody signed in.
+        case enough
+        case tooWeak
+        /// It cannot be told, so there is no access.
         case unknown
     }
 
@@ -24,6 +34,7 @@ public struct AccessTokenVerifier: Sendable {
     private let issuer: Issuer
     private let revocation: @Sendable (GrantedAccess) -> RevocationStatus
     private let references: References
+    private let signIn: @Sendable (GrantedAccess) -> SignInStatus
     private let isWithdrawn: @Sendable (ClientCertificate, Int64) -> Bool
     private let cache: VerifiedTokenCache
     private let replays = ProofReplays()
@@ -41,10 +52,13 @@ public struct AccessTokenVerifier: Sendable {
     ///   - references: asked for each token of two parts that is not remembered.
     ///   - remembered: how many tokens are remembered at most.
     ///   - nonces: what proofs have to carry; nil where nothing is demanded.
+    ///   - signIn: asked once for each token that is not remembered; the answer is remembered with the token, until
+    ///     `forgetAll`.
     ///   - isWithdrawn: asked for each request with a token that is bound to a certificate; answers from memory.
     public init(
         expectation: AccessTokenClaims.Expectation, keys: @escaping @Sendable () -> JWKSet,
         references: @escaping References = { _, _, _ in nil }, remembered: Int = 20_000, nonces: ProofNonces? = nil,
+        signIn: @escaping @Sendable (GrantedAccess) -> SignInStatus = { _ in .enough },
         isWithdrawn: @escaping @Sendable (ClientCertificate, Int64) -> Bool = { _, _ in false },
         revocation: @escaping @Sendable (GrantedAccess) -> RevocationStatus
     ) {
@@ -52,6 +66,7 @@ public struct AccessTokenVerifier: Sendable {
         self.revocation = revocation
         self.references = references
         self.nonces = nonces
+        self.signIn = signIn
         self.isWithdrawn = isWithdrawn
         cache = VerifiedTokenCache(limit: remembered)
     }
@@ -67,6 +82,7 @@ public struct AccessTokenVerifier: Sendable {
         self.revocation = revocation
         references = { _, _, _ in nil }
         nonces = nil
+        signIn = { _ in .enough }
         isWithdrawn = { _, _ in false }
         cache = VerifiedTokenCache(limit: remembered)
     }
@@ -91,7 +107,7 @@ public struct AccessTokenVerifier: Sendable {
         await foreign.prepare(token, SHA256Hash.of(Array(token.utf8)), now: now)
     }
 
-    /// Forgets every token that was found good; to be called when the issuer's keys change.
+    /// Forgets every token that was found good; to be called when the issuer's keys change, or what sign-ins are judged by.
     public func forgetAll() { cache.removeAll() }
 
     /// The facts of the credential of a request that was sent with this method to this address (without its query).
@@ -164,8 +180,19 @@ public struct AccessTokenVerifier: Sendable {
         }
         // INVARIANT: on every hit too, the end of the token's life and its revocation are looked at.
         if let ending = ending(of: found.access, now: now) { return .failure(ending) }
-        if known == nil, let place { cache.remember(found, for: place, examinedIn: epoch) }
-        return .success(found)
+        if let known { return taken(known) }
+        // Asked last, because it may cost a look into the database, and remembered whatever it says: a token whose sign-in
+        // is too weak does not cost one for every request.
+        let status = signIn(found.access)
+        guard status != .unknown else { return .failure(.signInUnknown) }
+        let judged = VerifiedToken(
+            access: found.access, confirmation: found.confirmation, isSignInEnough: status == .enough)
+        if let place { cache.remember(judged, for: place, examinedIn: epoch) }
+        return taken(judged)
+    }
+
+    private func taken(_ token: VerifiedToken) -> Result<VerifiedToken, TokenRefusal> {
+        token.isSignInEnough || mutated(.weakSignInTaken) ? .success(token) : .failure(.signInTooWeak)
     }
 
     /// Why the proofs of a request do not show possession of the token's key; nil when they do.
@@ -195,7 +222,9 @@ public struct AccessTokenVerifier: Sendable {
     private func examine(_ token: String, _ digest: [UInt8], now: Int64) -> Result<VerifiedToken, TokenRefusal> {
         switch issuer {
         case .foreign(let foreign):
-            return foreign.examine(token, digest, now: now).map { VerifiedToken(access: $0, confirmation: nil) }
+            return foreign.examine(token, digest, now: now).map {
+                VerifiedToken(access: $0, confirmation: nil, isSignInEnough: true)
+            }
         case .own(let expectation, let keys):
             // A JWT has three parts; a reference two.
             if token.utf8.count(where: { $0 == UInt8(ascii: ".") }) == 1 {
@@ -204,7 +233,7 @@ public struct AccessTokenVerifier: Sendable {
             do throws(JOSEError) {
                 let verified = try JWS.verify(token, keys: keys(), rules: .accessToken)
                 let claims = try AccessTokenClaims(verified, expecting: expectation, now: now)
-                return .success(VerifiedToken(access: claims.grantedAccess(), confirmation: claims.confirmation))
+                return .success(VerifiedToken(claims))
             } catch {
                 return .failure(TokenRefusal(error))
             }
@@ -214,12 +243,19 @@ public struct AccessTokenVerifier: Sendable {
     private func look(up token: String, audience: String, now: Int64) -> Result<VerifiedToken, TokenRefusal> {
         do {
             guard let claims = try references(token, audience, now) else { return .failure(.badSignature) }
-            return .success(VerifiedToken(access: claims.grantedAccess(), confirmation: claims.confirmation))
+            return .success(VerifiedToken(claims))
         } catch let error as JOSEError {
             return .failure(TokenRefusal(error))
         } catch {
             // What cannot be looked up is not known to be good.
             return .failure(.revocationUnknown)
         }
+    }
+}
+
+extension VerifiedToken {
+    /// The facts of a token of ours; what is known of its sign-in stands in the grant.
+    fileprivate init(_ claims: AccessTokenClaims) {
+        self.init(access: claims.grantedAccess(), confirmation: claims.confirmation, isSignInEnough: false)
     }
 }

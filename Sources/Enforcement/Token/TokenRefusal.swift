@@ -22,6 +22,10 @@ public enum TokenRefusal: String, Error, Sendable, Hashable, CaseIterable {
     case revoked
     /// Whether it is revoked cannot be told (decision 19: refuse without a lease).
     case revocationUnknown
+    /// The person's sign-in proved less than is demanded by now.
+    case signInTooWeak
+    /// What the person's sign-in proved cannot be told.
+    case signInUnknown
     /// The token's issuer, somebody else, cannot be asked whether it is good.
     case issuerUnavailable
 }
@@ -74,7 +78,7 @@ extension GatewayRefusal {
                 challenge: ProofChallenge(realm: realm, code: .useDPoPNonce).headerValue,
                 outcome: outcome)
         case .malformed, .badSignature, .wrongIssuer, .wrongAudience, .expired, .badClaims, .senderConstrained,
-            .certificateWithdrawn, .revoked, .revocationUnknown:
+            .certificateWithdrawn, .revoked, .revocationUnknown, .signInTooWeak, .signInUnknown:
             self.init(
                 status: 401, issueCode: "login", diagnostics: Self.loginText,
                 challenge: BearerChallenge(realm: realm, error: OAuthError(.invalidToken)).headerValue,

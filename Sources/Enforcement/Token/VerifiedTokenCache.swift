@@ -6,6 +6,8 @@ internal import Synchronization
 struct VerifiedToken: Hashable, Sendable {
     let access: GrantedAccess
     let confirmation: TokenConfirmation?
+    /// Whether the sign-in of the person behind it met the demands when that was asked.
+    let isSignInEnough: Bool
 }
 
 /// Tokens found good, by their SHA-256. Lifetime: until two half-generations of newer ones have come.

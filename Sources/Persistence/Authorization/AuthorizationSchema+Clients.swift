@@ -73,4 +73,16 @@ extension AuthorizationSchema {
             wildcards_until INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         """
+
+    /// Keys of clients whose private halves were published. They never count again.
+    static let suspendedKeys = """
+        CREATE TABLE suspended_key (
+            client_id    TEXT NOT NULL REFERENCES client (id),
+            thumbprint   TEXT NOT NULL,
+            suspended_at INTEGER NOT NULL,
+            PRIMARY KEY (client_id, thumbprint)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TRIGGER suspended_key_kept BEFORE DELETE ON suspended_key
+        BEGIN SELECT RAISE(ABORT, 'a key that was lost stays so'); END;
+        """
 }

@@ -92,6 +92,14 @@ extension AuthorizationSchema {
         CREATE INDEX refresh_family_session ON refresh_family (session) WHERE session IS NOT NULL;
         """
 
+    /// What the app asked for goes with what was granted, and does not change either.
+    static let askedFactors = """
+        ALTER TABLE access_grant
+        ADD COLUMN needs_second_factor INTEGER NOT NULL DEFAULT 0 CHECK (needs_second_factor IN (0, 1));
+        CREATE TRIGGER grant_asked BEFORE UPDATE OF needs_second_factor ON access_grant
+        BEGIN SELECT RAISE(ABORT, 'what was asked for does not change'); END;
+        """
+
     static let holds = """
         CREATE TABLE access_hold (
             sequence INTEGER PRIMARY KEY AUTOINCREMENT,

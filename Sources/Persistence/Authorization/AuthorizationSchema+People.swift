@@ -70,4 +70,14 @@ extension AuthorizationSchema {
         CREATE INDEX session_pending ON session (pending_subject) WHERE pending_subject IS NOT NULL;
         ALTER TABLE access_grant ADD COLUMN authentication TEXT;
         """
+
+    /// Records of lockouts that begin if an attempt fails, until it is known whether it did.
+    static let announcedLockouts = """
+        CREATE TABLE announced_lockout (
+            id           TEXT PRIMARY KEY,
+            body         BLOB NOT NULL,
+            announced_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX announced_lockout_time ON announced_lockout (announced_at);
+        """
 }

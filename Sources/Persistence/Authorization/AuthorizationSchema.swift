@@ -40,6 +40,9 @@ enum AuthorizationSchema {
         migrator.registerMigration("021 proof keys of codes") {
             try $0.execute(sql: "ALTER TABLE code ADD COLUMN proof_key TEXT CHECK (length(proof_key) = 43)")
         }
+        migrator.registerMigration("sign-in 1 asked factors") { try $0.execute(sql: askedFactors) }
+        migrator.registerMigration("sign-in 2 announced lockouts") { try $0.execute(sql: announcedLockouts) }
+        migrator.registerMigration("sign-in 3 suspended keys") { try $0.execute(sql: suspendedKeys) }
         return migrator
     }
 }

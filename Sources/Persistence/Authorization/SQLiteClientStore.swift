@@ -17,11 +17,13 @@ struct SQLiteClientStore: ClientStore {
         """
 
     func client(_ id: ClientID) async throws -> ClientRegistration? {
-        try await pool.read { database in
-            try Row.fetchOne(
-                database.cachedStatement(sql: "\(Self.selection) WHERE id = ?"), arguments: [id.text]
-            ).map { try ClientRegistration($0) }
-        }
+        try await pool.read { try Self.client(id, in: $0) }
+    }
+
+    static func client(_ id: ClientID, in database: Database) throws -> ClientRegistration? {
+        try Row.fetchOne(
+            database.cachedStatement(sql: "\(Self.selection) WHERE id = ?"), arguments: [id.text]
+        ).map { try ClientRegistration($0) }
     }
 
     func clients() async throws -> [ClientRegistration] {
@@ -62,6 +64,34 @@ struct SQLiteClientStore: ClientStore {
             try Self.keepException(of: client, in: database)
             try SQLiteAuditOutbox.insert(record, in: database)
             return true
+        }
+    }
+
+    func suspendKeys(
+        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+    ) async throws -> Bool {
+        try await pool.write { database in
+            var isNew = false
+            for thumbprint in thumbprints.sorted() {
+                try database.execute(
+                    sql: """
+                        INSERT INTO suspended_key (client_id, thumbprint, suspended_at) VALUES (?, ?, ?)
+                        ON CONFLICT DO NOTHING
+                        """, arguments: [client.text, thumbprint, now])
+                if database.changesCount > 0 { isNew = true }
+            }
+            guard isNew else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    func suspendedKeys(of client: ClientID) async throws -> Set<String> {
+        try await pool.read { database in
+            Set(
+                try String.fetchAll(
+                    database.cachedStatement(sql: "SELECT thumbprint FROM suspended_key WHERE client_id = ?"),
+                    arguments: [client.text]))
         }
     }
 

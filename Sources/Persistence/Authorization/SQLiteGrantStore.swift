@@ -11,10 +11,22 @@ struct SQLiteGrantStore: GrantStore {
     let pool: DatabasePool
 
     func grant(_ id: GrantID) async throws -> Grant? {
-        try await pool.read { database in
-            try Row.fetchOne(
-                database.cachedStatement(sql: "SELECT * FROM access_grant WHERE id = ?"), arguments: [id.text]
-            ).map { try Grant($0) }
+        try await pool.read { try Self.grant(id, in: $0) }
+    }
+
+    private static func grant(_ id: GrantID, in database: Database) throws -> Grant? {
+        try Row.fetchOne(
+            database.cachedStatement(sql: "SELECT * FROM access_grant WHERE id = ?"), arguments: [id.text]
+        ).map { try Grant($0) }
+    }
+
+    func footing(of id: GrantID) throws -> GrantFooting? {
+        try pool.read { database in
+            guard let grant = try Self.grant(id, in: database) else { return nil }
+            return GrantFooting(
+                grant: grant, client: try SQLiteClientStore.client(grant.clientID, in: database),
+                account: try grant.subject.flatMap { try SQLiteUserStore.user($0, in: database) },
+                person: try grant.subject.flatMap { try SQLiteMemberLinkStore.person($0, in: database) })
         }
     }
 
@@ -61,8 +73,8 @@ struct SQLiteGrantStore: GrantStore {
         try database.execute(
             sql: """
                 INSERT INTO access_grant (id, client_id, subject, patient, scopes, launch, program, fhir_base, nonce,
-                    authenticated_at, created_at, expires_at, authentication)
-                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+                    authenticated_at, created_at, expires_at, authentication, needs_second_factor)
+                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
                 WHERE EXISTS (SELECT 1 FROM client WHERE id = ?2 AND status = 'active')
                     AND (?3 IS NULL OR EXISTS (SELECT 1 FROM user_account WHERE subject = ?3 AND is_disabled = 0))
                 ON CONFLICT DO NOTHING
@@ -72,6 +84,7 @@ struct SQLiteGrantStore: GrantStore {
                 try grant.scopes.writable(), grant.launch.stored.blob, grant.program.rawValue, grant.fhirBase,
                 grant.nonce,
                 grant.authenticatedAt, grant.createdAt, grant.expiresAt, grant.authentication?.stored.text,
+                grant.needsSecondFactor,
             ])
         return database.changesCount == 1
     }
@@ -132,7 +145,8 @@ extension Grant {
             launch: launch ?? LaunchContext(patient: patient),
             program: try APIProgram(rawValue: row["program"]).orCorrupt("program"), fhirBase: row["fhir_base"],
             nonce: row["nonce"], authenticatedAt: row["authenticated_at"],
-            authentication: try AuthenticationContext(stored: row["authentication"]), createdAt: row["created_at"],
+            authentication: try AuthenticationContext(stored: row["authentication"]),
+            needsSecondFactor: row["needs_second_factor"], createdAt: row["created_at"],
             expiresAt: row["expires_at"],
             revocation: try revokedAt.map {
                 GrantRevocation(

@@ -31,7 +31,7 @@ struct SQLiteSessionStore: SessionStore {
         try await pool.write { try Self.insert(session, in: $0) }
     }
 
-    private static func insert(_ session: BrowserSession, in database: Database) throws {
+    static func insert(_ session: BrowserSession, in database: Database) throws {
         try database.execute(
             sql: """
                 INSERT INTO session (id, subject, authenticated_at, authentication, pending_subject, pending_at,

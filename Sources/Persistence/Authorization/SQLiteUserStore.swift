@@ -10,19 +10,23 @@ struct SQLiteUserStore: UserStore {
 
     func user(named username: String) async throws -> UserAccount? {
         // SQLite takes a text only up to its first NUL, so what was found is compared with what was asked for.
-        let found = try await first(sql: "SELECT * FROM user_account WHERE username = ?", username)
+        let found = try await pool.read {
+            try Self.first(sql: "SELECT * FROM user_account WHERE username = ?", username, in: $0)
+        }
         return found.flatMap { $0.username.utf8.elementsEqual(username.utf8) ? $0 : nil }
     }
 
     func user(_ subject: SubjectID) async throws -> UserAccount? {
-        let found = try await first(sql: "SELECT * FROM user_account WHERE subject = ?", subject.text)
+        try await pool.read { try Self.user(subject, in: $0) }
+    }
+
+    static func user(_ subject: SubjectID, in database: Database) throws -> UserAccount? {
+        let found = try first(sql: "SELECT * FROM user_account WHERE subject = ?", subject.text, in: database)
         return found.flatMap { $0.subject.text.utf8.elementsEqual(subject.text.utf8) ? $0 : nil }
     }
 
-    private func first(sql: String, _ key: String) async throws -> UserAccount? {
-        try await pool.read { database in
-            try Row.fetchOne(database.cachedStatement(sql: sql), arguments: [key]).map { try UserAccount($0) }
-        }
+    private static func first(sql: String, _ key: String, in database: Database) throws -> UserAccount? {
+        try Row.fetchOne(database.cachedStatement(sql: sql), arguments: [key]).map { try UserAccount($0) }
     }
 
     func users() async throws -> [UserAccount] {
@@ -135,19 +139,23 @@ struct SQLiteMemberLinkStore: MemberLinkStore {
     }
 
     static func link(of subject: SubjectID, in database: Database) throws -> MemberLink? {
-        guard
-            let user = try String.fetchOne(
-                database, sql: "SELECT fhir_user FROM member_link WHERE subject = ?", arguments: [subject.text])
-        else { return nil }
+        guard let user = try person(subject, in: database) else { return nil }
         let patients = try Row.fetchAll(
             database, sql: "SELECT patient, label FROM member_link_patient WHERE subject = ? ORDER BY place",
             arguments: [subject.text])
         return MemberLink(
-            subject: subject, fhirUser: try InstanceKey(stored: user),
+            subject: subject, fhirUser: user,
             patients: try patients.map { row in
                 LinkedPatient(
                     id: try ResourceID(row["patient"] as String).orCorrupt("patient"), label: row["label"])
             })
+    }
+
+    static func person(_ subject: SubjectID, in database: Database) throws -> InstanceKey? {
+        try String.fetchOne(
+            database.cachedStatement(sql: "SELECT fhir_user FROM member_link WHERE subject = ?"),
+            arguments: [subject.text]
+        ).map { try InstanceKey(stored: $0) }
     }
 
     func insert(_ link: MemberLink, record: AuthorizationRecord) async throws -> Bool {
@@ -194,79 +202,5 @@ struct SQLiteMemberLinkStore: MemberLinkStore {
             try SQLiteAuditOutbox.insert(record, in: database)
             return RevocationOutcome(entries: entries)
         }
-    }
-}
-
-/// Counts attempts.
-struct SQLiteLoginThrottleStore: LoginThrottleStore {
-    let pool: DatabasePool
-
-    func admit(_ attempts: [ThrottleKey: ThrottlePolicy], at now: Int64) async throws -> ThrottleVerdict {
-        // One transaction with the write lock from its beginning, so nobody counts on an old number.
-        try await pool.write { database in
-            var counts: [ThrottleKey: ThrottleCount] = [:]
-            for key in attempts.keys { counts[key] = try Self.count(of: key, in: database) }
-            if let until = counts.values.filter({ !$0.isOpen(at: now) }).map(\.closedUntil).max() {
-                return .closed(until: until)
-            }
-            var last: Set<ThrottleKey> = []
-            for (key, policy) in attempts {
-                var count = counts[key] ?? ThrottleCount()
-                if count.count(by: policy, at: now) { last.insert(key) }
-                try Self.save(count, of: key, in: database)
-            }
-            return last.isEmpty ? .admitted : .last(under: last)
-        }
-    }
-
-    func giveBack(all cleared: [ThrottleKey], one forgiven: [ThrottleKey]) async throws {
-        try await pool.write { database in
-            for key in cleared {
-                try database.execute(sql: "DELETE FROM login_throttle WHERE key = ?", arguments: [key.text])
-            }
-            for key in forgiven {
-                guard var count = try Self.count(of: key, in: database) else { continue }
-                count.forgive()
-                if count.attempts == 0 {
-                    try database.execute(sql: "DELETE FROM login_throttle WHERE key = ?", arguments: [key.text])
-                } else {
-                    try Self.save(count, of: key, in: database)
-                }
-            }
-        }
-    }
-
-    func remember(_ key: ThrottleKey, at now: Int64) async throws {
-        try await pool.write { database in
-            try database.execute(
-                sql: """
-                    INSERT INTO known_network (key, seen_at) VALUES (?, ?)
-                    ON CONFLICT (key) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)
-                    """, arguments: [key.text, now])
-        }
-    }
-
-    func isRemembered(_ key: ThrottleKey, since: Int64) async throws -> Bool {
-        try await pool.read { database in
-            try Bool.fetchOne(
-                database, sql: "SELECT seen_at >= ? FROM known_network WHERE key = ?", arguments: [since, key.text])
-                ?? false
-        }
-    }
-
-    private static func count(of key: ThrottleKey, in database: Database) throws -> ThrottleCount? {
-        try Row.fetchOne(database, sql: "SELECT * FROM login_throttle WHERE key = ?", arguments: [key.text]).map {
-            ThrottleCount(
-                attempts: $0["attempts"], countedAt: $0["last_attempt_at"], closedUntil: $0["closed_until"])
-        }
-    }
-
-    private static func save(_ count: ThrottleCount, of key: ThrottleKey, in database: Database) throws {
-        try database.execute(
-            sql: """
-                INSERT INTO login_throttle (key, attempts, last_attempt_at, closed_until) VALUES (?, ?, ?, ?)
-                ON CONFLICT (key) DO UPDATE SET attempts = excluded.attempts,
-                    last_attempt_at = excluded.last_attempt_at, closed_until = excluded.closed_until
-                """, arguments: [key.text, count.attempts, count.countedAt, count.closedUntil])
     }
 }

@@ -284,7 +284,7 @@ import Testing
     @Test func `the memory is bounded and keeps what is used`() throws {
         let cache = VerifiedTokenCache(limit: 10)
         let access = VerifiedToken(
-            access: try verifier().verify(try token(), now: 1_500).get(), confirmation: nil)
+            access: try verifier().verify(try token(), now: 1_500).get(), confirmation: nil, isSignInEnough: true)
         let used: [UInt8] = [255, 255]
 
         for number in 0..<100 {
@@ -300,7 +300,7 @@ import Testing
     @Test func `a token that was examined before everything was forgotten is not remembered`() throws {
         let cache = VerifiedTokenCache(limit: 10)
         let access = VerifiedToken(
-            access: try verifier().verify(try token(), now: 1_500).get(), confirmation: nil)
+            access: try verifier().verify(try token(), now: 1_500).get(), confirmation: nil, isSignInEnough: true)
         let before = cache.epoch
 
         cache.removeAll()
