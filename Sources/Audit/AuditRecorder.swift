@@ -98,11 +98,15 @@ public final class AuditRecorder: Sendable {
     /// Marks as interrupted a record, with its parts, that became durable when its answer could not be given any more.
     ///
     /// What cannot be written now is tried again in the background.
-    public func withdraw(_ receipt: consuming ClosingReceipt, _ record: AccessRecord) {
+    ///
+    /// - Parameter sent: what is true of an answer of which a part has left; nil where nothing has, and then nothing
+    ///   counts as released.
+    public func withdraw(_ receipt: consuming ClosingReceipt, _ record: AccessRecord, sent: AccessRecord? = nil) {
         guard record.decisionID == receipt.decisionID else { return }
         let first = receipt.sequence - Int64(record.parts.count)
-        let parts = record.parts.map { AuditStatement(event: .access($0), phase: .whole) }
-        let whole = AuditStatement(event: .access(record), phase: receipt.phase)
+        let nothing = record.releasingNothing
+        let parts = nothing.parts.map { AuditStatement(event: .access($0), phase: .whole) }
+        let whole = AuditStatement(event: .access(sent ?? nothing), phase: receipt.phase)
         // What was closed as interrupted says so already.
         let late = parts + (receipt.phase == .interrupted ? [] : [whole])
         for (offset, one) in late.enumerated() {

@@ -53,6 +53,10 @@ final class AuditWriter: @unchecked Sendable {
         /// Taken by the thread but not answered yet.
         var inHand = 0
         var stopping = false
+        /// Until when the thread waits, once stopped, for results that were handed on to be heard.
+        var patience = Date.distantFuture
+        /// Results that were handed on and have not been heard yet.
+        var unheard = 0
         var ended = false
         var recovered = false
         var recorded = 0
@@ -89,7 +93,7 @@ final class AuditWriter: @unchecked Sendable {
         let submission = Submission(statement, parts: parts, once: once, delivery: delivery, completion: completion)
         condition.lock()
         let refusal: AuditFailure? =
-            if state.stopping {
+            if state.ended || state.stopping && statement.closes == nil {
                 .closed
             } else if isFull(for: submission) {
                 .busy
@@ -113,9 +117,11 @@ final class AuditWriter: @unchecked Sendable {
                 || state.waitingBytes + submission.size > limits.bytes)
     }
 
-    /// Lets the thread end when everything that waits is answered.
+    /// Lets the thread end when everything that waits is answered, and whoever hears of it has had the time to take back
+    /// what was not given: until then it takes what closes another entry, and nothing else.
     func stop() {
         condition.lock()
+        if !state.stopping { state.patience = Date(timeIntervalSinceNow: 2) }
         state.stopping = true
         condition.broadcast()
         condition.unlock()
@@ -140,6 +146,20 @@ final class AuditWriter: @unchecked Sendable {
     // MARK: The thread
 
     private func run() {
+        repeat { writeWhatComes() } while !end()
+    }
+
+    /// Ends, unless something has come that was still taken.
+    private func end() -> Bool {
+        condition.lock()
+        defer { condition.unlock() }
+        guard state.waiting.isEmpty else { return false }
+        state.ended = true
+        condition.broadcast()
+        return true
+    }
+
+    private func writeWhatComes() {
         var taken: ArraySlice<Submission> = []
         while true {
             if taken.isEmpty {
@@ -151,10 +171,6 @@ final class AuditWriter: @unchecked Sendable {
             write(Array(batch))
         }
         settle()
-        condition.lock()
-        state.ended = true
-        condition.broadcast()
-        condition.unlock()
     }
 
     /// Everything that waits, at once: a lone record is not made to wait for company.
@@ -162,8 +178,11 @@ final class AuditWriter: @unchecked Sendable {
         condition.lock()
         defer { condition.unlock() }
         while state.waiting.isEmpty {
-            if state.stopping { return nil }
-            condition.wait()
+            guard state.stopping else {
+                condition.wait()
+                continue
+            }
+            if state.unheard == 0 || !condition.wait(until: state.patience) { return nil }
         }
         let all = state.waiting
         state.waiting = []
@@ -188,7 +207,7 @@ final class AuditWriter: @unchecked Sendable {
         var shared: [(delivery: AuditDelivery, told: [(Submission, Result<Int64, AuditFailure>)])] = []
         for (submission, result) in zip(batch, results) {
             guard let place = submission.delivery.place else {
-                submission.delivery.run { submission.completion(result) }
+                hand(to: submission.delivery) { submission.completion(result) }
                 continue
             }
             if let known = shared.firstIndex(where: { $0.delivery.place == place }) {
@@ -198,7 +217,21 @@ final class AuditWriter: @unchecked Sendable {
             }
         }
         for (delivery, told) in shared {
-            delivery.run { for (submission, result) in told { submission.completion(result) } }
+            hand(to: delivery) { for (submission, result) in told { submission.completion(result) } }
+        }
+    }
+
+    /// Hands results on; they count as unheard until whoever hears them has done what follows from them.
+    private func hand(to delivery: AuditDelivery, _ work: @escaping @Sendable () -> Void) {
+        condition.lock()
+        state.unheard += 1
+        condition.unlock()
+        delivery.run { [self] in
+            work()
+            condition.lock()
+            state.unheard -= 1
+            if state.stopping { condition.broadcast() }
+            condition.unlock()
         }
     }
 

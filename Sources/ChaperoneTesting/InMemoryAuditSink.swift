@@ -122,8 +122,8 @@ public final class InMemoryAuditSink: AuditSink {
         for entry in all { entry.index.closes.map { _ = closed[entry.node, default: []].insert($0) } }
         let found = all.enumerated().map { (position: Int64($0.offset + 1), entry: $0.element) }
             .filter { _, entry in
-                (query.includesClosedOpenings || entry.index.phase != .opening
-                    || closed[entry.node]?.contains(entry.sequence) != true) && Self.matches(entry, query)
+                (query.includesClosedOpenings || closed[entry.node]?.contains(entry.sequence) != true)
+                    && Self.matches(entry, query)
             }
             .filter { position, entry in
                 query.after.map { (entry.recordedAt, position) < ($0.recordedAt, $0.position) } ?? true

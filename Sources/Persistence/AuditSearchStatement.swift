@@ -35,8 +35,8 @@ struct AuditSearchStatement {
         }
         if !query.includesClosedOpenings {
             add(
-                "(e.phase <> 'opening' OR EXISTS (SELECT 1 FROM audit_open o "
-                    + "WHERE o.node = e.node AND o.sequence = e.sequence))", [])
+                "NOT EXISTS (SELECT 1 FROM audit_entry c INDEXED BY audit_entry_closes "
+                    + "WHERE c.node = e.node AND c.closes = e.sequence)", [])
         }
         let tables =
             query.patient == nil

@@ -158,7 +158,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
             finish(WireAnswer(answer))
         case .withdraw(let receipt):
             abandonCall()
-            if let recorded { site.audit.withdraw(receipt, recorded) }
+            if let recorded { site.audit.withdraw(receipt, recorded, sent: exchange.cutShort) }
             recorded = nil
             _ = takePieces()
         case .keep(let change):
@@ -278,7 +278,9 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         switch consume result {
         case .success(let receipt):
             // The deadline had passed, and 503 was answered: the record must not say that something left.
-            guard !exchange.isOver else { return site.audit.withdraw(receipt, record) }
+            guard !exchange.isOver else {
+                return site.audit.withdraw(receipt, record, sent: exchange.cutShort)
+            }
             recorded = record
             handle(.closed(receipt))
         case .failure(let failure): handle(.auditFailed(failure))
