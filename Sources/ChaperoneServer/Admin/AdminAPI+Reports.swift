@@ -19,7 +19,7 @@ extension AdminAPI {
         wanted.kinds = [AuditIndex.accessKind]
         let page = try await find(wanted, content)
         let names = try await names()
-        let rows = try AccessReport(page.entries, of: patient).rows.map { Self.row($0, names) }
+        let rows = try AccessReport(page.entries, of: asked.patient ?? patient).rows.map { Self.row($0, names) }
         var members: [JSONMemberValue] = [
             .init("patient", .string(patient)), .init("accesses", .array(rows)),
         ]
