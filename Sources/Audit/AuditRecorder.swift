@@ -179,7 +179,8 @@ public final class AuditRecorder: Sendable {
         return ClosingReceipt(decisionID: decisionID, sequence: last, phase: phase)
     }
 
-    /// Closes as interrupted what earlier processes of this node left open, and says how many there were.
+    /// Closes as interrupted what earlier processes left open, of this node and, in their own chains, of any other, and says
+    /// how many records there were.
     ///
     /// Blocks; call it at start, before requests are taken. What this process opened is left alone.
     @discardableResult public func recover() throws(AuditFailure) -> Int { try writer.recover() }

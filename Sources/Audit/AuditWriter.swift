@@ -68,6 +68,7 @@ final class AuditWriter: @unchecked Sendable {
     private let condition = NSCondition()
     private var state = State()
     private var chain: AuditChain
+    private let node: String
     private let sink: any AuditSink
     private let limits: AuditQueueLimits
     private let clock: AuditClock
@@ -75,6 +76,7 @@ final class AuditWriter: @unchecked Sendable {
     private let inherited: Int64
 
     init(sink: any AuditSink, node: String, clock: AuditClock, limits: AuditQueueLimits) throws(AuditFailure) {
+        self.node = node
         self.sink = sink
         self.limits = limits
         self.clock = clock
@@ -274,15 +276,39 @@ final class AuditWriter: @unchecked Sendable {
     }
 
     private func closeInherited() throws(AuditFailure) -> Int {
-        let statements: [AuditStatement]
+        var count = try closeOwn()
+        for node in try nodesLeftOpen() where node != self.node { count += try closeAll(of: node) }
+        return count
+    }
+
+    private func nodesLeftOpen() throws(AuditFailure) -> [String] {
+        do { return try sink.unfinishedNodes() } catch { throw .notWritten(detail: "\(error)") }
+    }
+
+    /// Closes what a process of another name has left open, in its own chain. This process is the only one that writes to
+    /// the sink, so nobody else extends that chain.
+    private func closeAll(of node: String) throws(AuditFailure) -> Int {
+        var chain = try AuditChain(sink: sink, node: node, clock: clock)
+        let statements = try interrupted(on: node, through: chain.sequence)
+        _ = try chain.append(
+            statements.map { Submission($0, parts: [], once: true, delivery: .immediate) { _ in } })
+        return statements.count
+    }
+
+    /// What marks as interrupted everything on a node that is open up to a place.
+    private func interrupted(on node: String, through sequence: Int64) throws(AuditFailure) -> [AuditStatement] {
         do {
-            statements = try sink.unfinished(on: chain.node, through: inherited).map {
+            return try sink.unfinished(on: node, through: sequence).map {
                 try $0.statement().interrupted(
                     closing: $0.sequence, reason: "outcome unknown", at: clock.milliseconds())
             }
         } catch {
             throw .notWritten(detail: "\(error)")
         }
+    }
+
+    private func closeOwn() throws(AuditFailure) -> Int {
+        let statements = try interrupted(on: node, through: inherited)
         for statement in statements {
             let answer = Answer()
             submit(statement, once: true) { answer.set($0) }

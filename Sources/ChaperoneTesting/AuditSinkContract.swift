@@ -106,6 +106,9 @@ public enum AuditSinkContract: String, CaseIterable, Sendable {
         #expect(try sink.unfinished(on: "a", through: 3).map(\.sequence) == [1])
         try sink.append([entry(6, phase: .interrupted, closes: 1)])
         #expect(try sink.unfinished(on: "a", through: 6).map(\.sequence) == [4])
+        #expect(try sink.unfinishedNodes() == ["a", "b"])
+        try sink.append([entry(7, phase: .closing, closes: 4)])
+        #expect(try sink.unfinishedNodes() == ["b"])
     }
 
     private static func events(_ sink: any AuditSink) throws {

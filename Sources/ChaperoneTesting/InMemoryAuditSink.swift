@@ -107,6 +107,10 @@ public final class InMemoryAuditSink: AuditSink {
         }
     }
 
+    public func unfinishedNodes() -> [String] {
+        nodes().filter { !unfinished(on: $0, through: .max).isEmpty }
+    }
+
     public func contains(_ eventID: DecisionID) -> Bool { entries.contains { $0.index.eventID == eventID } }
 
     public func nodes() -> [String] { Set(entries.map(\.node)).sorted() }
