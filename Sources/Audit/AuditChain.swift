@@ -139,7 +139,8 @@ struct AuditChain {
             arrears.append(
                 statement.phase == .interrupted
                     ? statement
-                    : statement.interrupted(closing: opening, reason: "closing record could not be written", at: now))
+                    : statement.notGiven.interrupted(
+                        closing: opening, reason: "closing record could not be written", at: now))
         }
     }
 
@@ -161,7 +162,7 @@ struct AuditChain {
             for doubt in settled where !doubt.isArrear {
                 guard case .access = doubt.statement.event, doubt.statement.phase != .interrupted else { continue }
                 arrears.append(
-                    doubt.statement.interrupted(
+                    doubt.statement.notGiven.interrupted(
                         closing: doubt.entry.sequence, reason: doubt.statement.lateReason, at: now))
             }
         } else {

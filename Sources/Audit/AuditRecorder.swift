@@ -98,8 +98,12 @@ public final class AuditRecorder: Sendable {
     /// Marks as interrupted a record, with its parts, that became durable when its answer could not be given any more.
     ///
     /// What cannot be written now is tried again in the background.
-    public func withdraw(_ receipt: consuming ClosingReceipt, _ record: AccessRecord) {
-        withdraw(HandedAnswer(receipt), record) { $0.lateReason }
+    ///
+    /// - Parameter sent: what is true of an answer of which a part has left; nil where nothing has, and then nothing
+    ///   counts as released.
+    public func withdraw(_ receipt: consuming ClosingReceipt, _ record: AccessRecord, sent: AccessRecord? = nil) {
+        let nothing = record.releasingNothing
+        mark(HandedAnswer(receipt), record, as: sent ?? nothing, parts: nothing.parts) { $0.lateReason }
     }
 
     /// Marks as interrupted a record, with its parts, whose answer was handed to a connection that ended before all of it
@@ -107,14 +111,17 @@ public final class AuditRecorder: Sendable {
     ///
     /// What cannot be written now is tried again in the background.
     public func notWritten(_ answer: HandedAnswer, _ record: AccessRecord) {
-        withdraw(answer, record) { _ in AuditStatement.notWrittenReason }
+        mark(answer, record, as: record, parts: record.parts) { _ in AuditStatement.notWrittenReason }
     }
 
-    private func withdraw(_ answer: HandedAnswer, _ record: AccessRecord, reason: (AuditStatement) -> String) {
+    private func mark(
+        _ answer: HandedAnswer, _ record: AccessRecord, as told: AccessRecord, parts: [AccessRecord],
+        reason: (AuditStatement) -> String
+    ) {
         guard record.decisionID == answer.decisionID else { return }
         let first = answer.sequence - Int64(record.parts.count)
-        let parts = record.parts.map { AuditStatement(event: .access($0), phase: .whole) }
-        let whole = AuditStatement(event: .access(record), phase: answer.phase)
+        let parts = parts.map { AuditStatement(event: .access($0), phase: .whole) }
+        let whole = AuditStatement(event: .access(told), phase: answer.phase)
         // What was closed as interrupted says so already.
         let late = parts + (answer.phase == .interrupted ? [] : [whole])
         for (offset, one) in late.enumerated() {
@@ -187,7 +194,8 @@ public final class AuditRecorder: Sendable {
         return ClosingReceipt(decisionID: decisionID, sequence: last, phase: phase)
     }
 
-    /// Closes as interrupted what earlier processes of this node left open, and says how many there were.
+    /// Closes as interrupted what earlier processes left open, of this node and, in their own chains, of any other, and says
+    /// how many records there were.
     ///
     /// Blocks; call it at start, before requests are taken. What this process opened is left alone.
     @discardableResult public func recover() throws(AuditFailure) -> Int { try writer.recover() }

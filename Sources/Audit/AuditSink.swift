@@ -43,6 +43,8 @@ public protocol AuditSink: AuditReader {
     func head(of node: String) throws -> AuditEntry?
     /// Opening entries of a node, up to `sequence`, that nothing has closed, oldest first.
     func unfinished(on node: String, through sequence: Int64) throws -> [AuditEntry]
+    /// The names of the nodes with opening entries that nothing has closed, sorted.
+    func unfinishedNodes() throws -> [String]
     /// Whether an entry about this event is stored.
     func contains(_ eventID: DecisionID) throws -> Bool
 }

@@ -65,6 +65,15 @@ public struct AuditStatement: Hashable, Sendable {
     /// Why a record is marked whose answer did not go out to its end.
     static let notWrittenReason = "the connection ended before the answer was written to its end"
 
+    /// The statement with nothing released, of an access of whose answer nothing has left though its record is durable. An
+    /// answer that goes out piece by piece keeps its number: so many may have left.
+    var notGiven: AuditStatement {
+        guard case .access(var record) = event else { return self }
+        if phase == .closing, record.interaction == .operation || !record.interaction.changesUpstream { return self }
+        record.released = 0
+        return AuditStatement(event: .access(record), phase: phase, closes: closes)
+    }
+
     /// The same event marked as interrupted, ending the entry at `sequence`.
     func interrupted(closing sequence: Int64, reason: String, at time: Int64) -> AuditStatement {
         guard case .access(var record) = event else {

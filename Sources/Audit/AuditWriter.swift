@@ -53,6 +53,10 @@ final class AuditWriter: @unchecked Sendable {
         /// Taken by the thread but not answered yet.
         var inHand = 0
         var stopping = false
+        /// Until when the thread waits, once stopped, for results that were handed on to be heard.
+        var patience = Date.distantFuture
+        /// Results that were handed on and have not been heard yet.
+        var unheard = 0
         var ended = false
         var recovered = false
         var recorded = 0
@@ -64,6 +68,7 @@ final class AuditWriter: @unchecked Sendable {
     private let condition = NSCondition()
     private var state = State()
     private var chain: AuditChain
+    private let node: String
     private let sink: any AuditSink
     private let limits: AuditQueueLimits
     private let clock: AuditClock
@@ -71,6 +76,7 @@ final class AuditWriter: @unchecked Sendable {
     private let inherited: Int64
 
     init(sink: any AuditSink, node: String, clock: AuditClock, limits: AuditQueueLimits) throws(AuditFailure) {
+        self.node = node
         self.sink = sink
         self.limits = limits
         self.clock = clock
@@ -89,7 +95,7 @@ final class AuditWriter: @unchecked Sendable {
         let submission = Submission(statement, parts: parts, once: once, delivery: delivery, completion: completion)
         condition.lock()
         let refusal: AuditFailure? =
-            if state.stopping {
+            if state.ended || state.stopping && statement.closes == nil {
                 .closed
             } else if isFull(for: submission) {
                 .busy
@@ -113,9 +119,11 @@ final class AuditWriter: @unchecked Sendable {
                 || state.waitingBytes + submission.size > limits.bytes)
     }
 
-    /// Lets the thread end when everything that waits is answered.
+    /// Lets the thread end when everything that waits is answered, and whoever hears of it has had the time to take back
+    /// what was not given: until then it takes what closes another entry, and nothing else.
     func stop() {
         condition.lock()
+        if !state.stopping { state.patience = Date(timeIntervalSinceNow: 2) }
         state.stopping = true
         condition.broadcast()
         condition.unlock()
@@ -140,6 +148,20 @@ final class AuditWriter: @unchecked Sendable {
     // MARK: The thread
 
     private func run() {
+        repeat { writeWhatComes() } while !end()
+    }
+
+    /// Ends, unless something has come that was still taken.
+    private func end() -> Bool {
+        condition.lock()
+        defer { condition.unlock() }
+        guard state.waiting.isEmpty else { return false }
+        state.ended = true
+        condition.broadcast()
+        return true
+    }
+
+    private func writeWhatComes() {
         var taken: ArraySlice<Submission> = []
         while true {
             if taken.isEmpty {
@@ -151,10 +173,6 @@ final class AuditWriter: @unchecked Sendable {
             write(Array(batch))
         }
         settle()
-        condition.lock()
-        state.ended = true
-        condition.broadcast()
-        condition.unlock()
     }
 
     /// Everything that waits, at once: a lone record is not made to wait for company.
@@ -162,8 +180,11 @@ final class AuditWriter: @unchecked Sendable {
         condition.lock()
         defer { condition.unlock() }
         while state.waiting.isEmpty {
-            if state.stopping { return nil }
-            condition.wait()
+            guard state.stopping else {
+                condition.wait()
+                continue
+            }
+            if state.unheard == 0 || !condition.wait(until: state.patience) { return nil }
         }
         let all = state.waiting
         state.waiting = []
@@ -188,7 +209,7 @@ final class AuditWriter: @unchecked Sendable {
         var shared: [(delivery: AuditDelivery, told: [(Submission, Result<Int64, AuditFailure>)])] = []
         for (submission, result) in zip(batch, results) {
             guard let place = submission.delivery.place else {
-                submission.delivery.run { submission.completion(result) }
+                hand(to: submission.delivery) { submission.completion(result) }
                 continue
             }
             if let known = shared.firstIndex(where: { $0.delivery.place == place }) {
@@ -198,7 +219,21 @@ final class AuditWriter: @unchecked Sendable {
             }
         }
         for (delivery, told) in shared {
-            delivery.run { for (submission, result) in told { submission.completion(result) } }
+            hand(to: delivery) { for (submission, result) in told { submission.completion(result) } }
+        }
+    }
+
+    /// Hands results on; they count as unheard until whoever hears them has done what follows from them.
+    private func hand(to delivery: AuditDelivery, _ work: @escaping @Sendable () -> Void) {
+        condition.lock()
+        state.unheard += 1
+        condition.unlock()
+        delivery.run { [self] in
+            work()
+            condition.lock()
+            state.unheard -= 1
+            if state.stopping { condition.broadcast() }
+            condition.unlock()
         }
     }
 
@@ -241,15 +276,39 @@ final class AuditWriter: @unchecked Sendable {
     }
 
     private func closeInherited() throws(AuditFailure) -> Int {
-        let statements: [AuditStatement]
+        var count = try closeOwn()
+        for node in try nodesLeftOpen() where node != self.node { count += try closeAll(of: node) }
+        return count
+    }
+
+    private func nodesLeftOpen() throws(AuditFailure) -> [String] {
+        do { return try sink.unfinishedNodes() } catch { throw .notWritten(detail: "\(error)") }
+    }
+
+    /// Closes what a process of another name has left open, in its own chain. This process is the only one that writes to
+    /// the sink, so nobody else extends that chain.
+    private func closeAll(of node: String) throws(AuditFailure) -> Int {
+        var chain = try AuditChain(sink: sink, node: node, clock: clock)
+        let statements = try interrupted(on: node, through: chain.sequence)
+        _ = try chain.append(
+            statements.map { Submission($0, parts: [], once: true, delivery: .immediate) { _ in } })
+        return statements.count
+    }
+
+    /// What marks as interrupted everything on a node that is open up to a place.
+    private func interrupted(on node: String, through sequence: Int64) throws(AuditFailure) -> [AuditStatement] {
         do {
-            statements = try sink.unfinished(on: chain.node, through: inherited).map {
+            return try sink.unfinished(on: node, through: sequence).map {
                 try $0.statement().interrupted(
                     closing: $0.sequence, reason: "outcome unknown", at: clock.milliseconds())
             }
         } catch {
             throw .notWritten(detail: "\(error)")
         }
+    }
+
+    private func closeOwn() throws(AuditFailure) -> Int {
+        let statements = try interrupted(on: node, through: inherited)
         for statement in statements {
             let answer = Answer()
             submit(statement, once: true) { answer.set($0) }

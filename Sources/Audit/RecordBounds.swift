@@ -81,6 +81,14 @@ extension AccessRecord {
     /// index that is nobody.
     var parts: [AccessRecord] { entries.flatMap { $0.overflow + [$0] } + overflow }
 
+    /// The record of the same access with nothing released, nor by its entries.
+    var releasingNothing: AccessRecord {
+        var record = self
+        record.released = 0
+        record.entries = entries.map(\.releasingNothing)
+        return record
+    }
+
     private var overflow: [AccessRecord] {
         guard patients.count > RecordBounds.patients else { return [] }
         var records: [AccessRecord] = []

@@ -55,6 +55,8 @@ public final class TimedAuditSink: AuditSink {
         try sink.unfinished(on: node, through: sequence)
     }
 
+    public func unfinishedNodes() throws -> [String] { try sink.unfinishedNodes() }
+
     public func contains(_ eventID: DecisionID) throws -> Bool { try sink.contains(eventID) }
 
     public func search(_ query: AuditQuery) throws -> AuditPage { try sink.search(query) }

@@ -14,6 +14,7 @@ public enum AuditSinkContract: String, CaseIterable, Sendable {
     case pagesNewestFirstWithoutGaps
     case findsByEveryFilter
     case hidesOpeningsThatWereClosed
+    case hidesWhatWasWithdrawn
     case scansInTheOrderOfStoring
     case findsByHash
     case pagesOldestFirstToo
@@ -33,6 +34,7 @@ public enum AuditSinkContract: String, CaseIterable, Sendable {
         case .pagesNewestFirstWithoutGaps: try Self.pages(sink)
         case .findsByEveryFilter: try Self.filters(sink)
         case .hidesOpeningsThatWereClosed: try Self.hidden(sink)
+        case .hidesWhatWasWithdrawn: try Self.withdrawn(sink)
         case .scansInTheOrderOfStoring: try Self.scan(sink)
         case .findsByHash: try Self.hashes(sink)
         case .pagesOldestFirstToo: try Self.oldestFirst(sink)
@@ -112,6 +114,9 @@ public enum AuditSinkContract: String, CaseIterable, Sendable {
         #expect(try sink.unfinished(on: "a", through: 3).map(\.sequence) == [1])
         try sink.append([entry(6, phase: .interrupted, closes: 1)])
         #expect(try sink.unfinished(on: "a", through: 6).map(\.sequence) == [4])
+        #expect(try sink.unfinishedNodes() == ["a", "b"])
+        try sink.append([entry(7, phase: .closing, closes: 4)])
+        #expect(try sink.unfinishedNodes() == ["b"])
     }
 
     private static func events(_ sink: any AuditSink) throws {
@@ -174,6 +179,20 @@ public enum AuditSinkContract: String, CaseIterable, Sendable {
         ])
         #expect(try sink.search(AuditQuery()).entries.map(\.sequence) == [3, 2])
         #expect(try sink.search(AuditQuery(includesClosedOpenings: true)).entries.map(\.sequence) == [3, 2, 1])
+    }
+
+    private static func withdrawn(_ sink: any AuditSink) throws {
+        try sink.append([
+            entry(1), entry(2, phase: .interrupted, closes: 1) { $0.outcome = .interrupted(reason: "not given") },
+            entry(3, phase: .opening) { $0.outcome = .pending }, entry(4, phase: .closing, closes: 3),
+            entry(5, phase: .interrupted, closes: 4) { $0.outcome = .interrupted(reason: "cut") }, entry(6),
+        ])
+        // The chain of another node has its own numbers.
+        try sink.append([entry(1, node: "b")])
+        let found = try sink.search(AuditQuery(patient: "patient-a")).entries
+        #expect(found.map { "\($0.node)\($0.sequence)" } == ["b1", "a6", "a5", "a2"])
+        #expect(try sink.search(AuditQuery(outcomes: ["permitted"])).entries.map(\.sequence) == [1, 6])
+        #expect(try sink.search(AuditQuery(includesClosedOpenings: true)).entries.count == 7)
     }
 
     private static func scan(_ sink: any AuditSink) throws {

@@ -55,6 +55,8 @@ public struct GatewayHarness: Sendable {
     private let key: PrivateJWK
     private let upstream: ScriptedUpstream
     private let clock: @Sendable () -> Int64
+    /// Whether the client hangs up when this is asked of the protected server, before it answers.
+    public var hangsUp: @Sendable (UpstreamRequest) -> Bool = { _ in false }
     /// In which pieces the body of an upstream answer comes.
     private let pieces: @Sendable ([UInt8]) -> [[UInt8]]
 
@@ -204,6 +206,10 @@ public struct GatewayHarness: Sendable {
             return .perform(exchange.handle(await closed(receipt, record)))
         case .forward(let request):
             run.asked.append(request)
+            if hangsUp(request) {
+                let ended = exchange.handle(.clientGone)
+                if !ended.isWait { return .perform(ended) }
+            }
             return .perform(begin(upstream.reply(request), on: &exchange, &run))
         case .keep(let change):
             run.coming = nil

@@ -107,6 +107,10 @@ public final class InMemoryAuditSink: AuditSink {
         }
     }
 
+    public func unfinishedNodes() -> [String] {
+        nodes().filter { !unfinished(on: $0, through: .max).isEmpty }
+    }
+
     public func contains(_ eventID: DecisionID) -> Bool { entries.contains { $0.index.eventID == eventID } }
 
     public func nodes() -> [String] { Set(entries.map(\.node)).sorted() }
@@ -143,9 +147,8 @@ public final class InMemoryAuditSink: AuditSink {
         let found = counted.enumerated().map { StoredAuditEntry(position: Int64($0.offset + 1), entry: $0.element) }
             .filter { stored in
                 let entry = stored.entry
-                return
-                    (query.includesClosedOpenings || entry.index.phase != .opening
-                    || closed[entry.node]?.contains(entry.sequence) != true) && Self.matches(entry, query)
+                return (query.includesClosedOpenings || closed[entry.node]?.contains(entry.sequence) != true)
+                    && Self.matches(entry, query)
             }
             .sorted { ($0.entry.recordedAt, $0.position) < ($1.entry.recordedAt, $1.position) }
         return (query.order == .newestFirst ? found.reversed() : found, through)

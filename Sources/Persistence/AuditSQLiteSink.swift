@@ -85,6 +85,10 @@ public struct AuditSQLiteSink: AuditSink {
         }
     }
 
+    public func unfinishedNodes() throws -> [String] {
+        try pool.read { try String.fetchAll($0, sql: "SELECT DISTINCT node FROM audit_open ORDER BY node") }
+    }
+
     public func contains(_ eventID: DecisionID) throws -> Bool {
         try pool.writeWithoutTransaction { database in
             try Bool.fetchOne(

@@ -74,7 +74,12 @@ private struct Arm {
         rest.add("\(row).position <= ?", [through])
         ask(query, access)
         if !query.includesClosedOpenings {
-            // What was closed behind the last entry that counts is open still.
+            // What was closed, or marked as not given, is told by what did so; behind the last entry that counts nothing
+            // was yet.
+            rest.add(
+                "NOT EXISTS (SELECT 1 FROM audit_entry c INDEXED BY audit_entry_closes "
+                    + "WHERE c.node = e.node AND c.closes = e.sequence AND c.position <= ?)", [through])
+            // Retention may have taken what closed an opening.
             rest.add(
                 "(e.phase <> 'opening' OR EXISTS (SELECT 1 FROM audit_open o "
                     + "WHERE o.node = e.node AND o.sequence = e.sequence) OR EXISTS (SELECT 1 FROM audit_entry c "

@@ -125,6 +125,7 @@ struct AuditReportCommand: AsyncParsableCommand {
         Table(columns: [
             .init("at", "at"), .init("client", "client"), .init("organization", "organization"), .init("user", "user"),
             .init("read", "resourceType"), .init("released", "released"), .init("outcome", "outcome"),
+            .init("only asked for", "askedOnly"),
             .init("program", "program"), .init("purpose", "purpose"), .init("legal basis", "legalBasis"),
             .init("scopes", "scopes"),
         ]).print(rows, as: output.output)

@@ -62,6 +62,7 @@ import Testing
         _ = try await recorder.record(record).decisionID
         let rows = try AccessReport(sink.entries, of: "patient-b").rows
         #expect(rows.map(\.isAskedOnly) == [true] && rows.map(\.isDisclosure) == [false])
+        #expect(rows.map(\.released) == [0])
         var accounting = AuditContentFilter()
         accounting.onlyDisclosures = true
         let found = try ["patient-a", "patient-b"].map { patient in

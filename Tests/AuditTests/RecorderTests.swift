@@ -206,6 +206,26 @@ import Testing
         #expect(try AuditVerifier.verify("n", in: sink).finding == nil)
     }
 
+    @Test(.verifies("audit@one-closed-record"))
+    func `recovery closes what a node of another name left open, in its own chain`() async throws {
+        let former = try AuditRecorder(sink: sink, node: "former", clock: stillClock)
+        let open = try await former.open(sampleRecord("d-1") { $0.outcome = .pending })
+        #expect(open.decisionID == DecisionID("d-1"))
+        former.shutdown()
+        let next = try recorder()
+
+        #expect(try next.recover() == 1)
+        #expect(try recorder().recover() == 0)
+
+        let last = try #require(sink.entries.last)
+        #expect(last.node == "former" && last.sequence == 2 && last.index.closes == 1)
+        #expect(last.index.phase == .interrupted)
+        #expect(try AuditVerifier.verify("former", in: sink).finding == nil)
+        // The old name can be taken up again.
+        _ = try await AuditRecorder(sink: sink, node: "former").record(sampleRecord("d-2")).decisionID
+        #expect(try AuditVerifier.verify("former", in: sink).finding == nil)
+    }
+
     @Test func `recovery leaves alone what this process opened`() async throws {
         let recorder = try recorder()
         let opening = try await recorder.open(sampleRecord("d-1"))

@@ -22,6 +22,7 @@ struct ForgettingSink: AuditSink {
     func append(_ batch: [AuditEntry]) {}
     func head(of node: String) -> AuditEntry? { nil }
     func unfinished(on node: String, through sequence: Int64) -> [AuditEntry] { [] }
+    func unfinishedNodes() -> [String] { [] }
     func contains(_ eventID: DecisionID) -> Bool { false }
     func search(_ query: AuditQuery) -> AuditPage { .empty }
     func count(_ query: AuditQuery, most: Int) -> Int? { nil }
@@ -39,6 +40,7 @@ final class KeepingSink: AuditSink, @unchecked Sendable {
     func append(_ batch: [AuditEntry]) { lock.withLock { kept += batch } }
     func head(of node: String) -> AuditEntry? { entries.last }
     func unfinished(on node: String, through sequence: Int64) -> [AuditEntry] { [] }
+    func unfinishedNodes() -> [String] { [] }
     func contains(_ eventID: DecisionID) -> Bool { false }
     func search(_ query: AuditQuery) -> AuditPage { .empty }
     func count(_ query: AuditQuery, most: Int) -> Int? { nil }

@@ -94,6 +94,12 @@ struct GatheringProgress: Sendable {
         return calls < maxCalls
     }
 
+    /// Counts look-ups about the upstream's page at hand; false when there may not be so many.
+    mutating func spend(lookups: Int) -> Bool {
+        calls += lookups
+        return calls <= maxCalls
+    }
+
     /// A row beyond the page was found: there the next one begins.
     mutating func found(next: GatheringPosition) {
         nextPage = next

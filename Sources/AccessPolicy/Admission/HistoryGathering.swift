@@ -51,6 +51,11 @@ struct HistoryGathering: AnswerGathering {
         } else {
             if let denial = takeVersions(answer) { return denial }
             lookups = currentLookups()
+            // Each is a call like any other. A page as long as it was asked for is always looked through; a longer one
+            // could ask for thousands, and is refused where they cannot be afforded.
+            guard progress.spend(lookups: lookups.count) || waiting.count <= gathering.pageSize else {
+                return Denial(.upstreamUnverifiable)
+            }
         }
         if lookups.isEmpty { settle() }
         return nil

@@ -18,7 +18,7 @@ public struct AccessReport: Hashable, Sendable {
         public let interaction: String
         /// The FHIR type that was asked for.
         public let resourceType: String?
-        /// How many resources left.
+        /// How many resources left; none where the patient was only asked for.
         public let released: Int
         /// How many were withheld.
         public let withheld: Int
@@ -94,7 +94,8 @@ extension AccessReport.Row {
         subject = record.subject?.text
         interaction = record.interaction.rawValue
         resourceType = record.resourceType
-        released = record.released
+        isAskedOnly = patient.map(record.askedOnly.contains) ?? false
+        released = isAskedOnly ? 0 : record.released
         withheld = record.withheld.reduce(0) { $0 + $1.count }
         scopes = record.scopes
         program = record.program
@@ -102,7 +103,6 @@ extension AccessReport.Row {
         legalBasis = record.legalBasis
         outcome = record.outcome.code
         decision = record.decisionID.text
-        isAskedOnly = patient.map(record.askedOnly.contains) ?? false
         isDisclosure = AccessReport.isDisclosure(record, of: patient)
     }
 }

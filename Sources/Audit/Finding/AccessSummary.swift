@@ -2,7 +2,8 @@ public import FHIRCore
 
 /// Which app, and which user of it, got what of whom: accesses added up, for those who want no list of each.
 ///
-/// An access that names several patients counts for each of them; how much of it was whose, its record does not say.
+/// An access that names several patients counts for each of them; how much of it was whose, its record does not say, but
+/// of those who were only asked for nothing was released.
 public struct AccessSummary: Hashable, Sendable {
     /// By what accesses are put together.
     public struct Key: Hashable, Sendable, Comparable {
@@ -55,23 +56,25 @@ public struct AccessSummary: Hashable, Sendable {
     public mutating func add(_ row: JSONValue) {
         guard row["kind"]?.string == AuditIndex.accessKind, row["phase"]?.string != "opened" else { return }
         let patients = row["patients"]?.array?.compactMap(\.string) ?? []
+        let askedOnly = Set(row["askedOnly"]?.array?.compactMap(\.string) ?? [])
         for patient in patients.isEmpty ? [""] : patients {
             let key = Key(
                 client: row["client"]?.string ?? "", user: row["user"]?.string ?? "", patient: patient,
                 type: row["resourceType"]?.string ?? "")
-            sums[key, default: Sum()].add(row)
+            sums[key, default: Sum()].add(row, releases: !askedOnly.contains(patient))
         }
     }
 }
 
 extension AccessSummary.Sum {
-    fileprivate mutating func add(_ row: JSONValue) {
+    /// - Parameter releases: whether anything of the patient's can have left.
+    fileprivate mutating func add(_ row: JSONValue, releases: Bool) {
         switch row["outcome"]?.string {
         case "permitted": permitted += 1
         case "refused": refused += 1
         default: other += 1
         }
-        released += row["released"]?.int ?? 0
+        if releases { released += row["released"]?.int ?? 0 }
         scopes.formUnion(row["scopes"]?.array?.compactMap(\.string) ?? [])
         // Times of one form and zone are in the order of their texts.
         let at = row["at"]?.string ?? ""

@@ -35,7 +35,8 @@ public struct AuditQuery: Hashable, Sendable {
     public var after: AuditCursor?
     /// Entries in a page, at most.
     public var limit: Int
-    /// Also the opening records that a later record has closed.
+    /// Also what a later entry has ended: opening records that were closed, and records that were withdrawn because their
+    /// answer was not given. What is true of these the later entry says.
     public var includesClosedOpenings: Bool
 
     /// No page is longer than this.

@@ -229,7 +229,7 @@ struct AccountRoutes: Sendable {
         var names: [String: String] = [:]
         var entries: [ActivityPageFacts.Entry] = []
         for record in report.records {
-            entries.append(try await entry(record, visitor, frame.t, &names))
+            entries.append(try await entry(record, of: chosen?.id.text, visitor, frame.t, &names))
         }
         let older = report.next.map { next in
             "/account/activity?after=\(FormParameters.encode(next.text))"
@@ -258,7 +258,8 @@ struct AccountRoutes: Sendable {
     }
 
     private func entry(
-        _ record: AccessRecord, _ visitor: Visitor, _ t: [String: String], _ names: inout [String: String]
+        _ record: AccessRecord, of patient: String?, _ visitor: Visitor, _ t: [String: String],
+        _ names: inout [String: String]
     ) async throws -> ActivityPageFacts.Entry {
         var app = ""
         if let id = record.clientID {
@@ -275,7 +276,7 @@ struct AccountRoutes: Sendable {
             }
             person = names[subject.text] ?? "?"
         }
-        let outcome = ActivityOutcome.words(for: record, t)
+        let outcome = ActivityOutcome.words(for: record, of: patient, t)
         let verb = t[record.interaction.rawValue] ?? t["other"] ?? ""
         let what =
             [verb, record.resourceType ?? record.operation.map { "$\($0)" } ?? record.path]

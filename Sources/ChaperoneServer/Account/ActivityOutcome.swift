@@ -7,12 +7,18 @@ enum ActivityOutcome {
     ///
     /// - Parameters:
     ///   - record: A record of one access.
+    ///   - patient: Whose page it is; nil where it is nobody's in particular.
     ///   - t: The texts of the page's language.
     /// - Returns: The words, and whether nothing can have left.
-    static func words(for record: AccessRecord, _ t: [String: String]) -> (text: String, isRefused: Bool) {
+    static func words(
+        for record: AccessRecord, of patient: String? = nil, _ t: [String: String]
+    ) -> (text: String, isRefused: Bool) {
         func word(_ key: String) -> String { t[key] ?? key }
         let status = record.status.map { " (\($0))" } ?? ""
+        let isAskedOnly = patient.map(record.askedOnly.contains) ?? false
         switch record.outcome {
+        // What left is of others.
+        case .permitted where isAskedOnly, .interrupted where isAskedOnly: return (word("askedOnly"), true)
         case .permitted: return ("\(word("allowed")), \(record.released) \(word("records"))", false)
         case .pending: return (word("pending"), false)
         case .decisionGiven: return (word("decisionGiven"), false)

@@ -24,6 +24,7 @@ struct AuditListing {
         row.set("fhirUser", record.fhirUser)
         row.set("patient", record.patients.first)
         row.set("patients", record.patients)
+        row.set("askedOnly", record.askedOnly)
         row.set("interaction", record.interaction.rawValue)
         row.set("resourceType", record.resourceType)
         row.set("request", "\(record.method) \(record.path)" + (record.queryAsked.map { "?\($0)" } ?? ""))

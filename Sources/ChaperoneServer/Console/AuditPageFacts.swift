@@ -179,7 +179,10 @@ extension AuditPageFacts.Entry {
         outcome = result
         what = text("request") ?? (text("kind") ?? "").split(separator: "-").joined(separator: " ")
         by = [text("by"), text("user"), text("client")].compactMap { $0 }.joined(separator: " · ")
-        patients = list("patients")
+        let askedOnly = Set(row["askedOnly"]?.array?.compactMap(\.string) ?? [])
+        let named = (row["patients"]?.array?.compactMap(\.string) ?? [])
+            .map { askedOnly.contains($0) ? "\($0) (only asked for)" : $0 }
+        patients = named.isEmpty ? nil : named.joined(separator: ", ")
         reason = text("reason")
         let known: [(String, String?)] = [
             ("Reason", text("reason")), ("Scopes", list("scopes")), ("Interaction", text("interaction")),

@@ -217,7 +217,33 @@ public final class Enforcer: Sendable {
         guard let access = incoming.access, let refusal = verifier.ending(of: access, now: now / 1000) else {
             return AccessStanding()
         }
-        return AccessStanding(end: GatewayRefusal(refusal, realm: policy.publicBase))
+        return ended(by: refusal)
+    }
+
+    /// Whether the token of a request still counts, by all that can be known of it beside what the request's standing
+    /// says; nil when its issuer has to be asked first (`askAgain`).
+    ///
+    /// - Parameters:
+    ///   - request: the request as it came.
+    ///   - now: milliseconds.
+    func standing(of incoming: IncomingRequest, from request: ClientRequest, at now: Int64) -> AccessStanding? {
+        let known = standing(of: incoming, at: now)
+        guard known.end == nil, incoming.access != nil else { return known }
+        switch verifier.continuance(of: request, now: now / 1000) {
+        case .holds: return known
+        case .ended(let refusal): return ended(by: refusal)
+        case .hasToBeAsked: return nil
+        }
+    }
+
+    /// Asks the issuer of a request's token about it once more, and says whether it counts; without an answer it does not.
+    func askAgain(about incoming: IncomingRequest, from request: ClientRequest, at now: Int64) async -> AccessStanding {
+        await verifier.prepare(request.credential, now: now / 1000)
+        return standing(of: incoming, from: request, at: now) ?? ended(by: .issuerUnavailable)
+    }
+
+    func ended(by refusal: TokenRefusal) -> AccessStanding {
+        AccessStanding(end: GatewayRefusal(refusal, realm: policy.publicBase))
     }
 
     /// The question about the user's panel that stands before everything else.

@@ -129,6 +129,8 @@ public struct GatewayExchange: ~Copyable {
     var flow: AnswerFlow?
     /// Of a streamed answer, from the moment that its opening record is durable.
     var pass: StreamPass?
+    /// What is true of a streamed answer whose closing record says that its last part goes as well, if that does not go.
+    package internal(set) var cutShort: AccessRecord?
     /// The types on which the protected server was seen to pass over what a narrowed search said.
     /// Whoever drives the exchange tells `CapabilitySource`.
     var disobeyed: Set<ResourceType> = []

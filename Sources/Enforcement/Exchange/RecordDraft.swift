@@ -15,6 +15,8 @@ struct RecordDraft: Sendable {
     /// Whether the permit is one for a change.
     private var changesUpstream = false
     private var isOperation = false
+    /// The entries that are permitted to change something.
+    private var changing: Set<DecisionID> = []
     /// Whether what was asked for is described, and what follows are the requests that it comes to.
     private var isSettled = false
     /// Whether data of patients left whom other records of the same answer name.
@@ -214,14 +216,28 @@ struct RecordDraft: Sendable {
         switch conclusion {
         case .refusal:
             closed.released = 0
-            for place in closed.entries.indices { closed.entries[place].released = 0 }
+            closed.entries = closed.entries.map { notGiven($0, with: conclusion.outcome) }
         case .released(let answer):
-            if answer.body.bytes.isEmpty, answer.rawContentType == nil { closed.released = 0 }
+            // The answer to HEAD is one without its body.
+            let isHead = record.method == FHIRRequest.Method.head.description
+            if isHead || answer.body.bytes.isEmpty && answer.rawContentType == nil { closed.released = 0 }
         case .bundle: break
         }
         closed.outcome = conclusion.outcome
         closed.status = conclusion.status
         return closed
+    }
+
+    /// The record of an entry whose whole is not given: no part claims more than its whole (ADR 63, 78). What was changed
+    /// for it stays changed, and its status stays the one that says so.
+    private func notGiven(_ entry: AccessRecord, with whole: AccessOutcome) -> AccessRecord {
+        var entry = entry
+        entry.released = 0
+        guard case .permitted = entry.outcome else { return entry }
+        entry.outcome =
+            changing.contains(entry.decisionID)
+            ? .interrupted(reason: "done-not-answered: status-\(entry.status ?? 0)") : whole
+        return entry
     }
 }
 
@@ -239,6 +255,7 @@ extension RecordDraft {
         entry.isOfContext = contextPatient != nil
         entry.changesUpstream = false
         entry.isOperation = false
+        entry.changing = []
         entry.record.securityEvents = []
         guard let request else { return entry }
         entry.record.method = request.method.description
@@ -272,6 +289,7 @@ extension RecordDraft {
                 // Only what an entry's own record says that it released.
                 whole.record.released += closed.released
                 whole.record.entries.append(closed)
+                if entry.changesUpstream { whole.changing.insert(closed.decisionID) }
             }
         }
         for scope in entries.flatMap(\.record.record.scopes) where !whole.record.scopes.contains(scope) {

@@ -73,6 +73,16 @@ public struct ForeignTokens: Sendable {
         }
     }
 
+    /// What is known now of a token that was good before. One that is checked with keys lives until it expires.
+    func continuance(_ digest: [UInt8], now: Int64) -> AccessTokenVerifier.Continuance {
+        guard case .introspection(let source) = way else { return .holds }
+        switch source.known(digest, at: now) {
+        case nil: return .hasToBeAsked
+        case .success?: return .holds
+        case .failure(let refusal)?: return .ended(refusal)
+        }
+    }
+
     private static func keyID(of token: String) -> String? {
         do throws(JOSEError) { return try UnverifiedJWT(parsing: token).keyID } catch { return nil }
     }

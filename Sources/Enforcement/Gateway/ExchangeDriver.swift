@@ -31,6 +31,18 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     /// When the token was looked at last while an answer streams.
     private var lookedAt = NIODeadline.distantPast
     private var incoming: IncomingRequest?
+    /// The request with its token, where it came from a client.
+    private var asked: ClientRequest?
+    /// Whether the token's issuer is being asked once more, while an answer streams.
+    private var isAskingIssuer = false
+    /// What the protected server has sent meanwhile; little, for it is not read.
+    private var meanwhile: [Sent] = []
+
+    /// What the protected server sends.
+    private enum Sent {
+        case body(ByteBuffer), end, failure(UpstreamFailure)
+    }
+
     private let pool: UpstreamPool
     /// When the audit log will have taken too long for the record that is waited for.
     private(set) var due = NIODeadline.distantFuture
@@ -66,6 +78,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     private func begin(_ asked: ClientRequest, _ refusal: FramingRefusal?) {
         let incoming = site.enforcer.receive(asked, refusal: refusal)
         self.incoming = incoming
+        self.asked = asked
         if site.explains, refusal == nil, asked.values(of: "chaperone-explain") == ["1"] {
             explanation = site.enforcer.explain(asked, received: incoming)
         }
@@ -85,9 +98,11 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     func upstreamHead(_ head: UpstreamHead) { handle(.upstreamHead(head)) }
 
     func upstreamBody(_ bytes: ByteBuffer) {
+        if isAskingIssuer { return meanwhile.append(.body(bytes)) }
         // Before the piece is judged and goes on: the token may have ended while the client did not read.
         if isStreaming, lookedAt + .seconds(1) <= pool.watch.now {
             lookedAt = pool.watch.now
+            guard let standing = knownStanding else { return askIssuer(before: .body(bytes)) }
             handle(.standing(standing))
         }
         handle(.upstreamBody(Array(buffer: bytes)))
@@ -103,16 +118,58 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
 
     private func regulate() {
         guard isStreaming else { return }
-        if isRecording || isHeldByClient { call?.hold() } else { call?.resume() }
+        if isRecording || isHeldByClient || isAskingIssuer { call?.hold() } else { call?.resume() }
     }
 
-    func upstreamEnded() { handle(.upstreamEnd(standing)) }
+    func upstreamEnded() {
+        if isAskingIssuer { return meanwhile.append(.end) }
+        if isStreaming, knownStanding == nil { return askIssuer(before: .end) }
+        handle(.upstreamEnd(standing))
+    }
 
-    func upstreamFailed(_ failure: UpstreamFailure) { handle(.upstreamFailed(failure)) }
+    func upstreamFailed(_ failure: UpstreamFailure) {
+        if isAskingIssuer { return meanwhile.append(.failure(failure)) }
+        handle(.upstreamFailed(failure))
+    }
 
-    /// What has become of the token by now.
-    private var standing: AccessStanding {
-        incoming.map { site.enforcer.standing(of: $0, at: configuration.clock()) } ?? AccessStanding()
+    /// What is known of the token by now. An answer that does not stream ends soon, and is given by what was said of the
+    /// token when it was asked for, unless somebody has heard otherwise.
+    private var standing: AccessStanding { knownStanding ?? AccessStanding() }
+
+    /// The same, or nil where the token's issuer has to be asked.
+    private var knownStanding: AccessStanding? {
+        guard let incoming else { return AccessStanding() }
+        guard let asked else { return site.enforcer.standing(of: incoming, at: configuration.clock()) }
+        return site.enforcer.standing(of: incoming, from: asked, at: configuration.clock())
+    }
+
+    /// Asks the token's issuer; what has come is judged when it has answered, and nothing more is read before.
+    private func askIssuer(before sent: Sent) {
+        guard let incoming, let asked else { return }
+        isAskingIssuer = true
+        meanwhile = [sent]
+        regulate()
+        let itself = NIOLoopBound(self, eventLoop: eventLoop)
+        let (enforcer, now) = (site.enforcer, configuration.clock())
+        eventLoop.makeFutureWithTask { await enforcer.askAgain(about: incoming, from: asked, at: now) }
+            .whenComplete { result in
+                itself.value.heardIssuer((try? result.get()) ?? enforcer.ended(by: .issuerUnavailable))
+            }
+    }
+
+    private func heardIssuer(_ standing: AccessStanding) {
+        isAskingIssuer = false
+        let sent = meanwhile
+        meanwhile = []
+        handle(.standing(standing))
+        for one in sent {
+            switch one {
+            case .body(let bytes): handle(.upstreamBody(Array(buffer: bytes)))
+            case .end: handle(.upstreamEnd(standing))
+            case .failure(let failure): handle(.upstreamFailed(failure))
+            }
+        }
+        regulate()
     }
 
     private func handle(_ event: consuming GatewayExchange.Event) {
@@ -159,7 +216,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
             finish(WireAnswer(answer, notWritten: notWritten))
         case .withdraw(let receipt):
             abandonCall()
-            if let recorded { site.audit.withdraw(receipt, recorded) }
+            if let recorded { site.audit.withdraw(receipt, recorded, sent: exchange.cutShort) }
             recorded = nil
             _ = takePieces()
         case .keep(let change):
@@ -288,7 +345,9 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         switch consume result {
         case .success(let receipt):
             // The deadline had passed, and 503 was answered: the record must not say that something left.
-            guard !exchange.isOver else { return site.audit.withdraw(receipt, record) }
+            guard !exchange.isOver else {
+                return site.audit.withdraw(receipt, record, sent: exchange.cutShort)
+            }
             recorded = record
             handle(.closed(receipt))
         case .failure(let failure): handle(.auditFailed(failure))

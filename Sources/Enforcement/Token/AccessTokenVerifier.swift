@@ -219,6 +219,30 @@ public struct AccessTokenVerifier: Sendable {
         }
     }
 
+    /// What is known at a moment of a token that was good when its request came.
+    enum Continuance: Sendable, Hashable {
+        case holds
+        case ended(TokenRefusal)
+        /// What its issuer has said is too old: `prepare` asks again.
+        case hasToBeAsked
+    }
+
+    /// Whether the token of a request under way counts still, beside what `ending` knows: by what its issuer, somebody
+    /// else, says of it, and by the certificate of the client's connection.
+    func continuance(of request: ClientRequest, now: Int64) -> Continuance {
+        switch issuer {
+        case .foreign(let foreign):
+            guard case .token(let token) = request.credential else { return .holds }
+            return foreign.continuance(SHA256Hash.of(utf8: token), now: now)
+        case .own:
+            guard request.saysCertificate, case .token(let token) = request.credential else { return .holds }
+            switch verify(token, certificate: { request.certificate }, now: now) {
+            case .success: return .holds
+            case .failure(let refusal): return .ended(refusal)
+            }
+        }
+    }
+
     private func examine(_ token: String, _ digest: [UInt8], now: Int64) -> Result<VerifiedToken, TokenRefusal> {
         switch issuer {
         case .foreign(let foreign):

@@ -12,6 +12,8 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
     private var context: ChannelHandlerContext?
     private var call: UpstreamCall?
     private var isReused = false
+    /// Whether something of the first call has been handed to the network: from then on it may have been carried out.
+    private var hasLeft = false
     private var isKeptAlive = false
     /// Whether the answer that is coming in is a refusal of our token, which nobody hears of.
     private var isRefusal = false
@@ -74,11 +76,18 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
         let head = HTTPRequestHead(
             version: .http1_1, method: request.method.nio, uri: request.target(in: pool.server),
             headers: request.headers(beside: pool.fixedHeaders, authorization: call.authorization))
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.head(head)), promise: isReused ? nil : leaving(context))
         if !request.body.isEmpty {
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: request.body)))), promise: nil)
         }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    /// Kept when the head of the first call has gone to the network; under TLS that is after the handshake.
+    private func leaving(_ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenSuccess { [self] in hasLeft = true }
+        return promise
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -127,8 +136,9 @@ final class UpstreamConnection: ChannelInboundHandler, Timed {
 
     private func failure(for error: any Error) -> UpstreamFailure {
         if error is HTTPParserError || error is NIOHTTPDecoderError { return .malformed }
-        // Before the first byte a failed handshake is all that can go wrong with a new connection.
-        return call?.hasAnswerBegun == false && !isReused ? .unreachable : .interrupted
+        // A new connection that fails before anything was sent over it, as in its handshake. Afterwards a server that has
+        // done what it was asked can end in the same way: by a reset, or under TLS by any end that it does not announce.
+        return isReused || hasLeft ? .interrupted : .unreachable
     }
 
     private func finish(with failure: UpstreamFailure) {

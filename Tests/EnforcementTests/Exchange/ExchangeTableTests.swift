@@ -141,6 +141,23 @@ import Testing
     }
 
     @Test(.verifies("audit@not-given"))
+    func `a stream that is not given to its end counts what was sent of it`() async throws {
+        let bench = try ExchangeBench()
+        var exchange = try await bench.exchange(in: .openingStream)
+        let row = #"{"resource":\#(String(decoding: ExchangeBench.stored, as: UTF8.self))}"#
+        let rows = row + "," + row.replacing("obsA", with: "obsB") + "]}"
+        _ = exchange.handle(.upstreamBody(Array(rows.utf8)))
+        _ = exchange.handle(try await bench.event(.end))
+
+        // All of it came while the opening record was being written, so all of it goes with the last part.
+        let closing = try bench.closing(of: exchange.handle(try await bench.event(.opened)))
+
+        #expect(closing?.released == 2 && closing?.outcome == .permitted)
+        #expect(exchange.cutShort?.released == 0)
+        #expect(exchange.cutShort?.decisionID == closing?.decisionID)
+    }
+
+    @Test(.verifies("audit@not-given"))
     func `nothing is asked and nothing changed for a client that has gone`() async throws {
         let bench = try ExchangeBench()
         var early = try await bench.exchange(in: .new)
@@ -248,6 +265,12 @@ private struct ExchangeBench {
             Issue.record("no closing record is asked for")
             return .pending
         }
+    }
+
+    /// The closing record that an action wants written.
+    func closing(of action: consuming GatewayExchange.Action) throws -> AccessRecord? {
+        guard case .close(_, let record) = consume action else { return nil }
+        return record
     }
 
     func record(_ id: DecisionID) -> AccessRecord {

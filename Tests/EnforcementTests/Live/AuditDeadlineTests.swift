@@ -97,6 +97,8 @@ import Testing
             #expect(entries.map(\.index.phase) == [phase, .interrupted])
             #expect(entries[1].index.closes == 1)
             #expect(entries[1].index.outcome == "interrupted")
+            if case .access(let mark) = try entries[1].statement().event { #expect(mark.released == 0) }
+            #expect(gateway.sink.search(AuditQuery()).entries.map(\.sequence) == [2], "one row of one access")
             #expect(upstream.seen.allSatisfy { $0.method == "GET" })
         }
     }

@@ -34,7 +34,8 @@ struct LiveGateway {
         enforcerLimits: Enforcer.Limits = Enforcer.Limits(), scope: String = "patient/*.cruds",
         proxies: TrustedProxies = .none, panels: PanelSource = .table(users: [:]), storage: [StorageHost] = [],
         upstreamClock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds,
-        sink: InMemoryAuditSink = InMemoryAuditSink()
+        sink: InMemoryAuditSink = InMemoryAuditSink(), verifier: AccessTokenVerifier? = nil,
+        clock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds
     ) throws -> Parts {
         let key = try PrivateJWK.generate(.es256, keyID: "live")
         let keys = JWKSet([key.publicKey])
@@ -47,9 +48,10 @@ struct LiveGateway {
             clock: .system)
         let enforcer = Enforcer(
             policy: policy, capabilities: capabilities,
-            verifier: AccessTokenVerifier(
-                expectation: .init(issuer: "http://gw.test", audience: base), keys: { keys },
-                revocation: { _ in .active }),
+            verifier: verifier
+                ?? AccessTokenVerifier(
+                    expectation: .init(issuer: "http://gw.test", audience: base), keys: { keys },
+                    revocation: { _ in .active }),
             panels: panels,
             pageLinks: PageLinks(
                 sealer: { sealer }, publicBase: base, server: server, storage: storage.map(\.server)),
@@ -60,7 +62,7 @@ struct LiveGateway {
                     basePath: "/fhir", enforcer: enforcer, upstream: pools,
                     storage: try storage.map { try $0.makePools() }, audit: recorder,
                     capabilities: capabilities)
-            ], hosts: ["gw.test"], limits: limits, proxies: proxies, clock: Clock.system.milliseconds)
+            ], hosts: ["gw.test"], limits: limits, proxies: proxies, clock: clock)
         let now = Clock.system.now()
         let claims = AccessTokenClaims(
             issuer: "http://gw.test", audience: base, scope: scope, clientID: ClientID("app"),

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -16,6 +17,8 @@ final class LoopbackUpstream: Sendable {
         case stall
         /// Closes the connection without a word.
         case hangUp
+        /// Ends the connection without announcing it under TLS: by a reset, or by an end in good order.
+        case die(reset: Bool)
         /// Answers and closes, without having said so.
         case answerAndHangUp(String)
         /// A body without end.
@@ -133,6 +136,7 @@ private final class UpstreamConduct: ChannelInboundHandler {
             writeHead(200, [("content-length", "100")], context)
             context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "{")))), promise: nil)
         case .hangUp: context.close(promise: nil)
+        case .die(let reset): die(reset, context)
         case .answerAndHangUp(let text):
             answer(200, text, [], context)
             context.close(promise: nil)
@@ -149,6 +153,17 @@ private final class UpstreamConduct: ChannelInboundHandler {
             let first = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
             first?.writeAndFlush(NIOAny(ByteBuffer(string: text)), promise: nil)
         }
+    }
+
+    private func die(_ reset: Bool, _ context: ChannelHandlerContext) {
+        if reset {
+            // A close that does not linger is a reset.
+            _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        }
+        // From beyond TLS, which would say that this is the end.
+        let operations = context.pipeline.syncOperations
+        let tls = try? operations.context(handlerType: NIOSSLServerHandler.self)
+        (tls ?? context).close(promise: nil)
     }
 
     private func writeHead(_ status: Int, _ headers: [(String, String)], _ context: ChannelHandlerContext) {

@@ -2,6 +2,7 @@ import ChaperoneTesting
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
+import OAuthCore
 import Synchronization
 
 @testable import Enforcement
@@ -21,11 +22,13 @@ struct ManualGateway {
     static func start(
         limits: GatewayLimits = GatewayLimits(), enforcerLimits: Enforcer.Limits = Enforcer.Limits(),
         scope: String = "patient/*.cruds", panels: PanelSource = .table(users: [:]),
-        sink: InMemoryAuditSink = InMemoryAuditSink()
+        sink: InMemoryAuditSink = InMemoryAuditSink(), verifier: AccessTokenVerifier? = nil,
+        clock: @escaping @Sendable () -> Int64 = Clock.system.milliseconds
     ) async throws -> ManualGateway {
         let parts = try LiveGateway.parts(
             upstream: try UpstreamFHIRServer(base: "http://upstream.test/fhir"), limits: limits,
-            enforcerLimits: enforcerLimits, scope: scope, panels: panels, sink: sink)
+            enforcerLimits: enforcerLimits, scope: scope, panels: panels, sink: sink, verifier: verifier,
+            clock: clock)
         return try await ManualGateway(parts, sink: sink)
     }
 

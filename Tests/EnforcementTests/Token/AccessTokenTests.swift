@@ -211,6 +211,17 @@ import Testing
         // It was found good before, and that is remembered.
         #expect(verifier.verify(bound, certificate: { own }, now: 1_500) == .failure(.certificateWithdrawn))
         #expect(throws: Never.self) { try verifier.verify(free, certificate: { own }, now: 1_500).get() }
+        // While an answer streams, the certificate is looked at as at its beginning.
+        func asked(with token: String) -> ClientRequest {
+            let shown = ClientCertificate.headerValue(of: own.der)
+            var request = ClientRequest(
+                method: "GET", path: "/Observation",
+                headers: [("authorization", "Bearer \(token)"), ("client-cert", shown)], receivedAt: 1_500_000)
+            request.saysCertificate = true
+            return request
+        }
+        #expect(verifier.continuance(of: asked(with: bound), now: 1_500) == .ended(.certificateWithdrawn))
+        #expect(verifier.continuance(of: asked(with: free), now: 1_500) == .holds)
         isWithdrawn.withLock { $0 = false }
         #expect(throws: Never.self) { try verifier.verify(bound, certificate: { own }, now: 1_500).get() }
     }

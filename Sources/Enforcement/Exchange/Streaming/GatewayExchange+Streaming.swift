@@ -139,6 +139,9 @@ extension GatewayExchange {
         disobeyed = summary.disobeyed
         var (sent, reach) = (flow.sent, flow.reachSent)
         if case .finishing = flow.phase {
+            var cut = draft
+            cut.add(reach, openedWith: before)
+            cutShort = cut.streamed(outcome, status: flow.admission.head.status, released: sent)
             draft.add(flow.unnamed.sorted())
             (sent, reach) = (summary.counts.released, flow.reach)
         }
