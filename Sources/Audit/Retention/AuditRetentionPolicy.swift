@@ -23,7 +23,8 @@ public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
                 self = .authorization
             case .refusalsSummed: self = .anonymous
             case .clientRegistered, .clientChanged, .userChanged, .keyChanged, .policyChanged, .configurationChanged,
-                .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .feedRefused, .started, .stopped:
+                .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .feedRefused, .recordingResumed,
+                .started, .stopped:
                 self = .administration
             }
         }
