@@ -82,6 +82,9 @@ public struct AuditRetentionPolicy: Hashable, Sendable {
     /// The fewest days that any entry is kept: nothing younger needs to be looked at.
     var shortest: Int { min(Self.defaultDays, rules.map(\.days).min() ?? Self.defaultDays) }
 
+    /// The different numbers of days that there are, the longest first.
+    var spans: [Int] { Set(rules.map(\.days) + [Self.defaultDays]).sorted(by: >) }
+
     /// The policy in words.
     var text: String { (rules.map(\.text) + ["else \(Self.defaultDays) d"]).joined(separator: "; ") }
 }
