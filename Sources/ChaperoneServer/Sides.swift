@@ -221,7 +221,7 @@ struct Sides {
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
             return HealthReport(
                 parts: parts.map { (name: $0.0, problem: $0.1) },
-                remarks: [egress, certificates?.remark].compactMap { $0 } + members.remarks)
+                remarks: [egress, certificates?.remark].compactMap { $0 } + members.remarks + watch.feedRemarks)
         }
     }
 }
