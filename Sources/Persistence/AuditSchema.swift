@@ -11,6 +11,7 @@ enum AuditSchema {
         migrator.registerMigration("audit 3 holds and feeds") { try $0.execute(sql: holds) }
         migrator.registerMigration("audit 4 rare kinds") { try $0.execute(sql: rareKinds) }
         migrator.registerMigration("audit 5 proved cursors") { try $0.execute(sql: provedCursors) }
+        migrator.registerMigration("audit 7 removals by place") { try $0.execute(sql: removalsByPlace) }
         return migrator
     }
 
@@ -95,6 +96,17 @@ enum AuditSchema {
 
     /// A cursor moved on by hand would make its feed pass over records; this one has a signature.
     private static let provedCursors = "ALTER TABLE audit_feed ADD COLUMN compact TEXT"
+
+    /// Whether a run names an entry is asked of the one run that begins last before it: of the others that begin before it
+    /// there may be millions, and the writer waits while retention removes.
+    private static let removalsByPlace = """
+        DROP TRIGGER audit_entry_kept;
+        CREATE TRIGGER audit_entry_kept BEFORE DELETE ON audit_entry
+        WHEN coalesce((
+            SELECT r.last FROM audit_removed_run r
+            WHERE r.node = OLD.node AND r.first <= OLD.sequence ORDER BY r.first DESC LIMIT 1), 0) < OLD.sequence
+        BEGIN SELECT RAISE(ABORT, 'audit entries are not deleted'); END;
+        """
 
     /// Finds what is rare among millions.
     private static let rareKinds =
