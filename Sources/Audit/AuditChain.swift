@@ -34,8 +34,16 @@ struct AuditChain {
         }
     }
 
-    /// Makes a batch durable and gives the sequence number of each statement, 0 where it was there before.
-    mutating func append(_ batch: [AuditWriter.Submission]) throws(AuditFailure) -> [Int64] {
+    /// What became of a batch.
+    struct Appended {
+        /// The place of each statement, 0 where it was there before.
+        let sequences: [Int64]
+        /// Entries that were written, with what earlier failures left over; 0 where all was there before.
+        let written: Int
+    }
+
+    /// Makes a batch durable.
+    mutating func append(_ batch: [AuditWriter.Submission]) throws(AuditFailure) -> Appended {
         let repeated: Set<Int>
         do throws(AuditFailure) {
             try settleDoubts()
@@ -48,12 +56,14 @@ struct AuditChain {
     }
 
     /// Writes what earlier failures left over, before the end.
-    mutating func settle() throws(AuditFailure) {
-        if !doubts.isEmpty || !arrears.isEmpty { _ = try append([]) }
+    ///
+    /// - Returns: how many entries that were.
+    @discardableResult mutating func settle() throws(AuditFailure) -> Int {
+        doubts.isEmpty && arrears.isEmpty ? 0 : try append([]).written
     }
 
     private mutating func write(_ batch: [AuditWriter.Submission], except repeated: Set<Int>) throws(AuditFailure)
-        -> [Int64]
+        -> Appended
     {
         var link = (sequence: sequence, hash: last)
         var planned: [Doubt] = []
@@ -74,7 +84,7 @@ struct AuditChain {
             plan(submission.whole, at: now, after: &link, in: &planned)
             sequences.append(link.sequence)
         }
-        guard !planned.isEmpty else { return sequences }
+        guard !planned.isEmpty else { return Appended(sequences: sequences, written: 0) }
         do {
             try sink.append(planned.map(\.entry))
         } catch {
@@ -83,7 +93,7 @@ struct AuditChain {
         }
         (sequence, last) = link
         arrears = []
-        return sequences
+        return Appended(sequences: sequences, written: planned.count)
     }
 
     private func plan(

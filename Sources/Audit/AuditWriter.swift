@@ -8,45 +8,6 @@ internal import Foundation
 final class AuditWriter: @unchecked Sendable {
     typealias Completion = @Sendable (Result<Int64, AuditFailure>) -> Void
 
-    /// A statement with its bytes and its index.
-    struct Prepared: Sendable {
-        let statement: AuditStatement
-        let body: [UInt8]
-        let index: AuditIndex
-
-        init(_ statement: AuditStatement) {
-            self.statement = statement
-            body = statement.encoded
-            index = AuditIndex(statement)
-        }
-    }
-
-    /// A statement that waits, with its bytes and its index made on the caller's thread, and the statements about its
-    /// parts, which are stored before it in the same transaction. A class so that it is moved about by one reference;
-    /// nothing in it changes.
-    final class Submission: Sendable {
-        let whole: Prepared
-        let parts: [Prepared]
-        let once: Bool
-        let delivery: AuditDelivery
-        let completion: Completion
-
-        var statement: AuditStatement { whole.statement }
-        /// Bytes of all bodies.
-        var size: Int { parts.reduce(whole.body.count) { $0 + $1.body.count } }
-
-        init(
-            _ statement: AuditStatement, parts: [AuditStatement], once: Bool, delivery: AuditDelivery,
-            completion: @escaping Completion
-        ) {
-            whole = Prepared(statement)
-            self.parts = parts.map { Prepared($0) }
-            self.once = once
-            self.delivery = delivery
-            self.completion = completion
-        }
-    }
-
     private struct State {
         var waiting: [Submission] = []
         var waitingBytes = 0
@@ -62,7 +23,11 @@ final class AuditWriter: @unchecked Sendable {
         var recorded = 0
         var appends = 0
         var lastFailure: AuditHealth.Failure?
-        var lastAppendFailed = false
+        /// Since when nothing could be written, milliseconds since 1970 UTC; nil when the last attempt wrote.
+        var failingSince: Int64?
+        /// A retry will be due, or is.
+        var retryIsSet = false
+        var retryIsDue = false
     }
 
     private let condition = NSCondition()
@@ -142,7 +107,7 @@ final class AuditWriter: @unchecked Sendable {
         return AuditHealth(
             queueDepth: state.waiting.count + state.inHand, queuedBytes: state.waitingBytes, recorded: state.recorded,
             appends: state.appends, lastFailure: state.lastFailure,
-            canRecord: !state.stopping && !state.lastAppendFailed)
+            canRecord: !state.stopping && state.failingSince == nil)
     }
 
     // MARK: The thread
@@ -166,6 +131,10 @@ final class AuditWriter: @unchecked Sendable {
         while true {
             if taken.isEmpty {
                 guard let more = take() else { break }
+                guard !more.isEmpty else {
+                    retry()
+                    continue
+                }
                 taken = more
             }
             let batch = taken.prefix(limits.batch)
@@ -175,16 +144,20 @@ final class AuditWriter: @unchecked Sendable {
         settle()
     }
 
-    /// Everything that waits, at once: a lone record is not made to wait for company.
+    /// Everything that waits, at once: a lone record is not made to wait for company. Nothing when a retry is due.
     private func take() -> ArraySlice<Submission>? {
         condition.lock()
         defer { condition.unlock() }
         while state.waiting.isEmpty {
-            guard state.stopping else {
-                condition.wait()
+            if state.stopping {
+                if state.unheard == 0 || !condition.wait(until: state.patience) { return nil }
                 continue
             }
-            if state.unheard == 0 || !condition.wait(until: state.patience) { return nil }
+            if state.retryIsDue {
+                state.retryIsDue = false
+                return []
+            }
+            condition.wait()
         }
         let all = state.waiting
         state.waiting = []
@@ -195,11 +168,11 @@ final class AuditWriter: @unchecked Sendable {
 
     private func write(_ batch: [Submission]) {
         do throws(AuditFailure) {
-            let sequences = try chain.append(batch)
-            finished(batch.count, recorded: batch.reduce(0) { $0 + 1 + $1.parts.count }, failure: nil)
-            deliver(batch, sequences.map { .success($0) })
+            let appended = try chain.append(batch)
+            finished(batch.count, .success(appended.written))
+            deliver(batch, appended.sequences.map { .success($0) })
         } catch {
-            finished(batch.count, recorded: 0, failure: error)
+            finished(batch.count, .failure(error))
             deliver(batch, batch.map { _ in .failure(error) })
         }
     }
@@ -242,18 +215,74 @@ final class AuditWriter: @unchecked Sendable {
         do throws(AuditFailure) {
             try chain.settle()
         } catch {
-            finished(0, recorded: 0, failure: error)
+            finished(0, .failure(error))
         }
     }
 
-    private func finished(_ count: Int, recorded: Int, failure: AuditFailure?) {
+    private func finished(_ count: Int, _ result: Result<Int, AuditFailure>) {
         condition.lock()
         defer { condition.unlock() }
         state.inHand -= count
-        state.recorded += recorded
-        state.appends += 1
-        state.lastAppendFailed = failure != nil
-        if let failure { state.lastFailure = .init(failure: failure, at: clock.milliseconds()) }
+        switch result {
+        // What was there before shows nothing of whether anything can be written.
+        case .success(0): break
+        case .success(let written):
+            state.recorded += written
+            state.appends += 1
+            state.failingSince = nil
+        case .failure(let failure):
+            let now = clock.milliseconds()
+            state.appends += 1
+            state.lastFailure = .init(failure: failure, at: now)
+            state.failingSince = state.failingSince ?? now
+            setRetry()
+        }
+    }
+
+    // MARK: After a failure
+
+    /// Wakes the thread in a while, by a clock that nobody sets. The lock is held.
+    private func setRetry() {
+        guard !state.retryIsSet, !state.stopping else { return }
+        state.retryIsSet = true
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(limits.retry)) { [weak self] in
+            self?.wake()
+        }
+    }
+
+    private func wake() {
+        condition.lock()
+        state.retryIsSet = false
+        state.retryIsDue = true
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    /// Finds out whether records can be written again by writing one: what failures left over, or else a record that says
+    /// for how long there could be none.
+    private func retry() {
+        condition.lock()
+        let since = state.failingSince
+        condition.unlock()
+        guard let since else { return }
+        do throws(AuditFailure) {
+            var written = try chain.settle()
+            if written == 0 { written = try chain.append([resumption(since: since)]).written }
+            finished(0, .success(written))
+        } catch {
+            finished(0, .failure(error))
+        }
+    }
+
+    private func resumption(since start: Int64) -> Submission {
+        let now = clock.milliseconds()
+        let record = AuthorizationRecord(
+            id: DecisionID("recording-resumed-\(chain.node)-\(chain.sequence.following)"), kind: .recordingResumed,
+            outcome: .succeeded, detail: "nothing could be recorded since \(FHIRTime.instant(start))",
+            sourceAddress: "local", at: now)
+        return Submission(
+            AuditStatement(event: .authorization(record.bounded()), phase: .whole), parts: [], once: false,
+            delivery: .immediate, completion: { _ in })
     }
 
     // MARK: Recovery
@@ -310,34 +339,10 @@ final class AuditWriter: @unchecked Sendable {
     private func closeOwn() throws(AuditFailure) -> Int {
         let statements = try interrupted(on: node, through: inherited)
         for statement in statements {
-            let answer = Answer()
+            let answer = AuditWriterAnswer()
             submit(statement, once: true) { answer.set($0) }
             _ = try answer.wait().get()
         }
         return statements.count
-    }
-}
-
-/// One result that a thread waits for.
-///
-/// `@unchecked Sendable`: `result` is read and written only while `condition`, the lock, is held.
-private final class Answer: @unchecked Sendable {
-    private let condition = NSCondition()
-    private var result: Result<Int64, AuditFailure>?
-
-    func set(_ value: Result<Int64, AuditFailure>) {
-        condition.lock()
-        result = value
-        condition.signal()
-        condition.unlock()
-    }
-
-    func wait() -> Result<Int64, AuditFailure> {
-        condition.lock()
-        defer { condition.unlock() }
-        while true {
-            if let result { return result }
-            condition.wait()
-        }
     }
 }

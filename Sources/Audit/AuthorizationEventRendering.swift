@@ -57,7 +57,8 @@ struct AuthorizationEventRendering {
         case .accountLocked, .codeReplayed, .refreshReplayed, .clientRegistered, .clientChanged, .userChanged,
             .keyChanged, .policyChanged, .configurationChanged, .refusalsSummed:
             .securityAlert
-        case .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .feedRefused: .auditLogUsed
+        case .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .feedRefused, .recordingResumed:
+            .auditLogUsed
         case .started, .stopped: .applicationActivity
         }
     }

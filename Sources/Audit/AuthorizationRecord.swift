@@ -41,6 +41,8 @@ public struct AuthorizationRecord: Hashable, Sendable {
         case holdLifted = "hold-lifted"
         /// A receiver of a feed would not take an entry, and the feed went on without it; the detail names both.
         case feedRefused = "feed-refused"
+        /// Records can be written again; the detail says since when they could not.
+        case recordingResumed = "recording-resumed"
         /// Refusals of requests that proved nothing, from one network, that have no records of their own.
         case refusalsSummed = "refusals-summed"
         case started

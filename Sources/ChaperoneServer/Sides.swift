@@ -223,7 +223,8 @@ struct Sides {
             if expectsSandbox { parts.append(("sandbox", board.isUp("sandbox") ? nil : "not up yet")) }
             return HealthReport(
                 parts: parts.map { (name: $0.0, problem: $0.1) },
-                remarks: [egress, certificates?.remark].compactMap { $0 } + members.remarks + configured)
+                remarks: [egress, certificates?.remark].compactMap { $0 } + members.remarks + configured
+                    + watch.feedRemarks)
         }
     }
 }

@@ -13,6 +13,7 @@ enum AuditSchema {
         migrator.registerMigration("audit 5 proved cursors") { try $0.execute(sql: provedCursors) }
         // An index breaks no reference: no walk over all patients to see that they have their entries.
         migrator.registerMigration("audit 6 ids", foreignKeyChecks: .immediate) { try $0.execute(sql: ids) }
+        migrator.registerMigration("audit 7 removals by place") { try $0.execute(sql: removalsByPlace) }
         return migrator
     }
 
@@ -100,6 +101,17 @@ enum AuditSchema {
 
     /// Finds an entry by its hash, which is the id of its AuditEvent.
     private static let ids = "CREATE INDEX audit_entry_hash ON audit_entry (hash)"
+
+    /// Whether a run names an entry is asked of the one run that begins last before it: of the others that begin before it
+    /// there may be millions, and the writer waits while retention removes.
+    private static let removalsByPlace = """
+        DROP TRIGGER audit_entry_kept;
+        CREATE TRIGGER audit_entry_kept BEFORE DELETE ON audit_entry
+        WHEN coalesce((
+            SELECT r.last FROM audit_removed_run r
+            WHERE r.node = OLD.node AND r.first <= OLD.sequence ORDER BY r.first DESC LIMIT 1), 0) < OLD.sequence
+        BEGIN SELECT RAISE(ABORT, 'audit entries are not deleted'); END;
+        """
 
     /// Finds what is rare among millions.
     private static let rareKinds =

@@ -41,5 +41,6 @@ enum AuditEvidence {
                     + "\(shown.checkpoint.number) was made, \(shown.checkpoint.madeAt)"
                     + (shown.isAnchored ? ", which was kept outside." : "."))
         }
+        Swift.print(AuditInclusionProof.notShown)
     }
 }

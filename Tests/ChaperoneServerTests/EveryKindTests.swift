@@ -1,6 +1,7 @@
 import AccessPolicy
 import Audit
 import Authorization
+import ChaperoneTesting
 import FHIRCore
 import Foundation
 import Logging
@@ -61,6 +62,7 @@ import Testing
         case .clientRegistered, .policyChanged, .configurationChanged, .started: .start
         case .clientChanged: .alone { try await $0.changeClient() }
         case .recordsRemoved: .alone { try await $0.retain() }
+        case .recordingResumed: .alone { try await $0.failToWrite() }
         case .refusalsSummed: .alone { try await $0.flood() }
         case .stopped: .alone { try await $0.startAndStop() }
         }
@@ -275,6 +277,19 @@ import Testing
             try await installation.close()
             return try kinds(in: folder)
         }
+    }
+
+    private func failToWrite() async throws -> [String] {
+        let sink = InMemoryAuditSink()
+        let recorder = try AuditRecorder(sink: sink, node: "n", limits: AuditQueueLimits(retry: 1))
+        sink.behave(.fails)
+        sink.behave(.works, after: 1)
+        await #expect(throws: AuditFailure.self) {
+            try await recorder.record(
+                AuthorizationRecord(id: DecisionID("e"), kind: .login, outcome: .succeeded, at: 1))
+        }
+        while !recorder.health.canRecord { await Task.yield() }
+        return sink.entries.map(\.index.kind)
     }
 
     private func flood() async throws -> [String] {

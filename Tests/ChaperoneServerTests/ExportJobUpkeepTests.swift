@@ -54,6 +54,8 @@ import Testing
 
         #expect(bench.asked.withLock { $0 } == ["/jobs/a"])
         #expect(bench.sink.entries.map(\.index.phase) == [.opening, .closing])
+        // What was done for a client is kept as its accesses are, and not as requests of nobody.
+        #expect(try bench.sink.entries.map { AuditRecordClass(try $0.statement()) } == [.access, .access])
         #expect(try bench.store.job("a") == nil && bench.store.job("b")?.ending == nil)
     }
 

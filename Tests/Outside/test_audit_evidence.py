@@ -58,7 +58,9 @@ class AuditEvidence(unittest.TestCase):
         for other in ids[:2] + ids[3:]:
             self.assertNotIn(other, text)
         verify = ("audit", "verify", "--proof", "proof.json", "--keys", "keys.json")
-        self.assertIn("stood in the log", server.command(*verify))
+        shown = server.command(*verify)
+        self.assertIn("stood in the log", shown)
+        self.assertIn("Not shown: a mark that was made later", shown)
         self.assertIn("kept outside", server.command(*verify, "--anchor", "anchors.log"))
         # The chain worked out by other code: nothing but SHA-256 over the fields (docs/adr/0083).
         proof = json.loads(text)["proofs"][0]

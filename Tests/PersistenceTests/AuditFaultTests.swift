@@ -81,6 +81,24 @@ import Testing
         try demand(received + [later.text])
     }
 
+    @Test(.verifies("audit@ready-again"), .timeLimit(.minutes(1)))
+    func `when there is room again a node that nobody asks is ready by itself`() async throws {
+        let sink = try AuditSQLiteSink(path: path)
+        let recorder = try AuditRecorder(sink: sink, node: "n", limits: AuditQueueLimits(retry: 20))
+        let pages = try await sink.pool.write { try Int.fetchOne($0, sql: "PRAGMA page_count") ?? 0 }
+        try await sink.pool.writeWithoutTransaction {
+            try $0.execute(sql: "PRAGMA max_page_count = \(pages + 30)")
+        }
+        let (received, failure) = await writeUntilRefused(recorder, most: 500)
+        #expect(failure != nil)
+
+        try await sink.pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = 1000000") }
+        while !recorder.health.canRecord { await Task.yield() }
+
+        recorder.shutdown()
+        try demand(received)
+    }
+
     @Test func `a log that another process holds refuses, and afterwards the chain goes on`() async throws {
         let sink = try AuditSQLiteSink(path: path)
         let recorder = try AuditRecorder(sink: sink, node: "n")

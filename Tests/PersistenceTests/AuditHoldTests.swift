@@ -47,7 +47,7 @@ import Testing
             try await recorder.recordOnce($0)
         }.make()
         recorder.shutdown()
-        try sink.advance(SignedAuditFeedCursor(feed: "siem", position: 2, signedWith: key))
+        try sink.advance(SignedAuditFeedCursor(feed: "siem", source: .records, position: 2, signedWith: key))
         try sink.close()
         let queue = try DatabaseQueue(path: path)
         try await queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
@@ -165,7 +165,7 @@ import Testing
         #expect(try log.verify(path).findings.map(\.description) == [finding])
 
         let sink = try AuditSQLiteSink(path: path)
-        let delivered = try ["siem", "other", "new"].map { try sink.delivered(by: $0, keys: log.keys) }
+        let delivered = try ["siem", "other", "new"].map { try sink.delivered(by: $0, of: .records, keys: log.keys) }
         #expect(delivered.allSatisfy { $0 == 0 } || sql.hasPrefix("INSERT") && delivered == [2, 0, 0])
         try sink.close()
     }
@@ -175,7 +175,7 @@ import Testing
     {
         let log = try await fixture()
         let stranger = try SignedAuditFeedCursor(
-            feed: "siem", position: 9, signedWith: try PrivateJWK.generate(.es256))
+            feed: "siem", source: .records, position: 9, signedWith: try PrivateJWK.generate(.es256))
         for text in [stranger.compact, "a.b.c", ""] {
             let path = try log.tampered("t.db") {
                 try $0.execute(sql: "UPDATE audit_feed SET position = 9, compact = ?", arguments: [text])
@@ -188,13 +188,13 @@ import Testing
     @Test(.verifies("audit@cursors-signed")) func `a cursor never goes back, and begins anew only when told`() throws {
         let sink = try AuditSQLiteSink(path: "\(folder.path)/audit.db")
         let keys = JWKSet([key.publicKey])
-        #expect(try sink.delivered(by: "f", keys: keys) == 0)
+        #expect(try sink.delivered(by: "f", of: .records, keys: keys) == 0)
         for position: Int64 in [3, 7, 5] {
-            try sink.advance(SignedAuditFeedCursor(feed: "f", position: position, signedWith: key))
+            try sink.advance(SignedAuditFeedCursor(feed: "f", source: .records, position: position, signedWith: key))
         }
-        #expect(try sink.delivered(by: "f", keys: keys) == 7)
+        #expect(try sink.delivered(by: "f", of: .records, keys: keys) == 7)
         try sink.restart("f")
-        #expect(try sink.delivered(by: "f", keys: keys) == 0)
+        #expect(try sink.delivered(by: "f", of: .records, keys: keys) == 0)
     }
 
     /// Records as they were before they had the parts of a hold: their words are compared.

@@ -18,6 +18,17 @@ import Testing
     private static let back: [(migration: String, sql: String)] = [
         ("audit 6 ids", "DROP INDEX audit_entry_hash"),
         (
+            "audit 7 removals by place",
+            """
+            DROP TRIGGER audit_entry_kept;
+            CREATE TRIGGER audit_entry_kept BEFORE DELETE ON audit_entry
+            WHEN NOT EXISTS (
+                SELECT 1 FROM audit_removed_run r
+                WHERE r.node = OLD.node AND r.first <= OLD.sequence AND r.last >= OLD.sequence)
+            BEGIN SELECT RAISE(ABORT, 'audit entries are not deleted'); END;
+            """
+        ),
+        (
             "audit 5 proved cursors",
             """
             DROP TABLE audit_feed;

@@ -33,8 +33,9 @@ import Testing
         -> AccessRecord
     {
         AccessRecord(
-            decisionID: DecisionID(id), clientID: ClientID("app"), tokenID: isAnonymous ? nil : TokenID("t"),
-            patients: [patient], interaction: .read, resourceType: "Observation", resourceID: "o", method: "GET",
+            decisionID: DecisionID(id), clientID: isAnonymous ? nil : ClientID("app"),
+            tokenID: isAnonymous ? nil : TokenID("t"), patients: [patient], interaction: .read,
+            resourceType: "Observation", resourceID: "o", method: "GET",
             path: "/Observation/o", outcome: .permitted, status: 200, released: 1, startedAt: 5,
             reportingEntity: entity)
     }
@@ -190,12 +191,12 @@ import Testing
 
     @Test func `what a feed has not delivered stays, however old it is`() async throws {
         try await filled(3654)
-        try sink.advance(SignedAuditFeedCursor(feed: "slow", position: 4, signedWith: key))
+        try sink.advance(SignedAuditFeedCursor(feed: "slow", source: .records, position: 4, signedWith: key))
         let (sink, keys) = (sink, JWKSet([key.publicKey]))
         let outcome = try await with { recorder in
             try await AuditRetention(
                 node: "n", store: sink, policy: AuditRetentionPolicy(rules: []), key: key, clock: time.clock,
-                delivered: { try sink.delivered(by: "slow", keys: keys) }
+                delivered: { try sink.delivered(by: "slow", of: .records, keys: keys) }
             ) { try await recorder.recordOnce($0) }.run()
         }
 

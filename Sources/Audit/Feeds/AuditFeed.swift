@@ -38,11 +38,21 @@ public protocol AuditFeedStore: AuditRetentionStore {
 }
 
 extension AuditFeedStore {
-    /// The running number up to which a feed has provably delivered: 0 for a new one, and where the signature does not
-    /// hold. What is delivered twice does no harm; what is passed over is lost.
-    public func delivered(by feed: String, keys: JWKSet) throws -> Int64 {
-        guard let cursor = try cursor(of: feed), cursor.finding(keys: keys) == nil else { return 0 }
+    /// The running number up to which a feed has provably delivered of what it carries: 0 for a new one, where the
+    /// signature does not hold, and where the number counts something else. What is delivered twice does no harm; what is
+    /// passed over is lost.
+    public func delivered(by feed: String, of source: AuditFeedSource, keys: JWKSet) throws -> Int64 {
+        guard let cursor = try cursor(of: feed), try finding(cursor, counting: source, keys: keys) == nil else {
+            return 0
+        }
         return cursor.position
+    }
+
+    /// What is wrong with a stored cursor for a feed that carries `source`; nil when it may begin there.
+    public func finding(
+        _ cursor: StoredAuditFeedCursor, counting source: AuditFeedSource, keys: JWKSet
+    ) throws -> AuditFinding? {
+        cursor.finding(counting: source, newest: try newestPosition(of: .checkpoints), keys: keys)
     }
 
     /// What comes behind a position; nil when there is nothing.

@@ -5,6 +5,8 @@ public import OAuthCore
 public struct SignedAuditFeedCursor: Hashable, Sendable {
     /// The feed.
     public let feed: String
+    /// What the running number counts; nil where an older release signed it, which did not say.
+    public let source: AuditFeedSource?
     /// The running number up to which it has delivered.
     public let position: Int64
     /// The compact JWS.
@@ -14,11 +16,15 @@ public struct SignedAuditFeedCursor: Hashable, Sendable {
     private static let rules = JWSRules(algorithms: [.es256, .es384], types: [type])
 
     /// Signs a cursor.
-    public init(feed: String, position: Int64, signedWith key: PrivateJWK) throws(JOSEError) {
+    public init(feed: String, source: AuditFeedSource, position: Int64, signedWith key: PrivateJWK) throws(JOSEError) {
         self.feed = feed
+        self.source = source
         self.position = position
         compact = try JWS.sign(
-            .object([.init("feed", .string(feed)), .init("position", .int(position))]), type: Self.type, with: key)
+            .object([
+                .init("feed", .string(feed)), .init("source", .string(source.rawValue)),
+                .init("position", .int(position)),
+            ]), type: Self.type, with: key)
     }
 
     /// Reads a compact text and checks its signature against the keys.
@@ -29,6 +35,7 @@ public struct SignedAuditFeedCursor: Hashable, Sendable {
         }
         let members = MemberReader(value: claims)
         feed = try members.required("feed")
+        source = claims["source"] == nil ? nil : try members.known("source") { AuditFeedSource(rawValue: $0) }
         position = try members.requiredTime("position")
         self.compact = compact
     }
@@ -51,14 +58,34 @@ public struct StoredAuditFeedCursor: Hashable, Sendable {
     }
 
     /// What is wrong with it; nil when it is the one that was signed.
-    public func finding(keys: JWKSet) -> AuditFinding? {
+    public func finding(keys: JWKSet) -> AuditFinding? { finding(keys: keys) { _ in nil } }
+
+    /// What is wrong with it for a feed that carries `source`; nil when it provably counts that.
+    ///
+    /// A cursor of an older release does not say what it counts. Where it stands further than there are checkpoints it can
+    /// only have counted records; any other may have counted either, and is believed for neither.
+    ///
+    /// - Parameter checkpoints: the running number of the newest checkpoint.
+    public func finding(counting source: AuditFeedSource, newest checkpoints: Int64, keys: JWKSet) -> AuditFinding? {
+        finding(keys: keys) { signed in
+            if let counted = signed.source {
+                return counted == source ? nil : "it counted \(counted.rawValue), and carries \(source.rawValue)"
+            }
+            return source == .records && signed.position > checkpoints
+                ? nil : "nobody signed whether it counted records or checkpoints"
+        }
+    }
+
+    private func finding(keys: JWKSet, against demand: (SignedAuditFeedCursor) -> String?) -> AuditFinding? {
         guard let compact else {
             return position == 0 ? nil : AuditFinding(.feed(feed), .forged, "nobody signed how far it has come")
         }
         do throws(AuditFormatError) {
             let signed = try SignedAuditFeedCursor(verifying: compact, keys: keys)
-            return signed.feed == feed && signed.position == position
-                ? nil : AuditFinding(.feed(feed), .changed, "`\(signed.feed)` had come to \(signed.position)")
+            guard signed.feed == feed, signed.position == position else {
+                return AuditFinding(.feed(feed), .changed, "`\(signed.feed)` had come to \(signed.position)")
+            }
+            return demand(signed).map { AuditFinding(.feed(feed), .changed, $0) }
         } catch {
             return AuditFinding(.feed(feed), .forged, error.detail)
         }

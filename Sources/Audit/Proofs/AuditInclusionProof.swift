@@ -55,6 +55,11 @@ public struct AuditInclusionProof: Hashable, Sendable {
         self.checkpoint = checkpoint
     }
 
+    /// What no proof can show, for whoever reads one.
+    public static let notShown =
+        "Not shown: a mark that was made later. A record can be marked afterwards as interrupted, when its answer was not "
+        + "given; of such marks a proof has those that stood in the log when it was made."
+
     /// What a proof shows.
     public struct Shown: Hashable, Sendable {
         /// What the entry says.

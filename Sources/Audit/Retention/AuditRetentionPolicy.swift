@@ -4,7 +4,8 @@ internal import AccessPolicy
 public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
     /// A request for FHIR data under a token.
     case access
-    /// A request that was refused because it had no valid token, and sums of such refusals.
+    /// A request that names neither token nor client nor grant, so one that was refused because it proved nothing, and
+    /// sums of such refusals. What is done for a client without a token, such as deleting its export, is an access.
     case anonymous
     /// A step of authorization: login, consent, token, revocation.
     case authorization
@@ -14,7 +15,9 @@ public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
     /// The class of a statement. It does not depend on how an access ended, so opening and closing records share it.
     public init(_ statement: AuditStatement) {
         switch statement.event {
-        case .access(let record): self = record.tokenID == nil ? .anonymous : .access
+        case .access(let record):
+            let isAnonymous = record.tokenID == nil && record.clientID == nil && record.grantID == nil
+            self = isAnonymous ? .anonymous : .access
         case .authorization(let record):
             switch record.kind {
             case .login, .loginFailed, .logout, .accountLocked, .launch, .patientChosen, .consent, .consentDenied,
@@ -23,7 +26,8 @@ public enum AuditRecordClass: String, CaseIterable, Hashable, Sendable {
                 self = .authorization
             case .refusalsSummed: self = .anonymous
             case .clientRegistered, .clientChanged, .userChanged, .keyChanged, .policyChanged, .configurationChanged,
-                .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .feedRefused, .started, .stopped:
+                .auditRead, .checkpoint, .recordsRemoved, .holdPlaced, .holdLifted, .feedRefused, .recordingResumed,
+                .started, .stopped:
                 self = .administration
             }
         }
@@ -77,6 +81,9 @@ public struct AuditRetentionPolicy: Hashable, Sendable {
 
     /// The fewest days that any entry is kept: nothing younger needs to be looked at.
     var shortest: Int { min(Self.defaultDays, rules.map(\.days).min() ?? Self.defaultDays) }
+
+    /// The different numbers of days that there are, the longest first.
+    var spans: [Int] { Set(rules.map(\.days) + [Self.defaultDays]).sorted(by: >) }
 
     /// The policy in words.
     var text: String { (rules.map(\.text) + ["else \(Self.defaultDays) d"]).joined(separator: "; ") }

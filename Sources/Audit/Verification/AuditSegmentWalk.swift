@@ -113,7 +113,7 @@ public struct AuditSegmentWalk {
         }
         states[current].part.pieces.append(
             .init(first: view.sequence, previous: previous, last: view.sequence, stored: stored, expected: expected))
-        states[current].nextEnd = states[current].ends.firstIndex { $0.sequence >= view.sequence } ?? Int.max
+        states[current].nextEnd = states[current].ends.firstOffset { $0.sequence >= view.sequence }
     }
 
     private mutating func compare(_ sequence: Int64, _ stored: ChainHash) {

@@ -20,7 +20,8 @@ struct AuditSide: Sendable {
     let forecast: DiskForecast
     let feeds: [Configuration.FeedSettings]
     private let key: PrivateJWK
-    private let noteDoubt: @Sendable (_ fault: AuditFinding, _ consequence: String) async throws -> Void
+    private let noteDoubt:
+        @Sendable (_ reason: String, _ fault: AuditFinding, _ consequence: String) async throws -> Void
 
     init(
         store: AuditSQLiteSink, configuration: Configuration, keys: ServerKeys, recorder: AuditRecorder, clock: Clock,
@@ -32,11 +33,11 @@ struct AuditSide: Sendable {
         let node = configuration.audit.node
         self.store = store
         self.key = key
-        noteDoubt = { fault, consequence in
+        noteDoubt = { reason, fault, consequence in
             try await record(
                 AuthorizationRecord(
                     id: DecisionID(random.identifier()), kind: .configurationChanged,
-                    outcome: .failed(reason: "cursor-not-signed"), detail: "\(fault): \(consequence)",
+                    outcome: .failed(reason: reason), detail: "\(fault): \(consequence)",
                     sourceAddress: "local", at: clock.milliseconds()))
         }
         self.system = system
@@ -46,8 +47,8 @@ struct AuditSide: Sendable {
         retention = AuditRetention(
             node: node, store: store, policy: configuration.audit.policy, key: key, clock: auditClock,
             delivered: { [feeds = configuration.audit.feeds, keys = keys.checkpointKeys] in
-                try feeds.filter { $0.source == .records }.map { try store.delivered(by: $0.name, keys: keys) }.min()
-                    ?? .max
+                try feeds.filter { $0.source == .records }
+                    .map { try store.delivered(by: $0.name, of: .records, keys: keys) }.min() ?? .max
             },
             record: record)
         exports = AuditExports(key: key, system: system, clock: clock, random: random) { query, content in
@@ -65,6 +66,11 @@ struct AuditSide: Sendable {
     /// Removes what has been kept long enough, or counts it.
     func retain(isRehearsal: Bool) async throws -> AuditRetention.Outcome {
         try await watched("retention") { try await retention.run(isRehearsal: isRehearsal) }
+    }
+
+    /// Removes what has become due since it was last looked.
+    func goOnRetaining() async throws -> AuditRetention.Outcome {
+        try await watched("retention") { try await retention.goOn() }
     }
 
     private func watched<Value>(_ work: String, _ perform: () async throws -> Value) async throws -> Value {
@@ -86,14 +92,20 @@ struct AuditSide: Sendable {
         return Double(used) / Double(newest)
     }
 
-    /// Where a feed begins, and what is wrong with the cursor that it had. A cursor that nobody signed is recorded and then
-    /// forgotten: twice is no harm, and passed over is lost.
-    func beginning(of feed: String) async throws -> (position: Int64, fault: AuditFinding?) {
+    /// Where a feed begins, and what is wrong with the cursor that it had. A cursor that nobody signed, or that counts
+    /// something else than the feed carries, is recorded and then forgotten: twice is no harm, and passed over is lost.
+    func beginning(of feed: String, carrying source: AuditFeedSource) async throws -> (
+        position: Int64, fault: AuditFinding?
+    ) {
         let (store, keys) = (store, keys)
-        let cursor = try await NIOThreadPool.singleton.runIfActive { try store.cursor(of: feed) }
-        guard let cursor else { return (0, nil) }
-        guard let fault = cursor.finding(keys: keys) else { return (cursor.position, nil) }
-        try await noteDoubt(fault, "it delivers from the beginning")
+        let found = try await NIOThreadPool.singleton.runIfActive {
+            try store.cursor(of: feed).map { (cursor: $0, fault: try store.finding($0, counting: source, keys: keys)) }
+        }
+        guard let found else { return (0, nil) }
+        guard let fault = found.fault else { return (found.cursor.position, nil) }
+        let isSigned = found.cursor.finding(keys: keys) == nil
+        try await noteDoubt(
+            isSigned ? "cursor-counts-other" : "cursor-not-signed", fault, "it delivers from the beginning")
         try await NIOThreadPool.singleton.runIfActive { try store.restart(feed) }
         return (0, fault)
     }
@@ -105,14 +117,15 @@ struct AuditSide: Sendable {
         let cursors = try await NIOThreadPool.singleton.runIfActive { try store.cursors() }
         for cursor in cursors where !names.contains(cursor.feed) {
             guard let fault = cursor.finding(keys: keys) else { continue }
-            try await noteDoubt(fault, "no such feed is configured; how far it had come is forgotten")
+            try await noteDoubt(
+                "cursor-not-signed", fault, "no such feed is configured; how far it had come is forgotten")
             try await NIOThreadPool.singleton.runIfActive { try store.restart(cursor.feed) }
         }
     }
 
-    /// Signs and remembers how far a feed has come; blocks.
-    func advance(_ feed: String, to position: Int64) throws {
-        try store.advance(SignedAuditFeedCursor(feed: feed, position: position, signedWith: key))
+    /// Signs and remembers how far a feed has come in what it carries; blocks.
+    func advance(_ feed: String, of source: AuditFeedSource, to position: Int64) throws {
+        try store.advance(SignedAuditFeedCursor(feed: feed, source: source, position: position, signedWith: key))
     }
 
     /// How far a feed has come.
@@ -127,7 +140,7 @@ struct AuditSide: Sendable {
     /// How far each feed has come; reads the log.
     func feedLags() throws -> [Lag] {
         try feeds.map { feed in
-            let delivered = try store.delivered(by: feed.name, keys: keys)
+            let delivered = try store.delivered(by: feed.name, of: feed.source, keys: keys)
             let newest = try store.newestPosition(of: feed.source)
             return Lag(name: feed.name, source: feed.source, delivered: delivered, waiting: max(0, newest - delivered))
         }

@@ -22,6 +22,11 @@ final class AuditWatch: Sendable {
         failures.withLock { $0.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
     }
 
+    /// The feeds that do not deliver, for the health report: a node without them can still do everything else.
+    var feedRemarks: [String] {
+        problems.filter { $0.work.hasPrefix("feed ") }.map { "\($0.work) of the audit trail has to wait: \($0.reason)" }
+    }
+
     /// What is wrong with one work; nil when nothing is.
     func problem(_ work: String) -> String? { failures.withLock { $0[work] } }
 }

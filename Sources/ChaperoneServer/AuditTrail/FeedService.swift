@@ -42,10 +42,10 @@ struct FeedService: Service {
 
     private func feed(_ transport: AuditFeedTransport) async throws {
         let name = settings.name
-        let delivered = try await side.beginning(of: name)
+        let delivered = try await side.beginning(of: name, carrying: settings.source)
         if let fault = delivered.fault {
             logger.error(
-                "how far a feed of the audit trail had come is not what was signed: it delivers again from the beginning",
+                "how far a feed of the audit trail had come is not believed: it delivers again from the beginning",
                 metadata: ["feed": "\(name)", "fault": "\(fault)"])
         }
         var machine = AuditFeedMachine(delivered: delivered.position, settles: transport.settles)
@@ -80,7 +80,7 @@ struct FeedService: Service {
                 return .sent(through: batch.through)
             case .confirm(let through):
                 try await transport.confirm()
-                try await blocking { try $0.advance(name, to: through) }
+                try await blocking { try $0.advance(name, of: source, to: through) }
                 return .confirmed(through: through)
             case .wait: return .nothing
             }

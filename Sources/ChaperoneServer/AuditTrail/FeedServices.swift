@@ -1,6 +1,7 @@
 internal import AsyncHTTPClient
 internal import Audit
 internal import Logging
+internal import NIOCore
 internal import NIOPosix
 internal import NIOSSL
 internal import ServiceLifecycle
@@ -49,7 +50,8 @@ enum FeedServices {
         _ url: String, _ form: HTTPTransport.Form, _ feed: Configuration.FeedSettings, _ authorization: String?,
         _ system: AuditSystem
     ) -> OpenFeed {
-        var settings = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        var settings = HTTPClient.Configuration(
+            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(10), read: .seconds(30)))
         if let file = feed.certificateAuthorityFile {
             var tls = TLSConfiguration.makeClientConfiguration()
             tls.trustRoots = .file(file)

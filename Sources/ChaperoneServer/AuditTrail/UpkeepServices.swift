@@ -18,17 +18,22 @@ struct DiskWatchService: Service {
     }
 }
 
-/// Takes out of the audit log what has been kept long enough, a few times a day.
+/// Takes out of the audit log what has been kept long enough: soon after the start, for a server may be started more
+/// often than any time that it could wait, and a few times a day.
 struct RetentionService: Service {
     let side: AuditSide
     let logger: Logger
+    /// How long after the start the first round is, and how long after each the next.
+    var pauses: (first: Duration, between: Duration) = (.seconds(60), .seconds(6 * 3600))
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            var pause = pauses.first
             while !Task.isCancelled {
-                do { try await Task.sleep(for: .seconds(6 * 3600)) } catch { return }
+                do { try await Task.sleep(for: pause) } catch { return }
+                pause = pauses.between
                 do {
-                    let outcome = try await side.retain(isRehearsal: false)
+                    let outcome = try await side.goOnRetaining()
                     if outcome.removed > 0 {
                         logger.info(
                             "audit records were removed, their time being over",

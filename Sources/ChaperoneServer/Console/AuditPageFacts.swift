@@ -99,7 +99,10 @@ struct AuditPageFacts: Page {
         ("refusals", "Sums of refusals", ["refusals-summed"]),
         (
             "audit", "The trail itself",
-            ["audit-read", "checkpoint", "records-removed", "hold-placed", "hold-lifted", "feed-refused"]
+            [
+                "audit-read", "checkpoint", "records-removed", "hold-placed", "hold-lifted", "feed-refused",
+                "recording-resumed",
+            ]
         ),
     ]
 

@@ -62,6 +62,7 @@ struct AuditSQLiteFacts: Sendable {
             }
             return (removal, AuditRemovedRun(node: node, first: first, last: last, previous: previous, hash: hash))
         }
+        let byRemoval = Dictionary(grouping: runs, by: \.removal)
         removals = try Self.rows(
             database, "SELECT number, compact FROM audit_removal ORDER BY number", from: "audit_removal"
         ) { row in
@@ -70,7 +71,7 @@ struct AuditSQLiteFacts: Sendable {
                 return nil
             }
             return StoredAuditRemoval(
-                number: number, compact: compact, runs: runs.filter { $0.removal == number }.map(\.run))
+                number: number, compact: compact, runs: (byRemoval[number] ?? []).map(\.run))
         }
         let holds = try database.tableExists("audit_hold") ? AuditHoldTable.rows(in: database) : []
         if holds.contains(nil) { unreadable.insert("audit_hold") }

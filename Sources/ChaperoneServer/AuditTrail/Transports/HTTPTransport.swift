@@ -21,9 +21,16 @@ struct HTTPTransport: Sendable {
     let authorization: String?
     let system: AuditSystem
     let client: HTTPClient
+    /// In which time a batch must be answered, to the end of the answer.
+    var patience: Duration = .seconds(30)
 
     /// The receiver did not take it.
     struct Refused: Error, CustomStringConvertible { let description: String }
+
+    /// The receiver did not answer in time.
+    struct Silent: Error, CustomStringConvertible {
+        let description = "the receiver does not answer, or not to the end"
+    }
 
     /// Statuses by which a receiver refuses an item for what it is, and not for the moment.
     private static let final: Set<UInt> = [400, 409, 412, 413, 422]
@@ -82,8 +89,28 @@ struct HTTPTransport: Sendable {
             let text = AuditFeedMessage.lines(batch, system: system).map { $0 + "\n" }.joined()
             request.body = .bytes(ByteBuffer(string: text))
         }
-        let response = try await client.execute(request, timeout: .seconds(30))
-        return (response.status.code, Array(buffer: try await response.body.collect(upTo: 8 << 20)))
+        let (client, asked, patience) = (client, request, patience)
+        // The client's own deadline ends with the head; a body that never ends would hold the feed until a restart.
+        return try await Self.within(patience) {
+            let response = try await client.execute(asked, timeout: TimeAmount(patience))
+            return (response.status.code, Array(buffer: try await response.body.collect(upTo: 8 << 20)))
+        }
+    }
+
+    /// What the work gives, if it does so in time; else it is cancelled.
+    private static func within<Value: Sendable>(
+        _ limit: Duration, _ work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value.self) { group in
+            group.addTask(operation: work)
+            group.addTask {
+                try await Task.sleep(for: limit)
+                throw Silent()
+            }
+            guard let first = try await group.next() else { throw Silent() }
+            group.cancelAll()
+            return first
+        }
     }
 
     /// A batch is answered with a status for each entry (FHIR R4 §3.1.0.11.2). A receiver that answers without a body
