@@ -23,6 +23,9 @@ public enum StateDirectory {
         guard let lock = try PrivateFile.Lock(directory: path) else {
             throw Refused(description: "another chaperone is running on `\(path)`")
         }
+        guard let databaseLock = try PrivateFile.Lock(database: "\(path)/chaperone.db") else {
+            throw Refused(description: "another chaperone is running on the database in `\(path)`")
+        }
         let names = ["chaperone.db", "audit.db", "sandbox.db", InstallationKey.fileName, LocalCredential.fileName]
         for name in names {
             for suffix in ["", "-wal", "-shm", "-journal", ".writer", ".new"] {
@@ -36,6 +39,7 @@ public enum StateDirectory {
                 throw PrivateFile.Failure("removing", "\(path)/\(name)")
             }
         }
+        databaseLock.release()
         lock.release()
     }
 
