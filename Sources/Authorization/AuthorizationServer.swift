@@ -117,6 +117,10 @@ public struct AuthorizationServer: Sendable {
         clock = parts.clock
     }
 
+    /// Learns what was revoked in the store and is not known here, because a change of it had an unknown outcome; to be
+    /// called every second.
+    public func followRevocations() async throws { try await access.catchUp() }
+
     /// Removes what has expired, replaces keys that are due, and learns of revocations and keys that another process made;
     /// to be called every few minutes.
     public func sweep() async throws -> Int {

@@ -89,6 +89,7 @@ public struct Composition: Sendable {
             hasSandbox: hasSandbox)
         var services: [any Service] = [
             SweepService(server: installation.server, logger: logger),
+            RevocationService(server: installation.server, logger: logger),
             CheckpointService(
                 side: installation.auditSide, seconds: configuration.audit.checkpointInterval, logger: logger),
             DiskWatchService(forecast: installation.auditSide.forecast, clock: installation.clock),

@@ -41,7 +41,7 @@ struct FederationHarness {
     init(
         _ settings: IdentityProvider = ProviderDouble.provider(), more: [IdentityProvider] = [], links: Bool = false,
         assurance: AssuranceRules = AssuranceRules(), takesPasswords: Bool = true,
-        after earlier: FederationHarness? = nil,
+        after earlier: FederationHarness? = nil, seam: Seam? = nil,
         configure: (inout AuthorizationConfiguration) -> Void = { _ in }
     ) async throws {
         generation = earlier.map { $0.generation + 1 } ?? 0
@@ -57,7 +57,8 @@ struct FederationHarness {
             assurance: assurance, panels: try LaunchHarness.panels(), fetch: provider)
         harness = try await LaunchHarness(
             store: earlier?.store ?? InMemoryAuthorizationStore(), clock: clock, seed: 7 + generation,
-            isFresh: earlier == nil, federation: federation, takesPasswords: takesPasswords, configure: configure)
+            isFresh: earlier == nil, federation: federation, takesPasswords: takesPasswords, configure: configure,
+            seam: seam)
         self.provider = provider
         self.site = site
         guard earlier == nil else { return }

@@ -30,11 +30,12 @@ final class LaunchHarness: Sendable {
         fetch: (any OutboundFetching)? = nil, certificates: CertificateValidator? = nil,
         readsCertificates: Bool = false, demandsProofNonces: Bool = false,
         federation: Federation = .none, takesPasswords: Bool = true, foreignTokenLife: Int64? = nil,
-        configure: (inout AuthorizationConfiguration) -> Void = { _ in }, sealer: Sealer? = nil
+        configure: (inout AuthorizationConfiguration) -> Void = { _ in }, sealer: Sealer? = nil, seam: Seam? = nil
     ) async throws {
         self.clock = clock
         self.store = store
         self.federation = federation
+        let stores = seam.map { SeamStore(inner: store, seam: $0).stores } ?? store.stores
         let log = AuditLogDouble()
         self.log = log
         if isFresh { try await SharedKeys.put(into: store) }
@@ -51,11 +52,12 @@ final class LaunchHarness: Sendable {
         }
         configure(&configuration)
         let site = SiteMemberDirectory(
-            links: store, logins: store, sources: federation.sources, panels: try Self.panels(), clock: clock.clock)
+            links: stores.memberLinks, logins: stores.externalLogins, sources: federation.sources,
+            panels: try Self.panels(), clock: clock.clock)
         let links = LocalMemberDirectory(links: store, panels: try Self.panels())
         directory?.follow(links)
         server = try await AuthorizationServer.start(
-            configuration: configuration, stores: store.stores, directory: directory ?? site,
+            configuration: configuration, stores: stores, directory: directory ?? site,
             sealer: try sealer ?? SharedKeys.sealer(),
             clock: clock.clock, random: SeededRandom(seed: seed).source,
             passwordCost: Argon2Parameters(passes: 1, memoryKiB: 64),

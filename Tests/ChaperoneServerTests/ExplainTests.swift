@@ -150,6 +150,7 @@ import Testing
             try StateDirectory.wipe(folder)
             unlink(keyFile)
             unlink("\(folder)/serve.lock")
+            unlink("\(folder)/chaperone.db.lock")
             rmdir(folder)
             try result.get()
         }

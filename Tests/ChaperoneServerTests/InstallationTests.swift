@@ -3,6 +3,7 @@ import Audit
 import Authorization
 import FHIRCore
 import OAuthCore
+import RequirementTraits
 import Testing
 
 @testable import ChaperoneServer
@@ -19,6 +20,7 @@ import Testing
             chmod(folder, 0o700)
             do { try StateDirectory.wipe(folder) } catch { Issue.record(error) }
             unlink("\(folder)/serve.lock")
+            unlink("\(folder)/chaperone.db.lock")
             unlink("\(folder)/client.secret")
             rmdir(folder)
         }
@@ -47,6 +49,32 @@ import Testing
             }
 
             #expect(error?.description.contains("chmod 700 '\(folder)'") == true)
+        }
+    }
+
+    /// What one process ends another one's enforcer would go on accepting until it looks.
+    @Test(.verifies("house@ONE-PROCESS-PER-DATABASE"), arguments: ["", "/."])
+    func `a database that another process has open is not opened from another state folder`(
+        _ detour: String
+    ) async throws {
+        try await Self.inFolder { folder in
+            let first = try await Installation(configuration: try configuration(folder))
+            try await Self.inFolder { other in
+                let second = try configuration(other, "database: sqlite:\(folder)\(detour)/chaperone.db")
+
+                let error = await #expect(throws: Installation.Held.self) {
+                    _ = try await Installation(configuration: second)
+                }
+
+                #expect(error?.description.contains("\(folder)\(detour)/chaperone.db") == true)
+                #expect(throws: StateDirectory.Refused.self) { try StateDirectory.wipe(folder) }
+                try await first.close()
+                // Free again; what keeps it from opening now is that its keys are sealed under the other folder's key.
+                let next = await #expect(throws: (any Error).self) {
+                    _ = try await Installation(configuration: second)
+                }
+                #expect(!(next is Installation.Held))
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 import AccessPolicy
+import Audit
 import Authorization
 import FHIRCore
 import RequirementTraits
@@ -57,6 +58,30 @@ import Testing
                 return try await group.reduce(into: []) { $0.append($1) }
             }
             #expect(statuses == Array(repeating: 401, count: signedIn.count))
+        }
+    }
+
+    /// As when the process could not read the store after a write that stands.
+    @Test(.verifies("house@ENDED-AT-ONCE"))
+    func `what stands ended in the store and was not taken into memory is refused soon`() async throws {
+        try await RunningServer.with { server in
+            let installation = server.composition.installation
+            let app = TestApp(server: server)
+            let token = try await app.launch()
+            #expect(try await app.fhir("/Patient/patient-a", token).status == 200)
+            let grants = try await installation.server.stores.grants.grants(
+                matching: GrantFilter(onlyActive: true), limit: 10)
+            let grant = try #require(grants.first)
+            let record = AuthorizationRecord(
+                id: DecisionID(installation.random.identifier()), kind: .revoke, outcome: .succeeded, at: 0)
+            _ = try await installation.server.stores.revocations.revoke(
+                .grant(grant.id), because: .administrator, at: installation.clock.now(), record: record)
+            var status = 200
+            for _ in 0..<300 where status == 200 {
+                try await Task.sleep(for: .milliseconds(100))
+                status = try await app.fhir("/Patient/patient-a", token).status
+            }
+            #expect(status == 401)
         }
     }
 

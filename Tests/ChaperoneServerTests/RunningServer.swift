@@ -121,6 +121,7 @@ final class RunningServer: Sendable {
         try await task.value
         try StateDirectory.wipe(folder)
         unlink("\(folder)/serve.lock")
+        unlink("\(folder)/chaperone.db.lock")
         rmdir(folder)
     }
 

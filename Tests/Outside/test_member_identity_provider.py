@@ -1,5 +1,6 @@
 """A payer connects its member identity provider as docs/connect-a-member-identity-provider.md says, at a provider that
 others wrote (django-oauth-toolkit). The configuration and the roster are the guide's own blocks."""
+import base64
 import json
 import os
 import pathlib
@@ -334,11 +335,15 @@ class MemberIdentityProvider(unittest.TestCase):
         app, token = self.launch(ben)
         self.assertEqual(token["patient"], "patient-c")
         logins = json.loads(self.server.command("user", "logins", "--provider", "plan", "--output", "json"))
-        rows = logins if isinstance(logins, list) else logins["logins"]
-        login = next(row for row in rows if row["fhirUser"] == "RelatedPerson/parent-a")
-        self.server.command("user", "unlink", login["account"])
-        grants = self.server.command("grant", "list", "--output", "json")
-        self.assertEqual(app.get("Patient/patient-c").status, 401, f"{rows} {login} {grants}")
+        # One login is this person, and it is the one of the token.
+        login, = [row for row in logins if row.get("fhirUser") == "RelatedPerson/parent-a"]
+        claims = json.loads(base64.urlsafe_b64decode(token["access_token"].split(".")[1] + "=="))
+        self.assertEqual(claims["sub"], login["account"], logins)
+        undone, = json.loads(self.server.command("user", "unlink", login["account"], "--output", "json"))
+        self.assertIn(claims["grant"], undone["endedGrants"])
+        answer = app.get("Patient/patient-c")
+        grants = self.server.command("grant", "list", "--all", "--output", "json")
+        self.assertEqual(answer.status, 401, f"{logins} {undone} {claims} {grants}")
         self.assertEqual(self.refresh(app).status, 400)
         _, end = self.launch(Member("ben"))
         self.assertEqual(end.status_code, 400, "it stays undone")

@@ -23,9 +23,11 @@ extension AccountRegistry {
             let change = ConfiguredChange(of: account, link: link, before: before, roles: roles, person: person)
             if let change {
                 let records = records(of: change, to: account, from: source)
-                guard try await stores.users.apply(change, at: clock.now(), records: records) != nil else { continue }
+                let outcome = try await access.end {
+                    try await stores.users.apply(change, at: clock.now(), records: records)
+                }
+                guard outcome != nil else { continue }
                 signIns.changed()
-                try await access.settle()
             }
             var deviations: Set<Deviation> = []
             if (change?.roles ?? account.roles) != roles { deviations.insert(.roles) }

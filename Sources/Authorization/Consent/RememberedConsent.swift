@@ -47,3 +47,12 @@ public struct RememberedConsent: Hashable, Sendable {
         return offer.scopes(chosen: ticked) == nil ? nil : ticked
     }
 }
+
+/// How the consent of a grant was given.
+public enum GivenConsent: Hashable, Sendable {
+    /// The person was asked now, and wants the choice to be remembered or not.
+    case asked(remembering: RememberedConsent?)
+    /// Nobody was asked: the choice was read from what is remembered. It counts only as long as it stands there unchanged,
+    /// so that access that was ended meanwhile does not come back without a question.
+    case recalled(RememberedConsent)
+}

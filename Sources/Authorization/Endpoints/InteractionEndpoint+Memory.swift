@@ -4,18 +4,18 @@ internal import OAuthCore
 
 /// Choices on the consent page that are remembered.
 extension InteractionEndpoint {
-    /// The person's remembered ticks for an offer; nil when the page is to be shown.
+    /// What is remembered of the person for an offer, and the ticks that follow; nil when the page is to be shown.
     func remembered(
         for offer: ConsentOffer, _ member: SignedInMember, _ launch: LaunchContext, _ step: Step
-    ) async throws -> Set<String>? {
+    ) async throws -> (memory: RememberedConsent, chosen: Set<String>)? {
         let request = step.transaction.request
         guard !request.asksConsent, Self.isProven(step) else { return nil }
         let key = ConsentKey(
             subject: member.subject, clientID: request.clientID, patient: launch.patient, fhirBase: request.fhirBase)
         guard let memory = try await parts.stores.consents.remembered(key),
-            memory.offered.contains(Self.marker(step))
+            memory.offered.contains(Self.marker(step)), let chosen = memory.answer(to: offer, at: parts.clock.now())
         else { return nil }
-        return memory.answer(to: offer, at: parts.clock.now())
+        return (memory, chosen)
     }
 
     /// Whether who gets the code is who it was given to before: the client proves itself, or the place does. Any

@@ -80,7 +80,9 @@ public struct InteractionEndpoint: Sendable {
                 }
                 let chosen = offer.chosen(in: form)
                 var answered = step
-                if form["remember"] != nil { answered.memory = self.memory(chosen, of: offer, step) }
+                if form["remember"] != nil {
+                    answered.consent = .asked(remembering: self.memory(chosen, of: offer, step))
+                }
                 return try await self.advance(answered, by: .allowed(chosen), from: visitor)
             }
         }
@@ -197,7 +199,12 @@ public struct InteractionEndpoint: Sendable {
                 return try await advance(step, by: .loginTooWeak, from: visitor)
             }
             // The code's own transaction closes the launch.
-            return try await issueCode(approval, moved)
+            if let code = try await issueCode(approval, moved) { return code }
+            guard case .recalled = step.consent else { throw Self.notYours }
+            // What was remembered was forgotten at this moment: now the person is asked.
+            var asked = step
+            asked.isReload = true
+            return try await overtaken(asked, visitor)
         }
     }
 
@@ -249,9 +256,9 @@ public struct InteractionEndpoint: Sendable {
             }
             return .page(.chooseEncounter(page))
         case .consent(let offer, let member, let launch):
-            if !step.isReload, let chosen = try await remembered(for: offer, member, launch, step) {
+            if !step.isReload, let (memory, chosen) = try await remembered(for: offer, member, launch, step) {
                 var answered = step
-                answered.isRemembered = true
+                answered.consent = .recalled(memory)
                 return try await advance(answered, by: .allowed(chosen), from: visitor)
             }
             return .page(.consent(try await page(for: offer, member, launch, step)))
@@ -273,8 +280,8 @@ public struct InteractionEndpoint: Sendable {
 
     // MARK: - the code
 
-    /// Makes the grant and its code in one transaction with the end of the launch.
-    private func issueCode(_ approval: Approval, _ step: Step) async throws -> InteractionOutcome {
+    /// Makes the grant and its code in one transaction with the end of the launch; nil when what they rest on is gone.
+    private func issueCode(_ approval: Approval, _ step: Step) async throws -> InteractionOutcome? {
         let now = parts.clock.now()
         let request = step.transaction.request
         // The ceiling may have come down since the request.
@@ -294,11 +301,13 @@ public struct InteractionEndpoint: Sendable {
             hash: code.hash, grantID: grant.id, clientID: step.client.id, redirectURI: request.redirectURI,
             challenge: request.challenge, expiresAt: now + parts.configuration.codeLifetime,
             session: step.transaction.session, proofKey: request.proofKey)
+        var detail: String?
+        if case .recalled = step.consent { detail = "remembered" }
         guard
             try await parts.stores.codes.issue(
-                record, for: grant, closing: step.transaction, remembering: step.memory, using: step.launchUse,
-                record: step.maker.record(.consent, grant: grant, detail: step.isRemembered ? "remembered" : nil))
-        else { throw Self.notYours }
+                record, for: grant, closing: step.transaction, by: step.consent, using: step.launchUse,
+                record: step.maker.record(.consent, grant: grant, detail: detail))
+        else { return nil }
         try await parts.audit.flush()
         return .redirect(
             ClientRedirect(
@@ -327,10 +336,8 @@ struct Step: Sendable {
     let client: ClientRegistration
     let redirect: ValidatedRedirect
     let maker: RecordMaker
-    /// Whether the consent of this step is one that was remembered, and not given now.
-    var isRemembered = false
-    /// The choice that is to be remembered with the code.
-    var memory: RememberedConsent?
+    /// How the consent of this step is given.
+    var consent = GivenConsent.asked(remembering: nil)
     /// Whether a page is only looked at.
     var isReload = false
     /// The EHR's launch that is to be used up with the code; nil where it is already, or there is none.

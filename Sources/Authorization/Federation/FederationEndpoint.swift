@@ -209,7 +209,8 @@ public struct FederationEndpoint: Sendable {
         {
         case .replaced: break
         case .sessionGone: throw InteractionEndpoint.notYours
-        case .accountChanged: throw try await refusal("disabled", account.subject, maker)
+        // An operator may have acted since the account was looked at.
+        case .accountChanged: throw try await refusal("changed-meanwhile", account.subject, maker)
         }
         try await parts.stores.pendingLogins.keep(
             SessionAssurance(

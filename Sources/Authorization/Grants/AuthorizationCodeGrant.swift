@@ -43,7 +43,9 @@ struct AuthorizationCodeGrant: GrantHandler {
         // 13. One conditional write; who loses it came while the winner was at it, and only fails (C-02).
         let redemption = try await parts.stores.codes.redeem(
             code.hash, at: call.now, opening: family, record: record)
-        guard redemption == .redeemed else { throw invalid("the code was redeemed at this moment") }
+        guard redemption == .redeemed else {
+            throw invalid("the code was redeemed, or its grant or client ended, at this moment")
+        }
         return Issue(
             grant: grant, scopes: scopes, tokenID: tokenID, lifetime: call.client.lifetimes.accessToken,
             refreshToken: refreshToken, givesIDToken: scopes.contains(.openid),

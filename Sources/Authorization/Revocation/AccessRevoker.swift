@@ -4,6 +4,9 @@ internal import OAuthCore
 
 /// Ends access: in the store, then in this process, then in the audit log. When `revoke` returns, no token that was
 /// made before is accepted here any longer, and none is made (G-06).
+///
+/// What has begun is brought to its end whatever becomes of the request for it: a caller that goes away leaves nothing
+/// ended in the store that is still accepted here.
 public struct AccessRevoker: Sendable {
     let stores: AuthorizationStores
     let state: RevocationState
@@ -35,8 +38,7 @@ public struct AccessRevoker: Sendable {
     ) async throws -> RevocationOutcome? {
         let record = RecordMaker(clock: clock, random: random, source: source)
             .record(.userChanged, subject: subject, by: actor, detail: "link removed")
-        return try await settle(
-            try await stores.memberLinks.remove(linkOf: subject, at: clock.now(), record: record))
+        return try await end { try await stores.memberLinks.remove(linkOf: subject, at: clock.now(), record: record) }
     }
 
     /// Undoes the link of a login at an identity provider, with the grants and sessions that rest on it. It stays undone
@@ -46,15 +48,15 @@ public struct AccessRevoker: Sendable {
     ) async throws -> RevocationOutcome? {
         let record = RecordMaker(clock: clock, random: random, source: source)
             .record(.userChanged, subject: account, by: actor, detail: "login unlinked")
-        return try await settle(
-            try await stores.externalLogins.undo(account, at: clock.now(), record: record))
+        return try await end { try await stores.externalLogins.undo(account, at: clock.now(), record: record) }
     }
 
     func revoke(
         _ target: RevocationTarget, because reason: RevocationReason, record: AuthorizationRecord
     ) async throws -> RevocationOutcome? {
-        try await settle(
-            try await stores.revocations.revoke(target, because: reason, at: clock.now(), record: record))
+        try await end {
+            try await stores.revocations.revoke(target, because: reason, at: clock.now(), record: record)
+        }
     }
 
     /// Suspends a client whose grants stay: its access tokens end, and it gets no other ones until it is let in again. Nil
@@ -64,11 +66,40 @@ public struct AccessRevoker: Sendable {
     ) async throws -> RevocationOutcome? {
         let record = RecordMaker(clock: clock, random: random, source: source)
             .record(.revoke, client: client, by: actor, detail: detail)
-        return try await settle(try await stores.revocations.suspend(client, at: clock.now(), record: record))
+        return try await end { try await stores.revocations.suspend(client, at: clock.now(), record: record) }
     }
 
-    /// Takes into memory and into the audit log what a change of an account ended.
-    func settle() async throws { _ = try await settle(nil) }
+    /// Makes a change of the store that ends access, and takes what it ended into memory and into the audit log. Nil when
+    /// nothing was done; also then memory follows, for what ended the access before may not have reached it yet.
+    func end(_ change: @escaping @Sendable () async throws -> RevocationOutcome?) async throws -> RevocationOutcome? {
+        try await whole { () async throws -> RevocationOutcome? in
+            let outcome: RevocationOutcome?
+            do { outcome = try await change() } catch {
+                // It may stand in the store all the same.
+                state.doubt()
+                try? await catchUp()
+                throw error
+            }
+            // From here on it is refused, whatever becomes of reading it again.
+            if let outcome { state.end(outcome.entries) }
+            try await follow()
+            return outcome
+        }
+    }
+
+    /// Takes what was changed into memory, then into the audit log.
+    private func follow() async throws {
+        do { try await catchUp() } catch {
+            state.doubt()
+            throw error
+        }
+        try await audit.flush()
+    }
+
+    /// Does something that is not given up half-way when the caller's task is cancelled.
+    private func whole<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        try await Task { try await work() }.value
+    }
 
     /// Whether clients and people that are cut off are held until they are let in again, known here or not: where tokens
     /// are somebody else's.
@@ -79,17 +110,21 @@ public struct AccessRevoker: Sendable {
         _ target: RevocationTarget, because reason: RevocationReason, by actor: String, from source: RequestSource
     ) async throws -> Bool {
         let record = holdRecord(target, by: actor, detail: "held: \(reason.rawValue)", source)
-        let entry = try await stores.revocations.hold(target, because: reason, at: clock.now(), record: record)
-        return try await settle(entry.map { RevocationOutcome(entries: [$0]) }) != nil
+        return try await end {
+            try await stores.revocations.hold(target, because: reason, at: clock.now(), record: record)
+                .map { RevocationOutcome(entries: [$0]) }
+        } != nil
     }
 
     /// Lets a held client or person in again; false when they were not held. What was issued before they were cut off
     /// stays ended.
     public func release(_ target: RevocationTarget, by actor: String, from source: RequestSource) async throws -> Bool {
         let record = holdRecord(target, by: actor, detail: "let in again", source)
-        let isReleased = try await stores.revocations.release(target, at: clock.now(), record: record)
-        _ = try await settle(nil)
-        return isReleased
+        return try await whole {
+            let isReleased = try await stores.revocations.release(target, at: clock.now(), record: record)
+            try await follow()
+            return isReleased
+        }
     }
 
     private func holdRecord(
@@ -103,19 +138,14 @@ public struct AccessRevoker: Sendable {
         }
     }
 
-    /// Also when nothing was done: what ended the access before may not have reached this process's memory yet.
-    private func settle(_ outcome: RevocationOutcome?) async throws -> RevocationOutcome? {
-        try await catchUp()
-        try await audit.flush()
-        return outcome
-    }
-
     /// Takes into this process's memory every revocation that stands in the store.
     ///
-    /// INVARIANT: memory is filled from the store in the order of the sequence and in no other way, so that its latest
-    /// number means that all before it are there too.
+    /// INVARIANT: the sequence of memory moves only here, by what was read in its order, so that its latest number means
+    /// that all before it are there too.
     func catchUp() async throws {
+        let doubts = state.doubts
         if keepsHolds { state.apply(try await stores.revocations.holds()) }
         state.apply(try await stores.revocations.revocations(after: state.sequence), at: clock.now())
+        state.resolve(doubts)
     }
 }

@@ -5,8 +5,8 @@ public import OAuthCore
 
 /// Keeps what was authorized.
 ///
-/// Contract: a grant is inserted only while its client is active and its person's account is enabled, judged inside the
-/// write, so that no grant can slip past a revocation that runs at the same moment. Grants of people are inserted by
+/// Contract: a grant is inserted only while its client is active and its person's account is enabled and its login, if it
+/// is one of a provider, not undone, judged inside the write, so that no grant can slip past a revocation that runs at the same moment. Grants of people are inserted by
 /// `CodeStore.issue`, together with their code. What could not be given back is not taken; a row that cannot be read
 /// nevertheless comes back as a grant that gives nothing and can be ended, and hides no other.
 public protocol GrantStore: Sendable {
@@ -72,16 +72,17 @@ public struct GrantPlace: Hashable, Sendable {
 public protocol CodeStore: Sendable {
     func code(_ hash: SecretHash) async throws -> CodeRecord?
     /// Closes the transaction, adds the grant and adds its code, all or nothing. False when the transaction had moved
-    /// on (its stored revision is not `closing.revision - 1`), the client is not active or the account is disabled.
+    /// on (its stored revision is not `closing.revision - 1`), the client is not active, the account is disabled or its
+    /// login undone, or a choice on which the consent rests is not remembered any more as it was read.
     /// A choice that is to be remembered is kept in the same step, so that it cannot outlive a revocation of the grant.
     /// An EHR's launch that is to be used with the code is used up in it, too; false when it is not to be had at the time of
     /// the grant.
     func issue(
-        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, by consent: GivenConsent,
         using launch: LaunchUse?, record: AuthorizationRecord
     ) async throws -> Bool
     /// Marks a fresh code used and opens the refresh family, if there is one, in one transaction. Looks at nothing but
-    /// whether the code is fresh and unexpired and its grant alive: the caller has checked the rest.
+    /// whether the code is fresh and unexpired, its grant alive and its client active: the caller has checked the rest.
     func redeem(
         _ hash: SecretHash, at now: Int64, opening family: RefreshFamily?, record: AuthorizationRecord
     ) async throws -> Redemption
@@ -90,12 +91,12 @@ public protocol CodeStore: Sendable {
 }
 
 extension CodeStore {
-    /// Issues a code that uses up no launch.
+    /// Issues a code that uses up no launch; without more said, for somebody who was asked, and remembers nothing.
     public func issue(
         _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction,
-        remembering: RememberedConsent? = nil, record: AuthorizationRecord
+        by consent: GivenConsent = .asked(remembering: nil), record: AuthorizationRecord
     ) async throws -> Bool {
-        try await issue(code, for: grant, closing: closing, remembering: remembering, using: nil, record: record)
+        try await issue(code, for: grant, closing: closing, by: consent, using: nil, record: record)
     }
 }
 
@@ -103,6 +104,6 @@ extension CodeStore {
 public enum Redemption: Hashable, Sendable {
     /// This caller; nobody else ever will.
     case redeemed
-    /// Somebody else, or it was burned, had expired or its grant had ended.
+    /// Somebody else, or it was burned, had expired, its grant had ended or its client was not active.
     case refused
 }

@@ -3,7 +3,8 @@ public import OAuthCore
 
 /// Keeps refresh-token families; of the tokens themselves only hashes.
 ///
-/// Contract: `rotate` and `use` are single conditional writes that also demand a living grant. A family dies with its
+/// Contract: `rotate` and `use` are single conditional writes that also demand a living grant, an active client and the
+/// session by which the family lives, if it lives by one. A family dies with its
 /// grant; there is no other way to end one.
 public protocol RefreshTokenStore: Sendable {
     func family(_ id: RefreshFamilyID) async throws -> RefreshFamily?
@@ -17,6 +18,6 @@ public protocol RefreshTokenStore: Sendable {
     /// `now` on the grace window runs.
     func deliver(_ id: RefreshFamilyID, _ current: SecretHash, at now: Int64) async throws
     /// Notes a use without rotation: sliding expiry of a token that is kept, or a repeat within the grace window. False
-    /// when the family or its grant is gone.
+    /// when the family or its grant is gone, or its client is not active.
     func use(_ id: RefreshFamilyID, at now: Int64, record: AuthorizationRecord) async throws -> Bool
 }

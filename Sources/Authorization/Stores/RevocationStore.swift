@@ -14,7 +14,8 @@ public protocol RevocationStore: Sendable {
         _ target: RevocationTarget, because reason: RevocationReason, at now: Int64, record: AuthorizationRecord
     ) async throws -> RevocationOutcome?
     /// Suspends an active client and ends the access tokens that it has; its grants and what was remembered for it stay, so
-    /// that they count again once it is let in again. Nil, and nothing changed, when it is not active.
+    /// that they count again once it is let in again. Nil, and nothing changed, when it is not active. The cut-off lies no
+    /// earlier than the latest token that was made, whatever `now` the caller read before it came to the write.
     func suspend(_ client: ClientID, at now: Int64, record: AuthorizationRecord) async throws -> RevocationOutcome?
     /// The revocations of the last week with a greater number, in order.
     func revocations(after sequence: Int64) async throws -> [Revocation]

@@ -12,8 +12,8 @@ public protocol SessionStore: Sendable {
     func sessions(of subject: SubjectID) async throws -> [BrowserSession]
     /// Adds a session that nobody has signed in to.
     func insert(_ session: BrowserSession) async throws
-    /// Replaces `old` by `new` after a login, if the account is enabled, its password still the one that was verified
-    /// and, where somebody is signed in by less, no second factor confirmed; judged inside the write.
+    /// Replaces `old` by `new` after a login, if the account is enabled, the link of its login not undone, its password still
+    /// the one that was verified and, where somebody is signed in by less, no second factor confirmed; judged inside the write.
     func replace(
         _ old: SessionID?, by new: BrowserSession, verified: PasswordHash, record: AuthorizationRecord
     ) async throws -> SessionReplacement
@@ -28,6 +28,7 @@ public enum SessionReplacement: Hashable, Sendable {
     case replaced
     /// The old session was gone already.
     case sessionGone
-    /// The account was disabled, its password changed, or a second factor confirmed, since the password was verified.
+    /// The account was disabled, its login undone, its password changed, or a second factor confirmed, since the person was
+    /// verified.
     case accountChanged
 }

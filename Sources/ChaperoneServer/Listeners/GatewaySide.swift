@@ -70,7 +70,7 @@ struct GatewaySide {
             return AccessTokenVerifier(
                 foreign: try EnforcerParts.foreignTokens(
                     issuer, bases: bases, egress: installation.configuration.egress),
-                revocation: { revoked.refuses($0) ? .revoked : .active })
+                revocation: { revoked.isUncertain ? .unknown : revoked.refuses($0) ? .revoked : .active })
         }
         let keys = installation.server.keys
         let references = installation.server.references
@@ -83,7 +83,7 @@ struct GatewaySide {
                 do { return try signIns.isEnough(for: access) ? .enough : .tooWeak } catch { return .unknown }
             },
             isWithdrawn: { [judge = installation.certificates] in judge?.isWithdrawn($0, at: $1) ?? false },
-            revocation: { revoked.refuses($0) ? .revoked : .active })
+            revocation: { revoked.isUncertain ? .unknown : revoked.refuses($0) ? .revoked : .active })
         // A token that an old key signed is looked at anew.
         keys.observe { verifier.forgetAll() }
         installation.server.signIns.observe { verifier.forgetAll() }

@@ -31,7 +31,7 @@ public struct Installation: Sendable {
     let identities: DeferredIdentities
     /// What certificates of clients are worth; nil where no authority vouches for any.
     let certificates: ClientCertificateJudge?
-    private let lock: PrivateFile.Lock
+    private let locks: [PrivateFile.Lock]
 
     /// Another process holds the installation.
     public struct Held: Error, CustomStringConvertible {
@@ -72,6 +72,10 @@ public struct Installation: Sendable {
         try PrivateFile.demandPrivate(configuration.stateDirectory)
         guard let lock = try PrivateFile.Lock(directory: configuration.stateDirectory) else {
             throw Held(description: "another chaperone is running on `\(configuration.stateDirectory)`")
+        }
+        // What another process wrote to the same database this one's enforcer would learn too late.
+        guard let databaseLock = try PrivateFile.Lock(database: configuration.database.path) else {
+            throw Held(description: "another chaperone is running on the database `\(configuration.database.path)`")
         }
         let sink = try AuditSQLiteSink(path: configuration.auditDatabase.path)
         let timed = TimedAuditSink(sink)
@@ -128,7 +132,7 @@ public struct Installation: Sendable {
         self.members = members
         self.directory = directory
         self.identities = identities
-        self.lock = lock
+        locks = [databaseLock, lock]
     }
 
     /// The admin side's calls over this installation.
@@ -178,7 +182,7 @@ public struct Installation: Sendable {
         recorder.shutdown()
         try auditSink.close()
         try database.close()
-        lock.release()
+        for lock in locks { lock.release() }
         try last.get()
     }
 }

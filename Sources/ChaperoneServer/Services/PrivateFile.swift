@@ -95,15 +95,24 @@ enum PrivateFile {
         }
     }
 
-    /// A lock that one process holds on a state directory until it lets go or ends.
+    /// A lock that one process holds on a state directory, or on a database, until it lets go or ends.
     ///
     /// A class because several owners share one lock; the descriptor stands behind `held`.
     final class Lock: Sendable {
         private let held: Mutex<Int32?>
 
-        /// Takes the lock; nil when another process holds it.
-        init?(directory: String) throws {
-            let path = "\(directory)/serve.lock"
+        /// Takes the lock of a state directory; nil when another process holds it.
+        convenience init?(directory: String) throws { try self.init(file: "\(directory)/serve.lock") }
+
+        /// Takes the lock of a database, by whatever path it is reached; nil when another process holds it.
+        convenience init?(database path: String) throws {
+            let resolved = realpath(path, nil)
+            defer { free(resolved) }
+            try self.init(file: "\(resolved.map { String(cString: $0) } ?? path).lock")
+        }
+
+        /// Takes the lock that a file stands for; nil when another process holds it.
+        init?(file path: String) throws {
             let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { throw Failure("opening", path) }
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

@@ -23,6 +23,9 @@ public enum StateDirectory {
         guard let lock = try PrivateFile.Lock(directory: path) else {
             throw Refused(description: "another chaperone is running on `\(path)`")
         }
+        guard let databaseLock = try PrivateFile.Lock(database: "\(path)/chaperone.db") else {
+            throw Refused(description: "another chaperone is running on the database in `\(path)`")
+        }
         let names = ["chaperone.db", "audit.db", "sandbox.db", InstallationKey.fileName, LocalCredential.fileName]
         for name in names {
             for suffix in ["", "-wal", "-shm", "-journal", ".writer", ".new"] {
@@ -37,6 +40,7 @@ public enum StateDirectory {
             }
         }
         try wipeLists("\(path)/\(KeptLists.folderName)")
+        databaseLock.release()
         lock.release()
     }
 

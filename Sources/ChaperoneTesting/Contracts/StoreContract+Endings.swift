@@ -180,7 +180,7 @@ extension StoreContract {
                     }
                     return try await stores.codes.issue(
                         Sample.code("c\(round)", grant: grant.id.text), for: grant, closing: moved,
-                        remembering: consent, record: Sample.record())
+                        by: .asked(remembering: consent), record: Sample.record())
                 }
                 #expect(done.contains(true))
                 let isRevoked = try await stores.grants.grant(grant.id)?.revocation != nil
@@ -200,8 +200,9 @@ extension StoreContract {
             #expect(
                 try await !stores.codes.issue(
                     Sample.code("second", grant: "g2"), for: try Sample.grant("g2"), closing: closing,
-                    remembering: RememberedConsent(
-                        key: key, offered: ["a"], chosen: ["a"], givenAt: Sample.now, expiresAt: Sample.now + 100),
+                    by: .asked(
+                        remembering: RememberedConsent(
+                            key: key, offered: ["a"], chosen: ["a"], givenAt: Sample.now, expiresAt: Sample.now + 100)),
                     record: Sample.record()))
             #expect(try await stores.consents.remembered(key) == nil)
         },

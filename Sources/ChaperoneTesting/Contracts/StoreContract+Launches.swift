@@ -51,7 +51,7 @@ extension StoreContract {
                 try await stores.codes.issue(
                     Sample.code("c\(index)", grant: "g\(index)"), for: try Sample.grant("g\(index)"),
                     closing: try Sample.moved(try Sample.transaction("t\(index)", session: session), in: session),
-                    remembering: nil, using: LaunchUse(hash: launch.hash, record: Sample.record()),
+                    by: .asked(remembering: nil), using: LaunchUse(hash: launch.hash, record: Sample.record()),
                     record: Sample.record())
             }
             #expect(issued.filter { $0 }.count == 1)

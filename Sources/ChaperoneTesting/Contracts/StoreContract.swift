@@ -23,7 +23,7 @@ public struct StoreContract: Sendable, CustomTestStringConvertible {
     /// Every check.
     public static let checks: [StoreContract] =
         registry + sessions + secondFactors + launches + codes + refreshTokens + revocations + operation + logins
-        + exportJobs + endings + configured + signIns + lockouts + suspendedKeys + passwords
+        + exportJobs + endings + configured + signIns + lockouts + suspendedKeys + passwords + races
 }
 
 /// Values for the checks.

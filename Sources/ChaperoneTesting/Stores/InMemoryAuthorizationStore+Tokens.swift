@@ -46,10 +46,11 @@ extension InMemoryAuthorizationStore: CodeStore {
     public func code(_ hash: SecretHash) async throws -> CodeRecord? { state.withLock { $0.codes[hash] } }
 
     public func issue(
-        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, by consent: GivenConsent,
         using launch: LaunchUse?, record: AuthorizationRecord
     ) async throws -> Bool {
         state.withLock { state in
+            if case .recalled(let memory) = consent, state.consents[memory.key] != memory { return false }
             guard state.mayHold(grant), launch.map({ state.canUse($0.hash, at: grant.createdAt) }) ?? true,
                 state.advance(closing)
             else { return false }
@@ -59,7 +60,7 @@ extension InMemoryAuthorizationStore: CodeStore {
             }
             state.grants[grant.id] = grant
             state.codes[code.hash] = code
-            if let remembering { state.consents[remembering.key] = remembering }
+            if case .asked(let memory?) = consent { state.consents[memory.key] = memory }
             state.outbox.append(record)
             return true
         }
@@ -70,7 +71,7 @@ extension InMemoryAuthorizationStore: CodeStore {
     ) async throws -> Redemption {
         state.withLock { state in
             guard let code = state.codes[hash], code.state == .fresh, now < code.expiresAt,
-                state.grants[code.grantID]?.isAlive(at: now) == true
+                state.mayGoOn(code.grantID, at: now)
             else { return .refused }
             state.codes[hash]?.state = .redeemed(at: now)
             if let family { state.families[family.id] = family }
@@ -98,7 +99,7 @@ extension InMemoryAuthorizationStore: RefreshTokenStore {
     ) async throws -> Bool {
         state.withLock { state in
             guard var family = state.families[id], family.currentHash == current, family.isLive(at: now),
-                state.grants[family.grantID]?.isAlive(at: now) == true
+                state.mayGoOn(family.grantID, at: now), state.isThere(family.session, at: now)
             else { return false }
             family.generation += 1
             family.previousHash = current
@@ -122,8 +123,8 @@ extension InMemoryAuthorizationStore: RefreshTokenStore {
 
     public func use(_ id: RefreshFamilyID, at now: Int64, record: AuthorizationRecord) async throws -> Bool {
         state.withLock { state in
-            guard let family = state.families[id], family.isLive(at: now),
-                state.grants[family.grantID]?.isAlive(at: now) == true
+            guard let family = state.families[id], family.isLive(at: now), state.mayGoOn(family.grantID, at: now),
+                state.isThere(family.session, at: now)
             else { return false }
             state.families[id]?.lastUsedAt = max(family.lastUsedAt, now)
             state.outbox.append(record)
@@ -182,8 +183,9 @@ extension InMemoryAuthorizationStore: RevocationStore {
             state.clients[client]?.status = .suspended
             state.clients[client]?.revision += 1
             state.outbox.append(record)
+            let cut = max(now, state.latestToken(of: client))
             return RevocationOutcome(entries: [
-                state.revocation(of: .client(client), because: .clientSuspended, at: now)
+                state.revocation(of: .client(client), because: .clientSuspended, at: cut)
             ])
         }
     }
@@ -425,7 +427,29 @@ extension InMemoryAuthorizationStore.State {
     /// Whether client and person of a new grant may have it.
     func mayHold(_ grant: Grant) -> Bool {
         guard clients[grant.clientID]?.status == .active, grants[grant.id] == nil else { return false }
-        return grant.subject.map { users[$0]?.isDisabled == false } ?? true
+        return grant.subject.map { users[$0]?.isDisabled == false && external[$0]?.undoneAt == nil } ?? true
+    }
+
+    /// Whether tokens may be made from a grant.
+    func mayGoOn(_ id: GrantID, at now: Int64) -> Bool {
+        guard let grant = grants[id], grant.isAlive(at: now) else { return false }
+        return clients[grant.clientID]?.status == .active
+    }
+
+    /// Whether the session by which a family lives is there; also for one that lives by none.
+    func isThere(_ session: SessionID?, at now: Int64) -> Bool {
+        session.map { id in sessions[id].map { now < $0.expiresAt } ?? false } ?? true
+    }
+
+    /// When the latest token of a client was made; 0 when none was.
+    func latestToken(of client: ClientID) -> Int64 {
+        let redeemed = codes.values.compactMap { code -> Int64? in
+            guard code.clientID == client, case .redeemed(let at) = code.state else { return nil }
+            return at
+        }
+        let made = grants.values.filter { $0.clientID == client }.map(\.createdAt)
+        let used = families.values.filter { $0.clientID == client }.map(\.lastUsedAt)
+        return (redeemed + made + used).max() ?? 0
     }
 
     mutating func advance(_ transaction: AuthorizationTransaction) -> Bool {

@@ -303,7 +303,8 @@ extension InMemoryAuthorizationStore: SessionStore {
         state.withLock { state in
             if let old, state.sessions[old] == nil { return .sessionGone }
             guard let signIn = new.signIn ?? new.pending, let account = state.users[signIn.subject],
-                !account.isDisabled, account.passwordHash == verified
+                !account.isDisabled, account.passwordHash == verified,
+                state.external[signIn.subject]?.undoneAt == nil
             else { return .accountChanged }
             if let signIn = new.signIn, !signIn.authentication.hasLocalSecondFactor,
                 state.secondFactors[signIn.subject]?.factor.isConfirmed == true

@@ -10,18 +10,20 @@ struct SQLiteConsentStore: ConsentStore {
     let pool: DatabasePool
 
     func remembered(_ key: ConsentKey) async throws -> RememberedConsent? {
-        try await pool.read { database in
-            try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT * FROM remembered_consent
-                    WHERE subject = ? AND client_id = ? AND patient = ? AND fhir_base = ?
-                    """, arguments: [key.subject.text, key.clientID.text, key.patient?.text ?? "", key.fhirBase]
-            ).map { row in
-                RememberedConsent(
-                    key: key, offered: try Self.values(row["offered"]), chosen: try Self.values(row["chosen"]),
-                    givenAt: row["given_at"], expiresAt: row["expires_at"])
-            }
+        try await pool.read { try Self.remembered(key, in: $0) }
+    }
+
+    static func remembered(_ key: ConsentKey, in database: Database) throws -> RememberedConsent? {
+        try Row.fetchOne(
+            database,
+            sql: """
+                SELECT * FROM remembered_consent
+                WHERE subject = ? AND client_id = ? AND patient = ? AND fhir_base = ?
+                """, arguments: [key.subject.text, key.clientID.text, key.patient?.text ?? "", key.fhirBase]
+        ).map { row in
+            RememberedConsent(
+                key: key, offered: try values(row["offered"]), chosen: try values(row["chosen"]),
+                givenAt: row["given_at"], expiresAt: row["expires_at"])
         }
     }
 

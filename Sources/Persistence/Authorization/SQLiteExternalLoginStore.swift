@@ -88,7 +88,7 @@ struct SQLiteExternalLoginStore: ExternalLoginStore {
             guard database.changesCount == 1 else { return nil }
             try database.execute(sql: "DELETE FROM member_link WHERE subject = ?", arguments: [account.text])
             // Launches go with their sessions.
-            try database.execute(sql: "DELETE FROM session WHERE subject = ?", arguments: [account.text])
+            try SQLiteUserStore.endSessions(of: account, in: database)
             let entries = try SQLiteRevocationStore.endGrants(
                 where: "subject = ?", account.text, because: .memberChanged, at: now, in: database)
             try SQLiteAuditOutbox.insert(record, in: database)

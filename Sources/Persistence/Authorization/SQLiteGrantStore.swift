@@ -68,7 +68,8 @@ struct SQLiteGrantStore: GrantStore {
         }
     }
 
-    /// Inserts only while the client is active and the person's account enabled, judged by the same statement.
+    /// Inserts only while the client is active and the person's account enabled and not that of a login that was undone,
+    /// judged by the same statement.
     static func insert(_ grant: Grant, in database: Database) throws -> Bool {
         try database.execute(
             sql: """
@@ -77,6 +78,7 @@ struct SQLiteGrantStore: GrantStore {
                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
                 WHERE EXISTS (SELECT 1 FROM client WHERE id = ?2 AND status = 'active')
                     AND (?3 IS NULL OR EXISTS (SELECT 1 FROM user_account WHERE subject = ?3 AND is_disabled = 0))
+                    AND NOT EXISTS (SELECT 1 FROM external_login WHERE account = ?3 AND undone_at IS NOT NULL)
                 ON CONFLICT DO NOTHING
                 """,
             arguments: [
@@ -123,10 +125,11 @@ struct SQLiteGrantStore: GrantStore {
         """
     }
 
-    /// What a statement on a code or family demands of the grant it belongs to.
+    /// What a statement on a code or family demands of the grant it belongs to, and of the client.
     static let alive = """
-        EXISTS (SELECT 1 FROM access_grant g WHERE g.id = grant_id AND g.revoked_at IS NULL
-            AND (g.expires_at IS NULL OR g.expires_at > :now))
+        EXISTS (SELECT 1 FROM access_grant g JOIN client c ON c.id = g.client_id
+            WHERE g.id = grant_id AND g.revoked_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > :now)
+                AND c.status = 'active')
         """
 }
 
@@ -169,12 +172,17 @@ struct SQLiteCodeStore: CodeStore {
     }
 
     func issue(
-        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, remembering: RememberedConsent?,
+        _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, by consent: GivenConsent,
         using launch: LaunchUse?, record: AuthorizationRecord
     ) async throws -> Bool {
         try await pool.writeWithoutTransaction { database in
             var isIssued = false
             try database.inTransaction(.immediate) {
+                if case .recalled(let memory) = consent {
+                    guard try SQLiteConsentStore.remembered(memory.key, in: database) == memory else {
+                        return .rollback
+                    }
+                }
                 guard try SQLiteTransactionStore.update(closing, in: database),
                     try SQLiteGrantStore.insert(grant, in: database),
                     try launch.map({ try SQLiteLaunchStore.use($0, at: grant.createdAt, in: database) }) ?? true
@@ -189,7 +197,7 @@ struct SQLiteCodeStore: CodeStore {
                         code.hash.blob, code.grantID.text, code.clientID.text, code.redirectURI,
                         code.challenge?.text, code.expiresAt, code.session?.hash.blob, code.proofKey,
                     ])
-                if let remembering { try SQLiteConsentStore.insert(remembering, in: database) }
+                if case .asked(let memory?) = consent { try SQLiteConsentStore.insert(memory, in: database) }
                 try SQLiteAuditOutbox.insert(record, in: database)
                 isIssued = true
                 return .commit

@@ -35,6 +35,8 @@ struct SQLiteRefreshTokenStore: RefreshTokenStore {
     /// What both writes demand beside the family itself.
     private static let live = """
         (:now - last_used_at) < idle_limit AND (expires_at IS NULL OR expires_at > :now)
+            AND (refresh_family.session IS NULL
+                OR EXISTS (SELECT 1 FROM session s WHERE s.id = refresh_family.session AND s.expires_at > :now))
             AND \(SQLiteGrantStore.alive)
         """
 

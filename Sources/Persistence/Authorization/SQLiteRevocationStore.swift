@@ -76,10 +76,25 @@ struct SQLiteRevocationStore: RevocationStore {
                     """, arguments: [client.text])
             guard database.changesCount == 1 else { return nil }
             try SQLiteAuditOutbox.insert(record, in: database)
+            let cut = max(now, try Self.latestToken(of: client, in: database))
             return RevocationOutcome(entries: [
-                try Self.append(.client(client), because: .clientSuspended, at: now, in: database)
+                try Self.append(.client(client), because: .clientSuspended, at: cut, in: database)
             ])
         }
+    }
+
+    /// When the latest token of a client was made: what makes one writes its time in the same transaction. None is made
+    /// after this one in which the client is no longer active.
+    private static func latestToken(of client: ClientID, in database: Database) throws -> Int64 {
+        let latest = try Int64.fetchOne(
+            database,
+            sql: """
+                SELECT max(at) FROM (
+                    SELECT max(created_at) AS at FROM access_grant WHERE client_id = ?1
+                    UNION ALL SELECT max(redeemed_at) FROM code WHERE client_id = ?1
+                    UNION ALL SELECT max(last_used_at) FROM refresh_family WHERE client_id = ?1)
+                """, arguments: [client.text])
+        return latest ?? 0
     }
 
     func revocations(after sequence: Int64) async throws -> [Revocation] {

@@ -61,6 +61,7 @@ struct SQLiteSessionStore: SessionStore {
                 sql: """
                     SELECT EXISTS (SELECT 1 FROM user_account
                         WHERE subject = ?1 AND is_disabled = 0 AND password_hash = ?2)
+                    AND NOT EXISTS (SELECT 1 FROM external_login WHERE account = ?1 AND undone_at IS NOT NULL)
                     AND (?3 OR NOT EXISTS (SELECT 1 FROM second_factor
                         WHERE subject = ?1 AND confirmed_at IS NOT NULL))
                     """, arguments: [(new.signIn ?? new.pending)?.subject.text, verified.encoded, isEnough])
