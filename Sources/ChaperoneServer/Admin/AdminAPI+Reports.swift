@@ -15,7 +15,7 @@ extension AdminAPI {
         try await noteReading(request, patient: patient)
         let page = try await find(wanted.query, wanted.content)
         let names = try await names()
-        let rows = try AccessReport(page.entries, of: asked.patient ?? patient).rows.map { Self.row($0, names) }
+        let rows = try AccessReport(page.entries, of: patient).rows.map { Self.row($0, names) }
         var members: [JSONMemberValue] = [
             .init("patient", .string(patient)), .init("accesses", .array(rows)),
         ]
