@@ -254,6 +254,7 @@ import Testing
                         about: patient.flatMap { ResourceID($0) }, for: SubjectID(subject), after: cursor,
                         from: RequestSource(address: "local", traceID: nil))
                     if log.isEmpty { log = try site.entries() }
+                    #expect(!page.records.isEmpty || page.next == nil)
                     records += page.records
                     cursor = page.next
                     try site.append()
@@ -269,6 +270,27 @@ import Testing
                 }
                 #expect(records.map(\.decisionID) == expected.map(\.index.eventID), "\(patient ?? "the person")")
             }
+        }
+    }
+
+    @Test(.verifies("audit@tried", "audit@forms-agree"))
+    func `what is for auditors alone does not end a person's list before its time`() async throws {
+        try await Self.with(1) { site in
+            // One access of the patient's, and more behind it than a page holds that were tried in vain for somebody else.
+            let tried = AccountDesk.pageSize * 3
+            try site.installation.auditSide.store.append(
+                (0...Int64(tried)).map { number in
+                    AuditSinkContract.entry(number + 1, node: "tried", at: 1_000 + number) {
+                        guard number > 0 else { return $0.patients = ["patient-z"] }
+                        ($0.patients, $0.outcome) = (["patient-y", "patient-z"], .refused(reason: "patient"))
+                    }
+                })
+            let page = try await site.installation.accountDesk.report(
+                about: ResourceID("patient-z"), for: SubjectID("somebody"), after: nil,
+                from: RequestSource(address: "local", traceID: nil))
+
+            #expect(page.records.map(\.patients) == [["patient-z"]])
+            #expect(page.next == nil)
         }
     }
 }

@@ -138,10 +138,20 @@ struct AccountDesk: Sendable {
         var query = AuditQuery(kinds: ["access"], limit: Self.pageSize)
         query.after = cursor
         if let patient { query.patient = patient.text } else { query.subject = subject }
-        let page = try await search(query)
-        let records = try page.entries.map { try $0.statement() }.compactMap(Self.record)
-        return (records.filter { Self.concerns($0, patient) }, page.next)
+        var records: [AccessRecord] = []
+        // What is for auditors alone may fill a page, and whoever saw an empty one would take it for the end.
+        for _ in 0..<Self.mostPages where records.isEmpty {
+            let page = try await search(query)
+            records = try page.entries.map { try $0.statement() }.compactMap(Self.record)
+                .filter { Self.concerns($0, patient) }
+            query.after = page.next
+            if page.next == nil { break }
+        }
+        return (records, query.after)
     }
+
+    /// How many pages are read for one that has something.
+    private static let mostPages = 20
 
     /// What an app of somebody else tried about a patient and did not get, acting for another one, is for auditors: it
     /// would tell one member what another one tried or mistyped.
