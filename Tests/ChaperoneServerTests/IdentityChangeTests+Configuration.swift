@@ -197,6 +197,17 @@ extension IdentityChangeTests {
         }
     }
 
+    @Test func `patients of an account that is nobody are not left out in silence`() async throws {
+        try await inFolder { folder in
+            try await start(folder, ", patients: [{id: c1}, {id: c2}]") { installation, remarks async throws in
+                #expect(remarks.map(\.about) == ["anna"])
+                #expect(remarks.first?.text.contains("no fhir-user") == true)
+                #expect(try await patients(installation) == nil)
+            }
+            try await start(folder, Self.parent) { _, remarks async throws in #expect(remarks == []) }
+        }
+    }
+
     @Test func `an account that bears a name of the server's own is named at each start`() async throws {
         try await inFolder { folder in
             try await start(folder, "") { first, remarks async throws in

@@ -353,6 +353,26 @@ class MemberIdentityProvider(unittest.TestCase):
         _, token = self.launch(Member("ben"))
         self.assertEqual(token["patient"], "patient-c")
 
+    @verifies("house@MEMBER-UNDO")
+    def test_9b_a_person_of_the_provider_is_ended_and_let_in_again_by_command(self):
+        app, _ = self.launch(Member("ben"))
+        logins = json.loads(self.server.command("user", "logins", "--provider", "plan", "--output", "json"))
+        account = next(row for row in logins if row["fhirUser"] == "RelatedPerson/parent-a")["account"]
+        users = json.loads(self.server.command("user", "list", "--output", "json"))
+        shown = next(row for row in users if row["subject"] == account)["username"]
+        for name in (account, shown):
+            grants = json.loads(self.server.command("grant", "list", "--user", name, "--output", "json"))
+            self.assertTrue(grants, name)
+            self.assertEqual({grant["user"] for grant in grants}, {shown})
+        self.server.command("revoke", "user", account)
+        self.assertEqual(app.get("Patient/patient-c").status, 401)
+        self.assertEqual(self.refresh(app).status, 400)
+        _, end = self.launch(Member("ben"))
+        self.assertEqual(end.status_code, 400, "a disabled account is not signed in")
+        self.server.command("user", "enable", shown)
+        _, token = self.launch(Member("ben"))
+        self.assertEqual(token["patient"], "patient-c")
+
     def test_z_a_provider_that_is_down_is_told(self):
         carl = Member("carl")
         app = App(self.server.fhir)

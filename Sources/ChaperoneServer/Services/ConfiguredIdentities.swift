@@ -140,7 +140,7 @@ struct ConfiguredIdentities {
         guard let account = try await server.stores.users.user(named: user.login) else { return [] }
         let deviations = try await server.accounts.reconcile(
             account.subject, roles: Self.roles(user), person: Self.link(account.subject, user), from: Self.source)
-        return deviations.sorted { $0.rawValue < $1.rawValue }.map { deviation in
+        var remarks = deviations.sorted { $0.rawValue < $1.rawValue }.map { deviation in
             let what =
                 switch deviation {
                 case .roles: "roles"
@@ -150,6 +150,11 @@ struct ConfiguredIdentities {
                 text: "an account has another \(what) than the configuration says; it stays until the configuration "
                     + "says something new", about: user.login)
         }
+        if user.fhirUser == nil, !user.patients.isEmpty {
+            remarks.append(
+                Remark(text: "an account has patients and no fhir-user, so that it opens nothing", about: user.login))
+        }
+        return remarks
     }
 
     private func add(_ user: ConfiguredUser) async throws {
