@@ -10,6 +10,7 @@ import Testing
 /// A round of retention looks at what may have become due since the last one, and removes what a look at everything would.
 @Suite(.verifies("audit@retention"), .timeLimit(.minutes(5))) struct AuditRetentionMemoryTests {
     private static let day: Int64 = 86_400_000
+    private static let entities: [String?] = [nil, "short", "middle", "long"]
     private static let rules: [AuditRetentionPolicy.Rule] = [
         .init(recordClass: .anonymous, days: 10), .init(recordClass: .access, reportingEntity: "short", days: 25),
         .init(recordClass: .access, reportingEntity: "middle", days: 60),
@@ -44,6 +45,12 @@ import Testing
         }
 
         final class Delivered: Sendable { let position = Mutex<Int64>(.max) }
+
+        /// Opens an access, and closes it or leaves it open.
+        func open(_ record: AccessRecord, isClosed: Bool) async throws {
+            let receipt = try await recorder.open(record)
+            if isClosed { _ = try await recorder.close(receipt, record).decisionID }
+        }
 
         func checkpoint() async throws {
             let recorder = recorder
@@ -112,7 +119,7 @@ import Testing
         #expect(try bench.findings() == [])
     }
 
-    private enum Step: CaseIterable { case write, open, close, hold, lift, deliver, holdBack, checkpoint, pass }
+    private enum Step: CaseIterable { case write, open, hold, lift, deliver, holdBack, checkpoint, pass }
 
     @Test(arguments: UInt64(1)...12)
     func `round by round the same goes as by looking at everything`(seed: UInt64) async throws {
@@ -120,7 +127,6 @@ import Testing
         let time = TestTime()
         let (remembering, looking) = (try Bench(time.clock, batch: 7), try Bench(time.clock, batch: 1000))
         let both = [remembering, looking]
-        var open: [(OpenBox, AccessRecord)] = []
         var number = 0
         var held: [String] = []
 
@@ -130,22 +136,15 @@ import Testing
                 switch Step.allCases.randomElement(using: &random) ?? .write {
                 case .write:
                     for offset in 0..<4 {
-                        let entity = [nil, "short", "middle", "long"].randomElement(using: &random) ?? nil
+                        let entity = Self.entities[Int.random(in: 0..<4, using: &random)]
                         let one = record(
                             "d-\(number)-\(offset)", entity, patient: "p-\(Int.random(in: 0..<3, using: &random))",
                             isAnonymous: Bool.random(using: &random))
                         for bench in both { _ = try await bench.recorder.record(one).decisionID }
                     }
                 case .open:
-                    let one = record("o-\(number)", "short")
-                    for bench in both { open.append((OpenBox(try await bench.recorder.open(one)), one)) }
-                case .close:
-                    guard open.count >= 2 else { break }
-                    for bench in both {
-                        let (receipt, one) = open.removeFirst()
-                        guard let receipt = receipt.take() else { break }
-                        _ = try await bench.recorder.close(receipt, one).decisionID
-                    }
+                    let (one, isClosed) = (record("o-\(number)", "short"), Bool.random(using: &random))
+                    for bench in both { try await bench.open(one, isClosed: isClosed) }
                 case .hold:
                     held.append("h-\(number)")
                     for bench in both {
@@ -176,15 +175,6 @@ import Testing
         }
         #expect(try remembering.findings() == [])
     }
-}
-
-/// A receipt that waits for its turn. A class because receipts cannot be copied; the lock is `receipt`.
-private final class OpenBox: Sendable {
-    private let receipt: Mutex<OpeningReceipt?>
-
-    init(_ receipt: consuming OpeningReceipt) { self.receipt = Mutex(consume receipt) }
-
-    func take() -> OpeningReceipt? { receipt.withLock { $0.take() } }
 }
 
 /// Small deterministic random numbers (SplitMix64).
