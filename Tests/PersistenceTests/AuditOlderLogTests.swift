@@ -83,7 +83,7 @@ import Testing
     @Test(.verifies("audit@cursors-signed")) func `in an older copy a cursor that nobody signed is named`() async throws
     {
         let log = try await AuditLogFixture.make(in: folder.path, rounds: 1)
-        let path = try older(log, by: 1)
+        let path = try older(log, by: 2)
         let queue = try DatabaseQueue(path: path)
         try await queue.write { try $0.execute(sql: "INSERT INTO audit_feed VALUES ('siem', 5)") }
         try queue.close()
