@@ -103,6 +103,15 @@ extension SeamStore: UserStore, MemberLinkStore {
     func setPassword(_ hash: PasswordHash, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
         try await at("set password") { try await inner.setPassword(hash, of: subject, record: record) }
     }
+    func changePassword(
+        to hash: PasswordHash, of subject: SubjectID, verified: PasswordHash, replacing old: SessionID,
+        by new: BrowserSession, record: AuthorizationRecord
+    ) async throws -> Bool {
+        try await at("change password") {
+            try await inner.changePassword(
+                to: hash, of: subject, verified: verified, replacing: old, by: new, record: record)
+        }
+    }
     func setRoles(_ roles: Set<UserRole>, of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
         try await at("set roles") { try await inner.setRoles(roles, of: subject, record: record) }
     }
@@ -230,6 +239,8 @@ extension SeamStore: GrantStore, ConsentStore, CodeStore, RefreshTokenStore {
     func grants(matching filter: GrantFilter, limit: Int) async throws -> [Grant] {
         try await at("grants") { try await inner.grants(matching: filter, limit: limit) }
     }
+    /// Read on an event loop, where nothing can come between.
+    func footing(of id: GrantID) throws -> GrantFooting? { try inner.footing(of: id) }
     func insert(_ grant: Grant, record: AuthorizationRecord) async throws -> Bool {
         try await at("insert grant") { try await inner.insert(grant, record: record) }
     }

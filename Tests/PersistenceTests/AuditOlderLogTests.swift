@@ -16,7 +16,6 @@ import Testing
     /// What takes a log back to the release before each migration, the last one first. The tables are then exactly those
     /// that the older migrations make.
     private static let back: [(migration: String, sql: String)] = [
-        ("audit 6 ids", "DROP INDEX audit_entry_hash"),
         (
             "audit 7 removals by place",
             """
@@ -28,6 +27,7 @@ import Testing
             BEGIN SELECT RAISE(ABORT, 'audit entries are not deleted'); END;
             """
         ),
+        ("audit 6 ids", "DROP INDEX audit_entry_hash"),
         (
             "audit 5 proved cursors",
             """
@@ -106,7 +106,7 @@ import Testing
     @Test(.verifies("audit@cursors-signed")) func `in an older copy a cursor that nobody signed is named`() async throws
     {
         let log = try await AuditLogFixture.make(in: folder.path, rounds: 1)
-        let path = try older(log, by: 2)
+        let path = try older(log, by: 3)
         let queue = try DatabaseQueue(path: path)
         try await queue.write { try $0.execute(sql: "INSERT INTO audit_feed VALUES ('siem', 5)") }
         try queue.close()
