@@ -57,9 +57,10 @@ struct AuditChain {
 
     /// Writes what earlier failures left over, before the end.
     ///
-    /// - Returns: how many entries that were.
+    /// - Returns: how many entries that were, with those that prove to be stored though their writing seemed to fail.
     @discardableResult mutating func settle() throws(AuditFailure) -> Int {
-        doubts.isEmpty && arrears.isEmpty ? 0 : try append([]).written
+        if doubts.isEmpty && arrears.isEmpty { return 0 }
+        return try settleDoubts() + append([]).written
     }
 
     private mutating func write(_ batch: [AuditWriter.Submission], except repeated: Set<Int>) throws(AuditFailure)
@@ -155,13 +156,16 @@ struct AuditChain {
     }
 
     /// Finds out whether the batch in doubt is stored, and goes on from there.
-    private mutating func settleDoubts() throws(AuditFailure) {
-        guard let newest = doubts.last?.entry else { return }
+    ///
+    /// - Returns: how many entries proved to be stored.
+    @discardableResult private mutating func settleDoubts() throws(AuditFailure) -> Int {
+        guard let newest = doubts.last?.entry else { return 0 }
         let head = try Self.head(of: node, in: sink)
         let settled = doubts
         if (head?.sequence ?? 0) == sequence, (head?.hash ?? .origin) == last {
             doubts = []
             abandon(settled.filter { !$0.isArrear }.map(\.statement))
+            return 0
         } else if let head, head.sequence == newest.sequence, head.hash == newest.hash {
             doubts = []
             let stored = Set(settled.compactMap(\.statement.closes))
@@ -170,11 +174,14 @@ struct AuditChain {
             last = head.hash
             let now = clock.milliseconds()
             for doubt in settled where !doubt.isArrear {
-                guard case .access = doubt.statement.event, doubt.statement.phase != .interrupted else { continue }
+                guard case .access = doubt.statement.event, doubt.statement.phase != .interrupted,
+                    !doubt.statement.claimsNoAnswer
+                else { continue }
                 arrears.append(
                     doubt.statement.notGiven.interrupted(
                         closing: doubt.entry.sequence, reason: doubt.statement.lateReason, at: now))
             }
+            return settled.count
         } else {
             throw .chainBroken(detail: "node `\(node)` ends at \(head?.sequence ?? 0), expected \(sequence)")
         }

@@ -95,7 +95,8 @@ public final class AuditRecorder: Sendable {
         }
     }
 
-    /// Marks as interrupted a record, with its parts, that became durable when its answer could not be given any more.
+    /// Marks as interrupted a record, with its parts, that became durable when its answer could not be given any more. What
+    /// says itself that nothing was given, such as a refused part of a batch, stays as it is.
     ///
     /// What cannot be written now is tried again in the background.
     ///
@@ -125,7 +126,7 @@ public final class AuditRecorder: Sendable {
         // What was closed as interrupted says so already.
         let late = parts + (answer.phase == .interrupted ? [] : [whole])
         for (offset, one) in late.enumerated() {
-            guard case .access(let record) = one.event else { continue }
+            guard case .access(let record) = one.event, !one.claimsNoAnswer else { continue }
             withdraw(record, at: first + Int64(offset), reason(one))
         }
     }

@@ -62,6 +62,16 @@ public struct AuditStatement: Hashable, Sendable {
             ? "stored, but the answer was not given" : "closed too late: the answer was cut off before its end"
     }
 
+    /// Whether it says of an access that is over that nothing, or not all, was given for it. That stays true when its
+    /// answer does not go out, and no mark may take the place of the reason that it tells.
+    var claimsNoAnswer: Bool {
+        guard phase == .whole || phase == .closing, case .access(let record) = event else { return false }
+        switch record.outcome {
+        case .refused, .failed, .interrupted: return true
+        case .pending, .permitted, .decisionGiven: return false
+        }
+    }
+
     /// Why a record is marked whose answer did not go out to its end.
     static let notWrittenReason = "the connection ended before the answer was written to its end"
 

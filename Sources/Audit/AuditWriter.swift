@@ -320,7 +320,7 @@ final class AuditWriter: @unchecked Sendable {
         var chain = try AuditChain(sink: sink, node: node, clock: clock)
         let statements = try interrupted(on: node, through: chain.sequence)
         _ = try chain.append(
-            statements.map { Submission($0, parts: [], once: true, delivery: .immediate) { _ in } })
+            statements.map { Submission($0, parts: [], once: false, delivery: .immediate) { _ in } })
         return statements.count
     }
 

@@ -11,9 +11,11 @@ enum AuditSchema {
         migrator.registerMigration("audit 3 holds and feeds") { try $0.execute(sql: holds) }
         migrator.registerMigration("audit 4 rare kinds") { try $0.execute(sql: rareKinds) }
         migrator.registerMigration("audit 5 proved cursors") { try $0.execute(sql: provedCursors) }
-        // An index breaks no reference: no walk over all patients to see that they have their entries.
+        // An index or a trigger breaks no reference: no walk over all patients to see that they have their entries.
         migrator.registerMigration("audit 6 ids", foreignKeyChecks: .immediate) { try $0.execute(sql: ids) }
-        migrator.registerMigration("audit 7 removals by place") { try $0.execute(sql: removalsByPlace) }
+        migrator.registerMigration("audit 7 removals by place", foreignKeyChecks: .immediate) {
+            try $0.execute(sql: removalsByPlace)
+        }
         return migrator
     }
 

@@ -8,7 +8,10 @@ import Testing
 @Suite struct RecorderRefusalTests {
     let sink = InMemoryAuditSink()
 
-    func recorder() throws -> AuditRecorder { try AuditRecorder(sink: sink, node: "n", clock: stillClock) }
+    /// A recorder that makes no attempts of its own while the tests look.
+    func recorder() throws -> AuditRecorder {
+        try AuditRecorder(sink: sink, node: "n", clock: stillClock, limits: AuditQueueLimits(retry: 600_000))
+    }
 
     /// How a close fails; nil when it does not.
     func closeFails(_ recorder: AuditRecorder, _ receipt: consuming OpeningReceipt, _ record: AccessRecord) async

@@ -14,7 +14,7 @@ import Testing
 
     private func fail(_ recorder: AuditRecorder, _ id: String) async {
         await #expect(throws: AuditFailure.self) { _ = try await recorder.record(sampleRecord(id)).decisionID }
-        #expect(!recorder.health.canRecord)
+        #expect(recorder.health.lastFailure != nil)
     }
 
     @Test func `a writer that nobody asks writes a record of its own, and is ready again`() async throws {
@@ -68,6 +68,20 @@ import Testing
         #expect(!recorder.health.canRecord)
         #expect(recorder.health.appends == appends + 1)
         #expect(recorder.health.recorded == 1)
+    }
+
+    @Test func `an attempt that stored though it seemed to fail is one, and the node is ready`() async throws {
+        let recorder = try recorder(retry: 2)
+        sink.behave(.fails)
+        // The record, then an attempt of the writer's own that is stored all the same.
+        sink.behave(.storesButThrows, after: 1)
+        sink.behave(.works, after: 2)
+        await fail(recorder, "d-1")
+
+        while !recorder.health.canRecord { await Task.yield() }
+
+        #expect(sink.entries.map(\.index.kind) == ["recording-resumed"])
+        #expect(try AuditVerifier.verify("n", in: sink).finding == nil)
     }
 
     @Test func `while it cannot write it is not ready, however often it tries`() async throws {

@@ -61,6 +61,45 @@ import Testing
         #expect(rows.allSatisfy { $0.released == 0 && $0.outcome.code == "interrupted" })
     }
 
+    private static let refusal = AccessOutcome.refused(reason: "not-permitted")
+
+    @Test(
+        .verifies("audit@withdrawn-once"),
+        arguments: [refusal, .failed(reason: "gone"), .interrupted(reason: "done-not-answered: status-201")],
+        [true, false])
+    func `what a record says itself of nothing given no hang-up takes away`(
+        _ outcome: AccessOutcome, _ isHandedOut: Bool
+    ) async throws {
+        let recorder = try recorder()
+        func part(_ number: Int, _ outcome: AccessOutcome) -> AccessRecord {
+            disclosed("d-1.\(number)") {
+                $0.parent = DecisionID("d-1")
+                $0.outcome = outcome
+            }
+        }
+        let batch = disclosed("d-1") { record in
+            record.interaction = .batch
+            record.entries = [part(1, outcome), part(2, .permitted)]
+        }
+
+        let receipt = try await recorder.record(batch)
+        if isHandedOut {
+            recorder.notWritten(HandedAnswer(receipt), batch)
+        } else {
+            recorder.withdraw(receipt, batch)
+        }
+        let alone = disclosed("d-2") { $0.outcome = outcome }
+        recorder.withdraw(try await recorder.record(alone), alone)
+        recorder.shutdown()
+
+        let rows = try rows()
+        #expect(rows.map(\.decisionID.text).sorted() == ["d-1", "d-1.1", "d-1.2", "d-2"])
+        for row in rows where ["d-1.1", "d-2"].contains(row.decisionID.text) { #expect(row.outcome == outcome) }
+        for row in rows where ["d-1", "d-1.2"].contains(row.decisionID.text) {
+            #expect(row.outcome.code == "interrupted" && row.outcome != outcome)
+        }
+    }
+
     @Test(.verifies("audit@withdrawn-once"))
     func `a stream that was cut behind its closing record counts what was sent`() async throws {
         let recorder = try recorder()

@@ -146,7 +146,7 @@ public struct AuditRetention: Sendable {
             guard try await remove(plan.runs, judgedUnder: holds, at: round.now) else { return false }
         }
         round.isUnderOneLaw = round.isUnderOneLaw && Set(holds) == round.holds
-        round.waiting += waiting
+        round.waiting = RetentionMemory.first(of: round.waiting + waiting)
         round.outcome.removed += plan.runs.reduce(0) { $0 + $1.count }
         round.outcome.runs += plan.runs.count
         round.outcome.held += held

@@ -24,11 +24,14 @@ struct RetentionMemory: Hashable, Sendable {
         self.holds = holds
         let furthest = reached.values.max() ?? 0
         // What stands behind is read again anyway.
-        let sorted = Set(waiting).filter { $0 <= furthest }.sorted()
+        let sorted = Self.first(of: waiting.filter { $0 <= furthest })
         self.waiting = Array(sorted.prefix(Self.mostWaiting))
         let end = sorted.count > Self.mostWaiting ? sorted[Self.mostWaiting] - 1 : Int64.max
         self.reached = reached.mapValues { min($0, end) }
     }
+
+    /// As many of the places as tell what is to be remembered of all, ascending: a round that meets millions holds no more.
+    static func first(of waiting: [Int64]) -> [Int64] { Array(Set(waiting).sorted().prefix(mostWaiting + 1)) }
 
     /// Keeps the memory of the last round. A class because every copy of a retention shares it; the lock is `memory`.
     final class Keeper: Sendable {

@@ -37,10 +37,19 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     private var isAskingIssuer = false
     /// What the protected server has sent meanwhile; little, for it is not read.
     private var meanwhile: [Sent] = []
+    /// What was named meanwhile.
+    private var indexedMeanwhile: IndexedPart?
 
     /// What the protected server sends.
     private enum Sent {
         case body(ByteBuffer), end, failure(UpstreamFailure)
+    }
+
+    /// That whom a piece names is durable, or not.
+    private struct IndexedPart: ~Copyable {
+        let result: Result<ClosingReceipt, AuditFailure>
+        let record: AccessRecord
+        let turn: Int
     }
 
     private let pool: UpstreamPool
@@ -162,6 +171,7 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         let sent = meanwhile
         meanwhile = []
         handle(.standing(standing))
+        if let one = indexedMeanwhile.take() { take(one) }
         for one in sent {
             switch one {
             case .body(let bytes): handle(.upstreamBody(Array(buffer: bytes)))
@@ -183,8 +193,11 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
     private func awaitMore() {
         let itself = NIOLoopBound(self, eventLoop: eventLoop)
         holdTimer = eventLoop.scheduleTask(in: .milliseconds(configuration.limits.holdMilliseconds)) {
-            itself.value.holdTimer = nil
-            itself.value.handle(.heldLongEnough)
+            let driver = itself.value
+            driver.holdTimer = nil
+            // Nothing is passed on before the issuer has answered.
+            guard !driver.isAskingIssuer else { return driver.awaitMore() }
+            driver.handle(.heldLongEnough)
         }
     }
 
@@ -304,9 +317,18 @@ final class ExchangeDriver: UpstreamReceiver, Timed {
         call = nil
     }
 
+    private func take(_ part: consuming IndexedPart) {
+        let (record, turn) = (part.record, part.turn)
+        indexed(part.result, record, turn: turn)
+    }
+
     private func indexed(
         _ result: consuming Result<ClosingReceipt, AuditFailure>, _ record: AccessRecord, turn: Int
     ) {
+        guard !isAskingIssuer else {
+            indexedMeanwhile = IndexedPart(result: result, record: record, turn: turn)
+            return
+        }
         // It was not waited for any longer: another record is, or the exchange is over.
         guard turn == recordTurn else {
             if case .success(let receipt) = consume result { site.audit.withdraw(receipt, record) }
