@@ -28,7 +28,8 @@ import Testing
         try await ServerFolder.with { folder in
             let yaml = "issuer: http://localhost:9\nstate-directory: \(folder)/state\n"
             let installation = try await Installation(
-                configuration: try Configuration(settings: try Setting(yaml: yaml), isDemo: true))
+                configuration: try Configuration(settings: try Setting(yaml: yaml), isDemo: true),
+                for: .serving(demandsFewAbsent: false))
             let result: Result<Void, any Error>
             do { result = .success(try await work(installation)) } catch { result = .failure(error) }
             try await installation.close()

@@ -119,7 +119,7 @@ public struct ScriptedAuditLog: Sendable {
     }
 
     private mutating func maybe<Value>(_ values: [Value]) -> Value? {
-        Int.random(in: 0..<4, using: &random) == 0 ? nil : one(of: values)
+        values.isEmpty || Int.random(in: 0..<4, using: &random) == 0 ? nil : one(of: values)
     }
 
     private mutating func some<Value>(_ values: [Value]) -> [Value] {
