@@ -21,17 +21,21 @@ final class ClientCertificateJudge: Sendable {
     /// And that nothing is known of it.
     static let memoryOfNothing: Int64 = 60
 
-    /// - Parameter intermediates: certificates in DER over which paths may lead, beside those that clients show.
+    /// - Parameters:
+    ///   - intermediates: certificates in DER over which paths may lead, beside those that clients show.
+    ///   - forgetsLists: whether kept lists that do not hold here are removed.
     init(
         authorities: CertificateAuthorities, demand: CertificateStatusPolicy.Demand, keeper: CertificateStatusKeeper,
-        intermediates: [[UInt8]] = []
+        intermediates: [[UInt8]] = [], forgetsLists: Bool
     ) {
         self.authorities = authorities
         self.demand = demand
         self.keeper = keeper
         self.intermediates = KnownIntermediates(intermediates)
         guard demand != .off else { return }
-        for path in keeper.sources.restore(under: authorities) { self.intermediates.learn(from: path) }
+        for path in keeper.sources.restore(under: authorities, forgetsOthers: forgetsLists) {
+            self.intermediates.learn(from: path)
+        }
     }
 
     /// Grows whenever something changed that may change what is known of a certificate.
