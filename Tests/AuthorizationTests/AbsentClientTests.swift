@@ -55,9 +55,12 @@ import Testing
         func insert(_ client: ClientRegistration, record: AuthorizationRecord) async throws -> Bool { false }
         func replace(_ client: ClientRegistration, record: AuthorizationRecord) async throws -> Bool { false }
         func suspendKeys(
-            _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+            _ thumbprints: Set<String>, of client: ClientID, publishedAt location: String, at now: Int64,
+            record: AuthorizationRecord
         ) async throws -> Bool { throw Unreadable() }
-        func suspendedKeys(of client: ClientID) async throws -> Set<String> { throw Unreadable() }
+        func suspendedKeys(of client: ClientID, publishedAt location: String?) async throws -> Set<String> {
+            throw Unreadable()
+        }
     }
 
     @Test func `a client that cannot be read keeps no step from its record`() async throws {

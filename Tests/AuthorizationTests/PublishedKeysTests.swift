@@ -40,21 +40,29 @@ import Testing
 
     private func harness(_ party: PartyDouble, algorithm: SignatureAlgorithm? = nil) async throws -> LaunchHarness {
         let harness = try await LaunchHarness(fetch: party)
-        let client = ClientRegistration(
-            id: ClientID("published"),
-            metadata: try ClientMetadata(
-                name: "Service", grantTypes: [.clientCredentials], authenticationMethod: .privateKeyJWT,
-                keys: .location(Self.url), assertionAlgorithm: algorithm),
-            status: .active, approvedScopes: try ScopeSet(parsing: "system/Patient.rs"), program: .payerToPayer)
-        #expect(try await harness.server.clients.reconcile(client, from: harness.source) == .added)
+        #expect(try await reconcile(harness, algorithm: algorithm) == .added)
         return harness
     }
 
+    private func reconcile(
+        _ harness: LaunchHarness, _ id: String = "published", keys: ClientMetadata.Keys = .location(Self.url),
+        algorithm: SignatureAlgorithm? = nil
+    ) async throws -> ClientRegistry.Change {
+        let client = ClientRegistration(
+            id: ClientID(id),
+            metadata: try ClientMetadata(
+                name: "Service", grantTypes: [.clientCredentials], authenticationMethod: .privateKeyJWT,
+                keys: keys, assertionAlgorithm: algorithm),
+            status: .active, approvedScopes: try ScopeSet(parsing: "system/Patient.rs"), program: .payerToPayer)
+        return try await harness.server.clients.reconcile(client, from: harness.source)
+    }
+
     private func face(
-        _ harness: LaunchHarness, _ number: Int, key: PrivateJWK = SharedKeys.serviceKey
+        _ harness: LaunchHarness, _ number: Int, key: PrivateJWK = SharedKeys.serviceKey,
+        client: String = "published"
     ) async throws -> String {
         let claims: JSONValue = [
-            "iss": "published", "sub": "published", "aud": "https://as.example/oauth/token",
+            "iss": .string(client), "sub": .string(client), "aud": "https://as.example/oauth/token",
             "jti": .string("jti-\(number)"), "exp": .int(harness.clock.now + 300),
         ]
         let answer = try await harness.token([
@@ -203,7 +211,7 @@ import Testing
         #expect(records.map(\.kind) == [.clientChanged])
         #expect(records.map(\.clientID) == [ClientID("published")])
         #expect(records.first?.detail?.contains(lost) == true)
-        #expect(try await harness.store.suspendedKeys(of: ClientID("published")) == [lost])
+        #expect(try await harness.store.suspendedKeys(of: ClientID("published"), publishedAt: nil) == [lost])
 
         // The same key without its private half is as lost as before, also in another process; a new one is good.
         publish([SharedKeys.serviceKey.publicKey.json])
@@ -216,6 +224,55 @@ import Testing
         harness.clock.advance(seconds: 11)
         #expect(try await face(next, 6, key: fresh) == "200")
         #expect(try await face(next, 7) == "401 invalid_client")
+    }
+
+    private func publishPrivate(_ party: PartyDouble) throws {
+        let keys: JSONValue = .array([try SharedKeys.serviceKey.json()])
+        party.answers(
+            .success(OutboundAnswer(status: 200, body: JSONValue.object([.init("keys", keys)]).serialized)))
+    }
+
+    @Test(.verifies("oauth-attack@A-39"))
+    func `a key whose private half was published does not count when it is registered by hand either`() async throws {
+        let party = PartyDouble(Self.keys)
+        let harness = try await harness(party)
+        try publishPrivate(party)
+        #expect(try await face(harness, 0) == "401 invalid_client")
+
+        let fresh = try Self.otherKey("fresh")
+        let registered = JWKSet([SharedKeys.serviceKey.publicKey, fresh.publicKey])
+        #expect(try await reconcile(harness, keys: .value(registered)) == .changed)
+
+        #expect(try await face(harness, 1) == "401 invalid_client")
+        #expect(try await face(harness, 2, key: fresh) == "200")
+    }
+
+    @Test(.verifies("oauth-attack@A-39"))
+    func `clients that publish at one address lose a key together, and nobody else does`() async throws {
+        let party = PartyDouble(Self.keys)
+        let harness = try await harness(party)
+        let elsewhere = "https://other.example/jwks"
+        for (id, url) in [("sister", Self.url), ("late", Self.url), ("stranger", elsewhere)] {
+            #expect(try await reconcile(harness, id, keys: .location(url)) == .added)
+        }
+        #expect(try await reconcile(harness, "by-hand", keys: .value(Self.keys)) == .added)
+        for (number, id) in ["sister", "stranger", "by-hand"].enumerated() {
+            #expect(try await face(harness, number, client: id) == "200")
+        }
+        // Only one of them is there while the private half is.
+        try publishPrivate(party)
+        #expect(try await face(harness, 10) == "401 invalid_client")
+        party.answers(.success(PartyDouble.answer(Self.keys)))
+        let fetched = party.asked.count
+
+        // Out of what was fetched before, and when it is fetched afterwards.
+        #expect(try await face(harness, 11, client: "sister") == "401 invalid_client")
+        #expect(party.asked.count == fetched)
+        #expect(try await face(harness, 12, client: "late") == "401 invalid_client")
+        #expect(party.asked.count == fetched + 1)
+        // Whoever publishes somebody's key takes nothing from them.
+        #expect(try await face(harness, 13, client: "stranger") == "200")
+        #expect(try await face(harness, 14, client: "by-hand") == "200")
     }
 
     @Test(

@@ -140,6 +140,71 @@ import Testing
         #expect(try await verdict(nowhere, "leaf") == .trusted)
     }
 
+    @Test(.verifies("house@certificates-withdrawn"))
+    func `a list outlives the certificate for which it was fetched`() async throws {
+        try await withFolder { kept in
+            try publish()
+            #expect(try await verdict(try judge(asksResponders: false, kept: kept), "short-lived") == .trusted)
+            for url in [StatusFixtures.rootList, StatusFixtures.issuingList] { places.answer(url, .failure(.timedOut)) }
+            clock.advance(seconds: 3 * 3600)
+
+            let later = try judge(asksResponders: false, kept: kept)
+            #expect(kept.names().count == 2)
+            // Withdrawn is known before anybody has proved anything, and so is who is not.
+            #expect(later.isWithdrawn(try fixtures.client("on-hold", over: []), at: clock.now))
+            #expect(try await verdict(later, "on-hold") == .withdrawn)
+            #expect(try await verdict(later, "leaf") == .trusted)
+            #expect(try await verdict(later, "short-lived") == .untrusted)
+
+            // It ends when it says so, and not with what it came for.
+            clock.advance(seconds: 21 * 3600)
+            #expect(try await verdict(try judge(asksResponders: false, kept: kept), "leaf") == Self.unknown)
+            #expect(kept.names().isEmpty)
+        }
+    }
+
+    @Test(.verifies("house@certificates-withdrawn"))
+    func `a command under another configuration takes no list from the server`() async throws {
+        try await withFolder { kept in
+            try publish()
+            #expect(try await verdict(try judge(asksResponders: false, kept: kept), "leaf") == .trusted)
+            for url in [StatusFixtures.rootList, StatusFixtures.issuingList] { places.answer(url, .failure(.timedOut)) }
+
+            let command = try judge(asksResponders: false, kept: kept, under: "silent-issuing", forgetsLists: false)
+            #expect(command.keeper.sources.lists(at: clock.now).isEmpty)
+            #expect(kept.names().count == 2)
+
+            #expect(try await verdict(try judge(asksResponders: false, kept: kept), "on-hold") == .withdrawn)
+        }
+    }
+
+    @Test(.verifies("house@certificates-withdrawn"))
+    func `opening an installation removes lists that do not hold when it serves only`() async throws {
+        try await InstallationTests.inFolder { folder in
+            let kept = KeptLists(folder: "\(folder)/\(KeptLists.folderName)")
+            try kept.write(.init(url: "http://crl.example/", issuer: "x", fetchedAt: 0, path: [], index: 0, list: [1]))
+            try PrivateFile.write(try fixtures.pem("root"), to: "\(folder)/root.pem")
+            defer {
+                unlink("\(folder)/root.pem")
+                for name in kept.names() { kept.remove(name) }
+                rmdir(kept.folder)
+            }
+            let yaml = """
+                issuer: http://localhost:8080
+                state-directory: \(folder)
+                fhir-server: {upstream: http://127.0.0.1:9}
+                trusted-proxies: ["127.0.0.1"]
+                client-certificates: {proxies: ["127.0.0.1"], ca-file: \(folder)/root.pem}
+                """
+            let configuration = try Configuration(settings: try Setting(yaml: yaml), isDemo: false)
+
+            try await Installation(configuration: configuration).close()
+            #expect(kept.names().count == 1)
+            try await Installation(configuration: configuration, for: .serving(demandsFewAbsent: false)).close()
+            #expect(kept.names().isEmpty)
+        }
+    }
+
     // MARK: - fair shares
 
     private func expectBegun(_ count: Int, _ expected: Int, sourceLocation: SourceLocation = #_sourceLocation) {

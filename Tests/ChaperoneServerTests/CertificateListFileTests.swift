@@ -126,7 +126,8 @@ import Testing
             // A command that works on the installation, such as one that withdraws access, opens it all the same.
             try PrivateFile.write(try fixtures.pem("root"), to: "\(folder)/root.pem")
             configuration.clientCertificates.certificateAuthorityFile = "\(folder)/root.pem"
-            let judge = try #require(try configuration.certificateJudge(fetch: places, clock: clock.clock))
+            let judge = try #require(
+                try configuration.certificateJudge(fetch: places, clock: clock.clock, forgetsLists: false))
             #expect(judge.remark?.contains("junk") == true)
         }
     }

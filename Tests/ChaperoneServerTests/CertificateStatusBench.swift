@@ -76,7 +76,8 @@ extension CertificateStatusSuite {
     func judge(
         demanding demand: CertificateStatusPolicy.Demand = .required, files: [String] = [],
         bounds: CertificateStatusSources.Bounds = .init(), fetchesLists: Bool = true, asksResponders: Bool = true,
-        kept: KeptLists? = nil, under authority: String = "root", intermediates: [String] = []
+        kept: KeptLists? = nil, under authority: String = "root", intermediates: [String] = [],
+        forgetsLists: Bool = true
     ) throws -> ClientCertificateJudge {
         let files = CertificateListFiles(files)
         #expect(files.reload().isEmpty)
@@ -87,7 +88,7 @@ extension CertificateStatusSuite {
                 sources: CertificateStatusSources(
                     fetch: places, fetchesLists: fetchesLists, asksResponders: asksResponders, bounds: bounds,
                     kept: kept, clock: clock.clock)),
-            intermediates: try intermediates.map { try fixtures.certificate($0) })
+            intermediates: try intermediates.map { try fixtures.certificate($0) }, forgetsLists: forgetsLists)
     }
 
     func publish(root: String = "root", issuing: String? = "issuing", answer: String? = nil) throws {

@@ -1,6 +1,7 @@
 import Authorization
 import CertificateTrust
 import ChaperoneTesting
+import Foundation
 import OAuthCore
 import RequirementTraits
 import Testing
@@ -132,12 +133,57 @@ import Testing
         try publish()
         let learning = try judge(asksResponders: false)
         #expect(try await verdict(learning, "leaf") == .trusted)
-        #expect(try await verdict(learning, "other", over: []) == .untrusted)
+        #expect(try await verdict(learning, "leaf", over: []) == .untrusted)
 
         let named = try judge(asksResponders: false, intermediates: ["issuing"])
         #expect(try await verdict(named, "leaf", over: []) == .trusted)
         #expect(try await verdict(named, "other", over: []) == .withdrawn)
         #expect(try await verdict(named, "made-up", over: []) == .untrusted)
+    }
+
+    @Test(
+        .verifies("house@certificates-withdrawn"),
+        arguments: [CertificateStatusPolicy.Demand.required, .whenAvailable])
+    func `leaving out what leads to the authority hides no withdrawal, also where it is nobody's proof`(
+        _ demand: CertificateStatusPolicy.Demand
+    ) async throws {
+        try publish()
+        let judge = try judge(demanding: demand, asksResponders: false)
+        #expect(try await verdict(judge, "other", over: []) == .untrusted, "nothing is known yet")
+        #expect(try await verdict(judge, "leaf") == .trusted)
+
+        #expect(try await verdict(judge, "other", over: []) == .withdrawn)
+        #expect(try await verdict(judge, "on-hold", over: []) == .withdrawn)
+        // The number alone, where no path is known, and nothing of it is remembered.
+        let file = try temporaryList("issuing")
+        defer { unlink(file) }
+        let byNumber = try self.judge(demanding: demand, files: [file])
+        #expect(try await verdict(byNumber, "other", over: []) == .withdrawn)
+        #expect(!byNumber.validator.isWithdrawn(try fixtures.client("other").thumbprint))
+        #expect(try await verdict(byNumber, "made-up", over: []) == .untrusted)
+
+        // Where nothing is looked up there is nothing to hide.
+        #expect(try await verdict(try self.judge(demanding: .off, files: [file]), "other", over: []) == .untrusted)
+    }
+
+    @Test(.verifies("house@certificates-withdrawn"))
+    func `leaving out what leads to the authority hides no status that is not known`() async throws {
+        try publish()
+        let required = try judge(asksResponders: false)
+        let lenient = try judge(demanding: .whenAvailable, asksResponders: false)
+        for judge in [required, lenient] { #expect(try await verdict(judge, "on-hold") == .withdrawn) }
+        places.answer(StatusFixtures.issuingList, .failure(.timedOut))
+        clock.advance(seconds: 7 * 86_400)
+
+        #expect(try await verdict(required, "leaf", over: []) == Self.unknown)
+        #expect(try await verdict(lenient, "leaf", over: []) == .untrusted)
+        #expect(try await verdict(required, "made-up", over: []) == .untrusted)
+    }
+
+    private func temporaryList(_ name: String) throws -> String {
+        let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).crl").path
+        try PrivateFile.write(try fixtures.list(name), to: file)
+        return file
     }
 
     @Test(.verifies("house@certificates-withdrawn"))

@@ -104,7 +104,7 @@ import Testing
         "UPDATE access_grant SET revoked_at = NULL, revocation_reason = NULL",
         "UPDATE access_grant SET scopes = 'system/*.cruds'",
         "UPDATE access_grant SET patient = 'other'", "UPDATE access_grant SET needs_second_factor = 1",
-        "DELETE FROM suspended_key",
+        "DELETE FROM suspended_key", "DELETE FROM suspended_key_place",
         "UPDATE code SET redeemed_at = NULL",
         "UPDATE code SET redeemed_at = 5",
         "UPDATE refresh_family SET generation = generation + 2, current_hash = zeroblob(32)",
@@ -132,6 +132,7 @@ import Testing
         INSERT INTO user_account VALUES ('s', 'u', '$argon2id$x', '', '', 0, 0);
         INSERT INTO access_grant VALUES ('g', 'c', 's', 'p', '', x'7b7d', 'general', 'b', NULL, 0, 0, NULL, 1, 'person', NULL, 0);
         INSERT INTO suspended_key VALUES ('c', 'thumbprint', 1);
+        INSERT INTO suspended_key_place VALUES ('https://app.example/jwks', 'thumbprint', 1);
         INSERT INTO second_factor VALUES ('s', 'sealed', 0, 1, 5, NULL);
         INSERT INTO ehr_launch VALUES (randomblob(32), 'c', 'c', 's', 'b', x'7b7d', 0, 9, 3);
         INSERT INTO server_key VALUES ('k1', 'id-token', 's', 0, NULL, 0);

@@ -118,39 +118,44 @@ struct ClientAuthenticator: Sendable {
     }
 
     /// The client's keys, registered or published; published ones are fetched again when none of them is the wanted one.
-    /// Keys whose private halves it has published once are not among them.
+    /// Keys whose private halves it has published once, or somebody at its address, are not among them: also not
+    /// when they are registered again in another way.
     private func keys(
         of client: ClientRegistration, from source: RequestSource, holding isWanted: @Sendable (JWKSet) -> Bool
     ) async throws -> JWKSet {
+        let set: JWKSet
+        var location: String?
         switch client.metadata.keys {
-        case .value(let set): return set
+        case .value(let registered): set = registered
         case .location(let url):
+            location = url
             guard let publishedKeys else { throw refused("fetching of client keys is not configured") }
-            let set: JWKSet
             do throws(PublishedClientKeys.Failure) {
                 set = try await publishedKeys.keys(of: client.id, at: url, holding: isWanted)
             } catch .exposed(let lost) {
-                try await suspend(lost, of: client, from: source)
+                try await suspend(lost, of: client, publishedAt: url, from: source)
                 throw refused("the client publishes private keys")
             } catch {
                 throw refused("the client's keys could not be had: \(error)")
             }
-            let lost = try await clients.suspendedKeys(of: client.id)
-            return lost.isEmpty ? set : JWKSet(set.keys.filter { !lost.contains($0.thumbprint) })
         case nil: throw refused("the client has no keys")
         }
+        let lost = try await clients.suspendedKeys(of: client.id, publishedAt: location)
+        return lost.isEmpty ? set : JWKSet(set.keys.filter { !lost.contains($0.thumbprint) })
     }
 
     /// Notes and records which keys a client has lost. A document whose keys were noted before, or have no public halves,
     /// is in the record of the refusal alone.
-    private func suspend(_ lost: Set<String>, of client: ClientRegistration, from source: RequestSource) async throws {
+    private func suspend(
+        _ lost: Set<String>, of client: ClientRegistration, publishedAt location: String, from source: RequestSource
+    ) async throws {
         guard !lost.isEmpty else { return }
         let record = RecordMaker(clock: clock, random: random, source: source).record(
             .clientChanged, client: client.id, outcome: .refused(reason: "private-key-published"),
             detail: "suspended for good: \(lost.sorted().joined(separator: ", "))")
-        if try await clients.suspendKeys(lost, of: client.id, at: clock.now(), record: record) {
-            try await attempts.audit.flush()
-        }
+        let isNew = try await clients.suspendKeys(
+            lost, of: client.id, publishedAt: location, at: clock.now(), record: record)
+        if isNew { try await attempts.audit.flush() }
     }
 
     private func audiences(for client: ClientRegistration) -> Set<String> {

@@ -28,10 +28,13 @@ struct DatedClientStore: ClientStore {
     }
 
     func suspendKeys(
-        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+        _ thumbprints: Set<String>, of client: ClientID, publishedAt location: String, at now: Int64,
+        record: AuthorizationRecord
     ) async throws -> Bool {
-        try await stored.suspendKeys(thumbprints, of: client, at: now, record: record)
+        try await stored.suspendKeys(thumbprints, of: client, publishedAt: location, at: now, record: record)
     }
 
-    func suspendedKeys(of client: ClientID) async throws -> Set<String> { try await stored.suspendedKeys(of: client) }
+    func suspendedKeys(of client: ClientID, publishedAt location: String?) async throws -> Set<String> {
+        try await stored.suspendedKeys(of: client, publishedAt: location)
+    }
 }

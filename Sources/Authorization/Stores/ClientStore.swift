@@ -15,11 +15,12 @@ public protocol ClientStore: Sendable {
     /// Replaces the registration whose revision is `client.revision - 1`; false when somebody was faster or it is not
     /// there. A retired client stays retired.
     func replace(_ client: ClientRegistration, record: AuthorizationRecord) async throws -> Bool
-    /// Notes that keys of a client, by their thumbprints (RFC 7638), are lost and never count again; false, and nothing is
-    /// recorded, when all of them were noted before.
+    /// Notes that keys, by their thumbprints (RFC 7638), are lost and never count again for a client or for whoever
+    /// publishes at the same address (`jwks_uri`); false, and nothing is recorded, when all of them were noted for both.
     func suspendKeys(
-        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+        _ thumbprints: Set<String>, of client: ClientID, publishedAt location: String, at now: Int64,
+        record: AuthorizationRecord
     ) async throws -> Bool
-    /// The thumbprints of a client's keys that are lost.
-    func suspendedKeys(of client: ClientID) async throws -> Set<String>
+    /// The thumbprints of the keys that are lost for a client, or at the address where it publishes its own, if it does.
+    func suspendedKeys(of client: ClientID, publishedAt location: String?) async throws -> Set<String>
 }

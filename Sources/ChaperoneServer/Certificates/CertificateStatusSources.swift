@@ -113,11 +113,12 @@ final class CertificateStatusSources: Sendable {
     }
 
     /// Takes up what an earlier process has kept and what still holds: each list is verified again, for the certificate
-    /// that it came for, under the authorities of today. Whatever does not hold is forgotten. To be called once, before
-    /// anything is asked; it renews the lists that come with it as if it had fetched them.
+    /// that it came for, under the authorities of today. To be called once, before anything is asked; it renews the lists
+    /// that come with it as if it had fetched them.
     ///
+    /// - Parameter forgetsOthers: whether the files of what does not hold are removed.
     /// - Returns: the paths of the certificates that the lists came for.
-    func restore(under authorities: CertificateAuthorities) -> [CertificatePath] {
+    func restore(under authorities: CertificateAuthorities, forgetsOthers: Bool) -> [CertificatePath] {
         guard let kept, fetchesLists else { return [] }
         let now = clock.now()
         var paths: [CertificatePath] = []
@@ -127,7 +128,7 @@ final class CertificateStatusSources: Sendable {
                 total + found.list.count <= bounds.keptLists,
                 paths.count < bounds.places, let (place, entry) = entry(of: found, under: authorities, at: now)
             else {
-                kept.remove(name)
+                if forgetsOthers { kept.remove(name) }
                 continue
             }
             total += found.list.count
@@ -140,19 +141,22 @@ final class CertificateStatusSources: Sendable {
         return paths
     }
 
+    /// The certificate that a list came for may have ended since, while the list still holds for others: the path and what
+    /// the list says of it are looked at in the moment of the fetch. Whom the list is asked about later comes with a path
+    /// that holds then.
     private func entry(
         of found: KeptLists.Kept, under authorities: CertificateAuthorities, at now: Int64
     ) -> (Place, Entry)? {
+        // A clock that has gone back makes nothing younger than it is now.
+        let age = min(found.fetchedAt, now)
         guard let first = found.path.first, let list = try? CertificateRevocationList.read(der: found.list),
-            let path = authorities.path(from: first, over: Array(found.path.dropFirst()), for: .tlsClient, at: now),
+            let path = authorities.path(from: first, over: Array(found.path.dropFirst()), for: .tlsClient, at: age),
             path.links.indices.contains(found.index), path.links[found.index].issuer == found.issuer,
-            path.finding(on: path.links[found.index], in: list, at: now) != nil
+            path.finding(on: path.links[found.index], in: list, at: age) != nil
         else { return nil }
         let place = Place.list(found.url, issuer: found.issuer)
         let link = path.links[found.index]
         guard places(for: link).contains(place) else { return nil }
-        // A clock that has gone back makes nothing younger than it is now.
-        let age = min(found.fetchedAt, now)
         var entry = Entry(path: path, link: link, lastUse: age)
         entry.list = list
         entry.usableUntil = min(list.nextUpdate, age + bounds.longestAge)

@@ -21,17 +21,21 @@ final class ClientCertificateJudge: Sendable {
     /// And that nothing is known of it.
     static let memoryOfNothing: Int64 = 60
 
-    /// - Parameter intermediates: certificates in DER over which paths may lead, beside those that clients show.
+    /// - Parameters:
+    ///   - intermediates: certificates in DER over which paths may lead, beside those that clients show.
+    ///   - forgetsLists: whether kept lists that do not hold here are removed.
     init(
         authorities: CertificateAuthorities, demand: CertificateStatusPolicy.Demand, keeper: CertificateStatusKeeper,
-        intermediates: [[UInt8]] = []
+        intermediates: [[UInt8]] = [], forgetsLists: Bool
     ) {
         self.authorities = authorities
         self.demand = demand
         self.keeper = keeper
         self.intermediates = KnownIntermediates(intermediates)
         guard demand != .off else { return }
-        for path in keeper.sources.restore(under: authorities) { self.intermediates.learn(from: path) }
+        for path in keeper.sources.restore(under: authorities, forgetsOthers: forgetsLists) {
+            self.intermediates.learn(from: path)
+        }
     }
 
     /// Grows whenever something changed that may change what is known of a certificate.
@@ -53,8 +57,30 @@ final class ClientCertificateJudge: Sendable {
     /// What a certificate is worth that is to prove who a client is.
     func verdict(on certificate: ClientCertificate, at now: Int64) async -> CertificateValidator.Verdict {
         // Over what the client shows and what the operator has named: whom others have shown lets nobody in.
-        guard let path = path(from: certificate, over: intermediates.configured, at: now) else { return .untrusted }
+        guard let path = path(from: certificate, over: intermediates.configured, at: now) else {
+            return await objection(to: certificate, at: now) ?? .untrusted
+        }
         guard demand != .off else { return .trusted }
+        return await verdict(on: certificate, over: path, at: now)
+    }
+
+    /// What is known against a certificate that comes without what leads to an authority; nil where nothing is. Over
+    /// whatever is known, as at the gateway, for this lets nobody in: whoever is bound to a certificate must not escape its
+    /// withdrawal by leaving out what stands above it.
+    private func objection(to certificate: ClientCertificate, at now: Int64) async -> CertificateValidator.Verdict? {
+        guard demand != .off else { return nil }
+        guard let path = path(from: certificate, over: intermediates.all, at: now) else {
+            // Not remembered: anybody can make a certificate that bears a withdrawn one's number.
+            let wasWithdrawn = judged.withLock { $0[certificate.thumbprint]?.isWithdrawn ?? false }
+            return wasWithdrawn || isNamedOnList(certificate, at: now) ? .withdrawn : nil
+        }
+        let verdict = await verdict(on: certificate, over: path, at: now)
+        return verdict == .trusted ? nil : verdict
+    }
+
+    private func verdict(
+        on certificate: ClientCertificate, over path: CertificatePath, at now: Int64
+    ) async -> CertificateValidator.Verdict {
         let generation = self.generation
         var status = await keeper.status(of: path, at: now)
         // What was withdrawn stays so until somebody says otherwise: the end of a list is nobody's word.
@@ -93,8 +119,7 @@ final class ClientCertificateJudge: Sendable {
         } else {
             // Nothing is known of what leads to its authority: then its number and its issuer's name decide against it, and
             // nothing that is known only by name decides for it.
-            let lists = keeper.files.lists + keeper.sources.lists(at: now)
-            let isNamed = known?.isWithdrawn ?? false || lists.contains { $0.names(certificate) }
+            let isNamed = known?.isWithdrawn ?? false || isNamedOnList(certificate, at: now)
             status = isNamed ? .withdrawn : .good
         }
         var isWithdrawn = status == .withdrawn
@@ -107,6 +132,12 @@ final class ClientCertificateJudge: Sendable {
             .init(path: path, isWithdrawn: isWithdrawn, generation: generation, until: now + Self.memory(of: status)),
             at: now)
         return isWithdrawn
+    }
+
+    /// Whether a list that counts bears the number of a certificate and the name of its issuer.
+    private func isNamedOnList(_ certificate: ClientCertificate, at now: Int64) -> Bool {
+        keeper.files.lists.contains { $0.names(certificate) }
+            || keeper.sources.lists(at: now).contains { $0.names(certificate) }
     }
 
     /// The certificates that are known to be withdrawn since they were judged, by their thumbprints.

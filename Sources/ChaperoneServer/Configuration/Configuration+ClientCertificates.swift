@@ -71,8 +71,12 @@ extension Configuration {
 
     /// Who vouches for certificates; nil where nobody does.
     ///
+    /// - Parameter forgetsLists: whether lists in the state folder that do not hold under this configuration are removed: by
+    ///   a server, and not by a command, whose configuration need not be the server's.
     /// - Throws: when the authorities cannot be read.
-    func certificateJudge(fetch: any OutboundFetching, clock: Clock) throws -> ClientCertificateJudge? {
+    func certificateJudge(
+        fetch: any OutboundFetching, clock: Clock, forgetsLists: Bool
+    ) throws -> ClientCertificateJudge? {
         guard let file = clientCertificates.certificateAuthorityFile else { return nil }
         guard let authorities = CertificateAuthorities(pem: Array(try Self.content(of: file).utf8)) else {
             throw ConfigurationError([
@@ -85,7 +89,7 @@ extension Configuration {
         return ClientCertificateJudge(
             authorities: authorities, demand: settings.demand,
             keeper: settings.keeper(fetch: fetch, clock: clock, folder: stateDirectory),
-            intermediates: try intermediates())
+            intermediates: try intermediates(), forgetsLists: forgetsLists)
     }
 
     private func intermediates() throws -> [[UInt8]] {

@@ -98,7 +98,8 @@ public struct Installation: Sendable {
         let directory = SiteMemberDirectory(
             links: database.stores.memberLinks, logins: database.stores.externalLogins, sources: members.sources,
             panels: configuration.practitionerPanels, clock: clock)
-        let certificates = try configuration.certificateJudge(fetch: egress, clock: clock)
+        let certificates = try configuration.certificateJudge(
+            fetch: egress, clock: clock, forgetsLists: purpose != .command)
         let server = try await AuthorizationServer.start(
             configuration: try configuration.publishedAuthorization(), stores: database.stores,
             directory: directory, sealer: sealer, clock: clock, random: random,

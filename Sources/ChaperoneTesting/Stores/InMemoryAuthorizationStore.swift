@@ -11,6 +11,7 @@ public final class InMemoryAuthorizationStore: Sendable {
     struct State {
         var clients: [ClientID: ClientRegistration] = [:]
         var suspendedKeys: [ClientID: Set<String>] = [:]
+        var suspendedKeyPlaces: [String: Set<String>] = [:]
         var users: [SubjectID: UserAccount] = [:]
         var links: [SubjectID: MemberLink] = [:]
         var applied: [SubjectID: AppliedConfiguration] = [:]
@@ -92,19 +93,25 @@ extension InMemoryAuthorizationStore: ClientStore {
 
 extension InMemoryAuthorizationStore {
     public func suspendKeys(
-        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+        _ thumbprints: Set<String>, of client: ClientID, publishedAt location: String, at now: Int64,
+        record: AuthorizationRecord
     ) async throws -> Bool {
         state.withLock { state in
             let known = state.suspendedKeys[client, default: []]
-            guard !thumbprints.isSubset(of: known) else { return false }
+            let knownThere = state.suspendedKeyPlaces[location, default: []]
+            guard !thumbprints.isSubset(of: known) || !thumbprints.isSubset(of: knownThere) else { return false }
             state.suspendedKeys[client] = known.union(thumbprints)
+            state.suspendedKeyPlaces[location] = knownThere.union(thumbprints)
             state.outbox.append(record)
             return true
         }
     }
 
-    public func suspendedKeys(of client: ClientID) async throws -> Set<String> {
-        state.withLock { $0.suspendedKeys[client, default: []] }
+    public func suspendedKeys(of client: ClientID, publishedAt location: String?) async throws -> Set<String> {
+        state.withLock { state in
+            let there = location.flatMap { state.suspendedKeyPlaces[$0] } ?? []
+            return state.suspendedKeys[client, default: []].union(there)
+        }
     }
 }
 

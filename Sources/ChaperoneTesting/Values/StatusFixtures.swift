@@ -9,6 +9,7 @@ internal import Testing
 /// Certificates with lists and answers about them, whose clock stands at 1 800 000 000 (`fixtures/keys/revocation`).
 ///
 /// `leaf`, `other`, `on-hold` stand below `issuing`, that below `root`; each of them names where its issuer's list is.
+/// `short-lived` is as `leaf` and ends after two hours.
 public struct StatusFixtures: Sendable {
     public static let now: Int64 = 1_800_000_000
     public static let rootList = "http://crl.example/root.crl"

@@ -85,4 +85,16 @@ extension AuthorizationSchema {
         CREATE TRIGGER suspended_key_kept BEFORE DELETE ON suspended_key
         BEGIN SELECT RAISE(ABORT, 'a key that was lost stays so'); END;
         """
+
+    /// Where those keys stood: clients that publish at one address have lost them together.
+    static let suspendedKeyPlaces = """
+        CREATE TABLE suspended_key_place (
+            location     TEXT NOT NULL,
+            thumbprint   TEXT NOT NULL,
+            suspended_at INTEGER NOT NULL,
+            PRIMARY KEY (location, thumbprint)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TRIGGER suspended_key_place_kept BEFORE DELETE ON suspended_key_place
+        BEGIN SELECT RAISE(ABORT, 'a key that was lost stays so'); END;
+        """
 }

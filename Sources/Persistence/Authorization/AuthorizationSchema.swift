@@ -43,6 +43,9 @@ enum AuthorizationSchema {
         migrator.registerMigration("sign-in 1 asked factors") { try $0.execute(sql: askedFactors) }
         migrator.registerMigration("sign-in 2 announced lockouts") { try $0.execute(sql: announcedLockouts) }
         migrator.registerMigration("sign-in 3 suspended keys") { try $0.execute(sql: suspendedKeys) }
+        migrator.registerMigration("sign-in 4 places of suspended keys") {
+            try $0.execute(sql: suspendedKeyPlaces)
+        }
         return migrator
     }
 }

@@ -68,7 +68,8 @@ struct SQLiteClientStore: ClientStore {
     }
 
     func suspendKeys(
-        _ thumbprints: Set<String>, of client: ClientID, at now: Int64, record: AuthorizationRecord
+        _ thumbprints: Set<String>, of client: ClientID, publishedAt location: String, at now: Int64,
+        record: AuthorizationRecord
     ) async throws -> Bool {
         try await pool.write { database in
             var isNew = false
@@ -79,6 +80,12 @@ struct SQLiteClientStore: ClientStore {
                         ON CONFLICT DO NOTHING
                         """, arguments: [client.text, thumbprint, now])
                 if database.changesCount > 0 { isNew = true }
+                try database.execute(
+                    sql: """
+                        INSERT INTO suspended_key_place (location, thumbprint, suspended_at) VALUES (?, ?, ?)
+                        ON CONFLICT DO NOTHING
+                        """, arguments: [location, thumbprint, now])
+                if database.changesCount > 0 { isNew = true }
             }
             guard isNew else { return false }
             try SQLiteAuditOutbox.insert(record, in: database)
@@ -86,12 +93,16 @@ struct SQLiteClientStore: ClientStore {
         }
     }
 
-    func suspendedKeys(of client: ClientID) async throws -> Set<String> {
+    func suspendedKeys(of client: ClientID, publishedAt location: String?) async throws -> Set<String> {
         try await pool.read { database in
             Set(
                 try String.fetchAll(
-                    database.cachedStatement(sql: "SELECT thumbprint FROM suspended_key WHERE client_id = ?"),
-                    arguments: [client.text]))
+                    database.cachedStatement(
+                        sql: """
+                            SELECT thumbprint FROM suspended_key WHERE client_id = ?
+                            UNION SELECT thumbprint FROM suspended_key_place WHERE location = ?
+                            """),
+                    arguments: [client.text, location]))
         }
     }
 
