@@ -74,7 +74,7 @@ extension InMemoryAuthorizationStore: CodeStore {
                 state.mayGoOn(code.grantID, at: now)
             else { return .refused }
             state.codes[hash]?.state = .redeemed(at: now)
-            if let family { state.families[family.id] = family }
+            if let family { state.families[family.id] = family.opened(in: code.session) }
             state.outbox.append(record)
             return .redeemed
         }
