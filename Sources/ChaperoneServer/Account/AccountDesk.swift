@@ -114,14 +114,24 @@ struct AccountDesk: Sendable {
 
     /// The latest of what happened to the account itself, newest first.
     func notices(of subject: SubjectID) async throws -> [Notice] {
-        let query = AuditQuery(
+        var query = AuditQuery(
             subject: subject, kinds: [AuthorizationRecord.Kind.userChanged.rawValue], limit: Self.pageSize)
-        return try await search(query).entries.compactMap { entry in
-            guard case .authorization(let record) = try entry.statement().event,
-                let kind = record.detail.flatMap(AccountNotice.init(rawValue:))
-            else { return nil }
-            return Notice(kind: kind, at: record.at, sourceAddress: record.sourceAddress)
+        var notices: [Notice] = []
+        // What is no notice may fill a page, and so may looking in vain; neither may hide one that is older.
+        for _ in 0..<Self.mostPages where notices.count < Self.pageSize {
+            let page = try await search(query)
+            notices += try page.entries.compactMap(Self.notice)
+            query.after = page.next
+            if page.next == nil { break }
         }
+        return Array(notices.prefix(Self.pageSize))
+    }
+
+    private static func notice(_ entry: AuditEntry) throws -> Notice? {
+        guard case .authorization(let record) = try entry.statement().event,
+            let kind = record.detail.flatMap(AccountNotice.init(rawValue:))
+        else { return nil }
+        return Notice(kind: kind, at: record.at, sourceAddress: record.sourceAddress)
     }
 
     // MARK: - who read what
