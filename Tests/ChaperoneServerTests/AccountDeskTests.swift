@@ -4,12 +4,15 @@ import Authorization
 import ChaperoneTesting
 import OAuthCore
 import Persistence
+import RequirementTraits
 import Testing
 
 @testable import ChaperoneServer
 
 /// What the account pages know and do, without pages.
 @Suite struct AccountDeskTests {
+    private static let source = RequestSource(address: "local", traceID: nil)
+
     /// An installation of the demo, without listeners.
     private static func with(_ work: (Installation) async throws -> Void) async throws {
         try await ServerFolder.with { folder in
@@ -63,6 +66,37 @@ import Testing
 
             let odd = (1...last).filter { !$0.isMultiple(of: 2) }
             #expect(notices.map(\.at) == Array(odd.reversed().prefix(AccountDesk.pageSize)))
+        }
+    }
+
+    @Test(.verifies("house@consent-with-its-grant"))
+    func `the end of all access forgets what was remembered for apps whose access has run out`() async throws {
+        try await Self.with { installation in
+            let (stores, desk) = (installation.server.stores, installation.accountDesk)
+            let subject = try #require(try await stores.users.user(named: "patient-a")).subject
+            let other = try #require(try await stores.users.user(named: "clinician-a")).subject
+            let clients = try await stores.clients.clients().prefix(2).map(\.id)
+            try #require(clients.count == 2)
+            let now = installation.clock.now()
+            #expect(try await !desk.hasAnythingToEnd(of: subject))
+            #expect(try await !desk.endAll(of: subject, from: Self.source))
+            func key(_ subject: SubjectID, _ client: ClientID) -> ConsentKey {
+                ConsentKey(subject: subject, clientID: client, patient: nil, fhirBase: "https://fhir.example")
+            }
+            for key in clients.map({ key(subject, $0) }) + [key(other, clients[0])] {
+                try await stores.consents.remember(
+                    RememberedConsent(key: key, offered: ["a"], chosen: ["a"], givenAt: now, expiresAt: now + 1_000))
+            }
+            #expect(try await desk.hasAnythingToEnd(of: subject), "the page offers to end it")
+
+            #expect(try await desk.endAll(of: subject, from: Self.source))
+
+            for client in clients { #expect(try await stores.consents.remembered(key(subject, client)) == nil) }
+            #expect(try await stores.consents.remembered(key(other, clients[0])) != nil)
+            let records = try installation.auditReader.search(AuditQuery(subject: subject, kinds: ["revoke"])).entries
+            #expect(records.count == 1, "one record for all of them")
+            #expect(try await !desk.hasAnythingToEnd(of: subject))
+            #expect(try await !desk.endAll(of: subject, from: Self.source))
         }
     }
 }

@@ -79,19 +79,36 @@ struct AccountDesk: Sendable {
     /// or had ended.
     func end(_ id: GrantID, of subject: SubjectID, from source: RequestSource) async throws -> Bool {
         guard let grant = try await stores.grants.grant(id), grant.subject == subject else { return false }
-        let record = AuthorizationRecord(
-            id: DecisionID(random.identifier()), kind: .revoke, clientID: grant.clientID, subject: subject,
-            outcome: .succeeded, detail: "the choice that was remembered for the app is withdrawn",
-            sourceAddress: source.address, at: clock.milliseconds(), traceID: source.traceID)
+        let record = withdrawal(
+            "the choice that was remembered for the app is withdrawn", by: subject, for: grant.clientID, source)
         try await stores.consents.forget(subject, client: grant.clientID, record: record)
         try await trail.flush()
         return try await access.revoke(.grant(id), because: .person, by: subject.text, from: source) != nil
     }
 
-    /// Ends every access that the person has given; false when there was none. Newest first, each with its record: what
-    /// was ended stays so if the next cannot be.
+    /// The record of remembered choices that a person takes back: for one app, or for all.
+    private func withdrawal(
+        _ detail: String, by subject: SubjectID, for client: ClientID? = nil, _ source: RequestSource
+    ) -> AuthorizationRecord {
+        AuthorizationRecord(
+            id: DecisionID(random.identifier()), kind: .revoke, clientID: client, subject: subject,
+            outcome: .succeeded, detail: detail, sourceAddress: source.address, at: clock.milliseconds(),
+            traceID: source.traceID)
+    }
+
+    /// Whether there is anything that `endAll` would end: access, or a choice by which an app would get it unasked.
+    func hasAnythingToEnd(of subject: SubjectID) async throws -> Bool {
+        if try await stores.consents.remembersAnything(of: subject, at: clock.now()) { return true }
+        return try await !grants(of: subject, after: nil).grants.isEmpty
+    }
+
+    /// Forgets every remembered choice of the person, also for apps whose access has run out, and ends every access that
+    /// they have given; false when there was none of both. Newest first, each with its record: what was ended stays so if
+    /// the next cannot be.
     func endAll(of subject: SubjectID, from source: RequestSource) async throws -> Bool {
-        var hasEnded = false
+        let record = withdrawal("every choice that was remembered is withdrawn", by: subject, source)
+        var hasEnded = try await stores.consents.forgetAll(of: subject, record: record)
+        if hasEnded { try await trail.flush() }
         while true {
             let page = try await grants(of: subject, after: nil).grants
             var isMoving = false

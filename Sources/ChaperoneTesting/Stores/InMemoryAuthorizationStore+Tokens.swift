@@ -232,6 +232,20 @@ extension InMemoryAuthorizationStore: ConsentStore {
             state.consents = kept
         }
     }
+
+    public func forgetAll(of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            let kept = state.consents.filter { $0.key.subject != subject }
+            guard kept.count < state.consents.count else { return false }
+            state.consents = kept
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func remembersAnything(of subject: SubjectID, at now: Int64) async throws -> Bool {
+        state.withLock { $0.consents.values.contains { $0.key.subject == subject && now < $0.expiresAt } }
+    }
 }
 
 extension InMemoryAuthorizationStore: PushedRequestStore {
