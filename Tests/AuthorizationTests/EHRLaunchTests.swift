@@ -197,8 +197,8 @@ import Testing
         let (page, session) = try await harness.reachConsent(as: "doctor", EHR.request(first))
         var fields = [("decision", "allow"), ("remember", "yes")]
         for item in page.offer.items {
-            fields.append((item.field, "1"))
-            for part in item.parts { fields.append((part.field, "1")) }
+            fields.append((item.field, item.value))
+            for part in item.parts { fields.append((part.field, part.value)) }
         }
         let given = await harness.server.interaction.consent(
             transaction: page.transaction, form: try LaunchHarness.form(fields), session: session, from: harness.source)
