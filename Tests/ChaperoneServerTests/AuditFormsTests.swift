@@ -28,7 +28,8 @@ import Testing
         init(_ folder: String, seed: UInt64) async throws {
             let yaml = "issuer: http://localhost:9\nstate-directory: \(folder)/state\n"
             let installation = try await Installation(
-                configuration: try Configuration(settings: try Setting(yaml: yaml), isDemo: true))
+                configuration: try Configuration(settings: try Setting(yaml: yaml), isDemo: true),
+                for: .serving(demandsFewAbsent: false))
             let users = try await installation.server.stores.users.users()
             accounts = Dictionary(uniqueKeysWithValues: users.map { ($0.subject.text, $0.username) })
             let some = users.filter { ["patient-a", "clinician-a"].contains($0.username) }.map(\.subject.text)
