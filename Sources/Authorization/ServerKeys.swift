@@ -66,7 +66,7 @@ public final class ServerKeys: Sendable {
         let stored = try await store.keys()
         for purpose in StoredKey.Purpose.allCases where !stored.contains(where: { $0.isActive(for: purpose) }) {
             let key = try make(purpose, sealer: sealer, random: random, at: clock.now(), isAnnounced: false)
-            // Another server on the same database may be faster; its key is then ours too.
+            // The write judges by itself; a key that is there by now is then ours too.
             _ = try await store.insertFirst(
                 key, record: maker.record(.keyChanged, detail: "made the \(purpose.rawValue) key \(key.id)"))
         }

@@ -78,6 +78,25 @@ import Testing
         #expect(try await Self.introspected(mild.harness, response.accessToken)["active"] == true)
     }
 
+    @Test(.verifies("house@ASSURANCE-TOKENS"), .verifies("house@MEMBER-ISSUER"))
+    func `an access token counts no longer when its provider is configured no more, and again when it is`() async throws
+    {
+        let (federation, response) = try await Self.granted("urn:low")
+        let local = try #require(try await federation.harness.exchange(try await federation.harness.launch()).response)
+        let gone = try await FederationHarness(
+            ProviderDouble.provider(id: "other", issuer: "https://new.example"), after: federation)
+
+        #expect(try !Self.isEnough(gone.harness, response))
+        #expect(try await Self.introspected(gone.harness, response.accessToken) == ["active": false])
+        // Who signed in with a password of this server needs no provider.
+        #expect(try Self.isEnough(gone.harness, local))
+        let grants = try await gone.store.grants(matching: GrantFilter(), limit: 9)
+        #expect(grants.filter { $0.subject != nil }.map(\.revocation) == [nil, nil])
+        let back = try await FederationHarness(Self.provider(), after: gone)
+        #expect(try Self.isEnough(back.harness, response))
+        #expect(try await Self.introspected(back.harness, response.accessToken)["active"] == true)
+    }
+
     @Test(.verifies("house@ASSURANCE-TOKENS"), arguments: ["urn:mid", "urn:high"])
     func `an access token goes on when its sign-in meets what is demanded by now`(_ context: String) async throws {
         let (federation, response) = try await Self.granted(context)

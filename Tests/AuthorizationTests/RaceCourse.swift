@@ -59,10 +59,12 @@ enum RaceCourse: String, CaseIterable, Sendable {
                 try await Self.tokens(harness, of: try await harness.decide(page, session: session))
             }
         case .recalled:
-            // What was remembered before outlives that a configuration has no such client for a while.
+            // What a suspension left remembered would answer.
             let (page, session) = try await harness.reachConsent(["prompt": "consent"])
             var fields = [("decision", "allow"), ("remember", "yes")]
-            for item in page.offer.items { fields += [(item.field, item.value)] + item.parts.map { ($0.field, $0.value) } }
+            for item in page.offer.items {
+                fields += [(item.field, item.value)] + item.parts.map { ($0.field, $0.value) }
+            }
             let given = await harness.server.interaction.consent(
                 transaction: page.transaction, form: try LaunchHarness.form(fields), session: session,
                 from: harness.source)

@@ -129,7 +129,9 @@ import Testing
         for prompt in [nil, "none"] as [String?] {
             let (page, session) = try await harness.reachConsent(["prompt": "consent"])
             var fields = [("decision", "allow"), ("remember", "yes")]
-            for item in page.offer.items { fields += [(item.field, item.value)] + item.parts.map { ($0.field, $0.value) } }
+            for item in page.offer.items {
+                fields += [(item.field, item.value)] + item.parts.map { ($0.field, $0.value) }
+            }
             let given = await harness.server.interaction.consent(
                 transaction: page.transaction, form: try LaunchHarness.form(fields), session: session,
                 from: harness.source)

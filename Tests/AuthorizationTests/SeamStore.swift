@@ -253,6 +253,12 @@ extension SeamStore: GrantStore, ConsentStore, CodeStore, RefreshTokenStore {
     func forget(_ subject: SubjectID, client: ClientID, record: AuthorizationRecord) async throws {
         try await at("forget") { try await inner.forget(subject, client: client, record: record) }
     }
+    func forgetAll(of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
+        try await at("forget all") { try await inner.forgetAll(of: subject, record: record) }
+    }
+    func remembersAnything(of subject: SubjectID, at now: Int64) async throws -> Bool {
+        try await at("remembers anything") { try await inner.remembersAnything(of: subject, at: now) }
+    }
     func code(_ hash: SecretHash) async throws -> CodeRecord? { try await at("code") { try await inner.code(hash) } }
     func issue(
         _ code: CodeRecord, for grant: Grant, closing: AuthorizationTransaction, by consent: GivenConsent,

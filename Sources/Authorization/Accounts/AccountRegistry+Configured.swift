@@ -15,7 +15,7 @@ extension AccountRegistry {
     public func reconcile(
         _ subject: SubjectID, roles: Set<UserRole>, person: MemberLink?, from source: RequestSource
     ) async throws -> Set<Deviation> {
-        // Another server on the same database may apply it between the look and the write; then we look again.
+        // The write judges by itself whether the account is what was looked at; where it is not, we look again.
         for _ in 0..<8 {
             guard let account = try await stores.users.user(subject) else { throw AccountFailure.notFound }
             let link = try await stores.memberLinks.link(for: subject)

@@ -61,8 +61,10 @@ public struct AssurancePolicy: Hashable, Sendable {
                 || !secondFactor.programs.isDisjoint(with: programs))
     }
 
-    /// Decides. A sign-in of which nothing is known meets no demand.
+    /// Decides. A sign-in of which nothing is known meets no demand, and one at a provider that is configured no more is
+    /// not enough even where nothing is demanded: nobody vouches for it (record 94).
     public func finding(_ proved: AuthenticationContext?, against demands: SignInDemands) -> SignInFinding {
+        if case .provider(let issuer)? = proved?.witness, providers[issuer] == nil { return .tooWeak }
         guard !demands.isEmpty else { return .enough }
         switch proved?.witness {
         case nil, .unknown?: return .tooWeak

@@ -116,7 +116,7 @@ public struct CodeRecord: Hashable, Sendable {
 
     public init(
         hash: SecretHash, grantID: GrantID, clientID: ClientID, redirectURI: String, challenge: CodeChallenge?,
-        expiresAt: Int64, session: SessionID? = nil, proofKey: String? = nil, state: State = .fresh
+        expiresAt: Int64, session: SessionID? = nil, proofKey: String?, state: State = .fresh
     ) {
         self.proofKey = proofKey
         self.hash = hash

@@ -56,6 +56,21 @@ public struct RefreshFamily: Hashable, Sendable {
         self.lastUsedAt = lastUsedAt
     }
 
+    /// The family when its person's session has another value.
+    public func moved(to session: SessionID) -> RefreshFamily {
+        RefreshFamily(
+            id: id, grantID: grantID, clientID: clientID, rotates: rotates, createdAt: createdAt, idleLimit: idleLimit,
+            expiresAt: expiresAt, generation: generation, currentHash: currentHash, previousHash: previousHash,
+            rotatedAt: rotatedAt, isDelivered: isDelivered, lastUsedAt: lastUsedAt, session: session, proofKey: proofKey
+        )
+    }
+
+    /// The family as a code opens it: one that lives by a session lives by that of the code.
+    public func opened(in session: SessionID?) -> RefreshFamily {
+        guard self.session != nil, let session else { return self }
+        return moved(to: session)
+    }
+
     /// Whether the family may still be used at `now`, as far as time goes.
     public func isLive(at now: Int64) -> Bool {
         now - lastUsedAt < idleLimit && (expiresAt.map { now < $0 } ?? true)

@@ -83,6 +83,8 @@ public protocol CodeStore: Sendable {
     ) async throws -> Bool
     /// Marks a fresh code used and opens the refresh family, if there is one, in one transaction. Looks at nothing but
     /// whether the code is fresh and unexpired, its grant alive and its client active: the caller has checked the rest.
+    /// A family that lives by a session lives by the one that the code has in this step: a change of the password gives the
+    /// session another value after the caller read the code.
     func redeem(
         _ hash: SecretHash, at now: Int64, opening family: RefreshFamily?, record: AuthorizationRecord
     ) async throws -> Redemption

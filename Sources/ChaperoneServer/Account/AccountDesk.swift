@@ -79,19 +79,36 @@ struct AccountDesk: Sendable {
     /// or had ended.
     func end(_ id: GrantID, of subject: SubjectID, from source: RequestSource) async throws -> Bool {
         guard let grant = try await stores.grants.grant(id), grant.subject == subject else { return false }
-        let record = AuthorizationRecord(
-            id: DecisionID(random.identifier()), kind: .revoke, clientID: grant.clientID, subject: subject,
-            outcome: .succeeded, detail: "the choice that was remembered for the app is withdrawn",
-            sourceAddress: source.address, at: clock.milliseconds(), traceID: source.traceID)
+        let record = withdrawal(
+            "the choice that was remembered for the app is withdrawn", by: subject, for: grant.clientID, source)
         try await stores.consents.forget(subject, client: grant.clientID, record: record)
         try await trail.flush()
         return try await access.revoke(.grant(id), because: .person, by: subject.text, from: source) != nil
     }
 
-    /// Ends every access that the person has given; false when there was none. Newest first, each with its record: what
-    /// was ended stays so if the next cannot be.
+    /// The record of remembered choices that a person takes back: for one app, or for all.
+    private func withdrawal(
+        _ detail: String, by subject: SubjectID, for client: ClientID? = nil, _ source: RequestSource
+    ) -> AuthorizationRecord {
+        AuthorizationRecord(
+            id: DecisionID(random.identifier()), kind: .revoke, clientID: client, subject: subject,
+            outcome: .succeeded, detail: detail, sourceAddress: source.address, at: clock.milliseconds(),
+            traceID: source.traceID)
+    }
+
+    /// Whether there is anything that `endAll` would end: access, or a choice by which an app would get it unasked.
+    func hasAnythingToEnd(of subject: SubjectID) async throws -> Bool {
+        if try await stores.consents.remembersAnything(of: subject, at: clock.now()) { return true }
+        return try await !grants(of: subject, after: nil).grants.isEmpty
+    }
+
+    /// Forgets every remembered choice of the person, also for apps whose access has run out, and ends every access that
+    /// they have given; false when there was none of both. Newest first, each with its record: what was ended stays so if
+    /// the next cannot be.
     func endAll(of subject: SubjectID, from source: RequestSource) async throws -> Bool {
-        var hasEnded = false
+        let record = withdrawal("every choice that was remembered is withdrawn", by: subject, source)
+        var hasEnded = try await stores.consents.forgetAll(of: subject, record: record)
+        if hasEnded { try await trail.flush() }
         while true {
             let page = try await grants(of: subject, after: nil).grants
             var isMoving = false
@@ -114,14 +131,24 @@ struct AccountDesk: Sendable {
 
     /// The latest of what happened to the account itself, newest first.
     func notices(of subject: SubjectID) async throws -> [Notice] {
-        let query = AuditQuery(
+        var query = AuditQuery(
             subject: subject, kinds: [AuthorizationRecord.Kind.userChanged.rawValue], limit: Self.pageSize)
-        return try await search(query).entries.compactMap { entry in
-            guard case .authorization(let record) = try entry.statement().event,
-                let kind = record.detail.flatMap(AccountNotice.init(rawValue:))
-            else { return nil }
-            return Notice(kind: kind, at: record.at, sourceAddress: record.sourceAddress)
+        var notices: [Notice] = []
+        // What is no notice may fill a page, and so may looking in vain; neither may hide one that is older.
+        for _ in 0..<Self.mostPages where notices.count < Self.pageSize {
+            let page = try await search(query)
+            notices += try page.entries.compactMap(Self.notice)
+            query.after = page.next
+            if page.next == nil { break }
         }
+        return Array(notices.prefix(Self.pageSize))
+    }
+
+    private static func notice(_ entry: AuditEntry) throws -> Notice? {
+        guard case .authorization(let record) = try entry.statement().event,
+            let kind = record.detail.flatMap(AccountNotice.init(rawValue:))
+        else { return nil }
+        return Notice(kind: kind, at: record.at, sourceAddress: record.sourceAddress)
     }
 
     // MARK: - who read what

@@ -116,7 +116,7 @@ extension AccountRoutes {
             canSetUp: secondFactors.canSetUp(visitor.account), enrolment: enrolment,
             error: problem.map { pages.frame(visitor.language).text($0) },
             shortestPassword: passwords.shortest, passwordError: passwordError,
-            hasApps: try await !desk.grants(of: visitor.account.subject, after: nil).grants.isEmpty)
+            hasApps: try await desk.hasAnythingToEnd(of: visitor.account.subject))
         return limited(try pages.page(facts, status: status ?? LaunchRoutes.status(problem)), problem)
     }
 

@@ -24,8 +24,8 @@ extension PageTexts {
         ),
         "endAll": .init("Disconnect all apps", "Desconectar todas las aplicaciones"),
         "endAllHelp": .init(
-            "Ends every access to records that was given under your name, at once. You can allow an app again later.",
-            "Retira al instante todo acceso a datos que se haya dado en su nombre. Más tarde puede volver a permitir una aplicación."
+            "Ends every access to records that was given under your name, at once, and forgets the choices that were remembered. You can allow an app again later.",
+            "Retira al instante todo acceso a datos que se haya dado en su nombre y olvida las decisiones recordadas. Más tarde puede volver a permitir una aplicación."
         ),
         "endedAll": .init("All apps are disconnected.", "Todas las aplicaciones están desconectadas."),
         "yourAccount": .init("What happened to your account", "Qué ha pasado con su cuenta"),

@@ -164,7 +164,7 @@ struct ConfiguredIdentities {
             username: user.login, password: Secret(password), displayName: user.name, roles: Self.roles(user),
             fhirUser: link?.fhirUser, patients: link?.patients ?? [])
         new.applied = AppliedConfiguration(roles: new.roles, link: link)
-        // Another server on the same database may have been faster; then the account is there, which is what we want.
+        // False where the account is there by now, which is what we want.
         _ = try await server.accounts.add(new, by: "configuration", from: Self.source)
     }
 

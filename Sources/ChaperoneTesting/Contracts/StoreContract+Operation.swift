@@ -100,6 +100,42 @@ extension StoreContract {
             _ = try await stores.sweep.sweep(at: later.expiresAt)
             #expect(try await stores.consents.remembered(key) == nil)
         },
+        StoreContract("everything that a person let be remembered is forgotten at once, and nobody else's") {
+            stores async throws in
+            try await Sample.populate(stores)
+            let other = SubjectID("other")
+            #expect(
+                try await stores.users.insert(
+                    Sample.account(other, username: "other"), link: nil, record: Sample.record()))
+            #expect(
+                try await stores.clients.insert(
+                    try Sample.registration(ClientID("second"), name: "Second"), record: Sample.record()))
+            func key(_ subject: SubjectID, _ client: ClientID) -> ConsentKey {
+                ConsentKey(subject: subject, clientID: client, patient: nil, fhirBase: "https://fhir.example")
+            }
+            let keys = [
+                key(Sample.subject, Sample.client), key(Sample.subject, ClientID("second")), key(other, Sample.client),
+            ]
+            #expect(try await !stores.consents.remembersAnything(of: Sample.subject, at: Sample.now))
+            for key in keys {
+                try await stores.consents.remember(
+                    RememberedConsent(
+                        key: key, offered: ["a"], chosen: ["a"], givenAt: Sample.now, expiresAt: Sample.now + 100))
+            }
+            #expect(try await stores.consents.remembersAnything(of: Sample.subject, at: Sample.now + 99))
+            #expect(
+                try await !stores.consents.remembersAnything(of: Sample.subject, at: Sample.now + 100), "it is over")
+            let rows = try await Sample.outboxCount(stores)
+
+            #expect(try await stores.consents.forgetAll(of: Sample.subject, record: Sample.record(.revoke)))
+
+            for key in keys { #expect(try await (stores.consents.remembered(key) == nil) == (key.subject != other)) }
+            #expect(try await !stores.consents.remembersAnything(of: Sample.subject, at: Sample.now))
+            #expect(try await stores.consents.remembersAnything(of: other, at: Sample.now))
+            #expect(try await Sample.outboxCount(stores) == rows + 1)
+            #expect(try await !stores.consents.forgetAll(of: Sample.subject, record: Sample.record(.revoke)))
+            #expect(try await Sample.outboxCount(stores) == rows + 1, "there was nothing to forget")
+        },
         StoreContract("what was remembered goes when the access that it led to is ended") { stores async throws in
             try await Sample.issueCode(stores)
             let key = ConsentKey(

@@ -64,5 +64,41 @@ extension StoreContract {
                     by: Sample.session("next", signedIn: true), record: Sample.record()))
             #expect(try await stores.users.user(Sample.subject)?.passwordHash == Sample.account().passwordHash)
         },
+        StoreContract("a code moves with its session, bound to the same key, and so does what is opened with it") {
+            stores async throws in
+            try await Sample.issueCode(stores, inSession: true)
+            let before = try #require(try await stores.codes.code(Secret("code").hash))
+            let (own, next) = (Sample.session("s"), Sample.session("next", signedIn: true))
+            #expect(before.session == own.id)
+            #expect(before.proofKey == Sample.proofKey)
+            #expect(
+                try await stores.users.changePassword(
+                    to: PasswordHash(encoded: "$argon2id$other"), of: Sample.subject,
+                    verified: Sample.account().passwordHash, replacing: own.id, by: next,
+                    record: Sample.record(.userChanged)))
+            #expect(
+                try await stores.codes.code(before.hash)
+                    == CodeRecord(
+                        hash: before.hash, grantID: before.grantID, clientID: before.clientID,
+                        redirectURI: before.redirectURI, challenge: before.challenge, expiresAt: before.expiresAt,
+                        session: next.id, proofKey: Sample.proofKey))
+
+            // Whoever redeems it read the code before.
+            let family = Sample.family().moved(to: own.id)
+            #expect(
+                try await stores.codes.redeem(
+                    before.hash, at: Sample.now, opening: family, record: Sample.record()) == .redeemed)
+
+            #expect(try await stores.refreshTokens.family(family.id) == family.moved(to: next.id))
+            #expect(try await stores.refreshTokens.use(family.id, at: Sample.now, record: Sample.record()))
+        },
+        StoreContract("lasting access lives by no session, though its code came out of one") { stores async throws in
+            try await Sample.issueCode(stores, inSession: true)
+            let family = Sample.family()
+            #expect(
+                try await stores.codes.redeem(
+                    Secret("code").hash, at: Sample.now, opening: family, record: Sample.record()) == .redeemed)
+            #expect(try await stores.refreshTokens.family(family.id) == family)
+        },
     ]
 }

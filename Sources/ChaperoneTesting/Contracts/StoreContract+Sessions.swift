@@ -118,9 +118,10 @@ extension StoreContract {
     static func race<Value: Sendable>(
         _ count: Int, _ work: @escaping @Sendable (Int) async throws -> Value
     ) async throws -> [Value] {
-        try await withThrowingTaskGroup(of: Value.self) { group in
-            for index in 0..<count { group.addTask { try await work(index) } }
-            return try await group.reduce(into: []) { $0.append($1) }
+        try await withThrowingTaskGroup(of: (Int, Value).self) { group in
+            for index in 0..<count { group.addTask { (index, try await work(index)) } }
+            // They end in any order; whose result is whose must be known.
+            return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
         }
     }
 }

@@ -111,10 +111,10 @@ enum Sample {
             selection: selection)
     }
 
-    static func code(_ name: String = "code", grant: String = "g") -> CodeRecord {
+    static func code(_ name: String = "code", grant: String = "g", session: SessionID? = nil) -> CodeRecord {
         CodeRecord(
             hash: Secret(name).hash, grantID: GrantID(grant), clientID: client, redirectURI: "https://app.example/cb",
-            challenge: nil, expiresAt: now + 60, proofKey: proofKey)
+            challenge: nil, expiresAt: now + 60, session: session, proofKey: proofKey)
     }
 
     static func family(rotates: Bool = true, expiresAt: Int64? = now + 1000) -> RefreshFamily {
@@ -129,8 +129,9 @@ enum Sample {
         #expect(try await stores.users.insert(account(), link: try link(), record: record()))
     }
 
-    /// Stores in which the launch `t` has led to the grant `g` and the code `code`.
-    static func issueCode(_ stores: AuthorizationStores) async throws {
+    /// Stores in which the launch `t`, in the session `s`, has led to the grant `g` and the code `code`, which knows its
+    /// session if it is to.
+    static func issueCode(_ stores: AuthorizationStores, inSession: Bool = false) async throws {
         try await populate(stores)
         let session = session("s", signedIn: true)
         try await stores.sessions.insert(session)
@@ -138,7 +139,8 @@ enum Sample {
         try await stores.transactions.insert(begun)
         #expect(
             try await stores.codes.issue(
-                code(), for: try grant(), closing: try moved(begun, in: session), record: record()))
+                code(session: inSession ? session.id : nil), for: try grant(), closing: try moved(begun, in: session),
+                record: record()))
     }
 
     /// The transaction after one event.

@@ -74,7 +74,7 @@ extension InMemoryAuthorizationStore: CodeStore {
                 state.mayGoOn(code.grantID, at: now)
             else { return .refused }
             state.codes[hash]?.state = .redeemed(at: now)
-            if let family { state.families[family.id] = family }
+            if let family { state.families[family.id] = family.opened(in: code.session) }
             state.outbox.append(record)
             return .redeemed
         }
@@ -231,6 +231,20 @@ extension InMemoryAuthorizationStore: ConsentStore {
             if kept.count < state.consents.count { state.outbox.append(record) }
             state.consents = kept
         }
+    }
+
+    public func forgetAll(of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
+        state.withLock { state in
+            let kept = state.consents.filter { $0.key.subject != subject }
+            guard kept.count < state.consents.count else { return false }
+            state.consents = kept
+            state.outbox.append(record)
+            return true
+        }
+    }
+
+    public func remembersAnything(of subject: SubjectID, at now: Int64) async throws -> Bool {
+        state.withLock { $0.consents.values.contains { $0.key.subject == subject && now < $0.expiresAt } }
     }
 }
 

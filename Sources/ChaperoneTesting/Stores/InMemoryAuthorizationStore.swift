@@ -390,22 +390,11 @@ extension InMemoryAuthorizationStore: TransactionStore {
     }
 }
 
-extension RefreshFamily {
-    /// The family when its person's session has another value.
-    fileprivate func moved(to session: SessionID) -> RefreshFamily {
-        RefreshFamily(
-            id: id, grantID: grantID, clientID: clientID, rotates: rotates, createdAt: createdAt, idleLimit: idleLimit,
-            expiresAt: expiresAt, generation: generation, currentHash: currentHash, previousHash: previousHash,
-            rotatedAt: rotatedAt, isDelivered: isDelivered, lastUsedAt: lastUsedAt, session: session, proofKey: proofKey
-        )
-    }
-}
-
 extension CodeRecord {
     /// The code when its person's session has another value.
     fileprivate func moved(to session: SessionID) -> CodeRecord {
         CodeRecord(
             hash: hash, grantID: grantID, clientID: clientID, redirectURI: redirectURI, challenge: challenge,
-            expiresAt: expiresAt, session: session, state: state)
+            expiresAt: expiresAt, session: session, proofKey: proofKey, state: state)
     }
 }

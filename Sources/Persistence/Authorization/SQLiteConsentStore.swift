@@ -54,6 +54,25 @@ struct SQLiteConsentStore: ConsentStore {
         }
     }
 
+    func forgetAll(of subject: SubjectID, record: AuthorizationRecord) async throws -> Bool {
+        try await pool.write { database in
+            try database.execute(
+                sql: "DELETE FROM remembered_consent WHERE subject = ?", arguments: [subject.text])
+            guard database.changesCount > 0 else { return false }
+            try SQLiteAuditOutbox.insert(record, in: database)
+            return true
+        }
+    }
+
+    func remembersAnything(of subject: SubjectID, at now: Int64) async throws -> Bool {
+        try await pool.read { database in
+            try Bool.fetchOne(
+                database,
+                sql: "SELECT EXISTS (SELECT 1 FROM remembered_consent WHERE subject = ? AND expires_at > ?)",
+                arguments: [subject.text, now]) ?? false
+        }
+    }
+
     private static func blob(_ values: Set<String>) -> Data {
         JSONValue.array(values.sorted().map { .string($0) }).blob
     }

@@ -217,7 +217,12 @@ struct SQLiteCodeStore: CodeStore {
                         AND \(SQLiteGrantStore.alive)
                     """, arguments: ["now": now, "hash": hash.blob])
             guard database.changesCount == 1 else { return .refused }
-            if let family { try SQLiteRefreshTokenStore.insert(family, in: database) }
+            if let family {
+                let session = try Data.fetchOne(
+                    database, sql: "SELECT session FROM code WHERE hash = ?", arguments: [hash.blob]
+                ).map { SessionID(hash: try SecretHash(blob: $0)) }
+                try SQLiteRefreshTokenStore.insert(family.opened(in: session), in: database)
+            }
             try SQLiteAuditOutbox.insert(record, in: database)
             return .redeemed
         }
