@@ -109,13 +109,22 @@ public struct Installation: Sendable {
             facts: configuration.recordFacts
         ) { records in try await recorder.recordOnce(records) }
         if case .serving(let demandsFewAbsent) = purpose {
-            let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
-            if let found = try await leftovers.found() {
-                throw Composition.Unsafe(hazards: [.demoLeftovers], advice: found.advice)
+            do {
+                let leftovers = DemoLeftovers(configuration: configuration, stores: database.stores, random: random)
+                if let found = try await leftovers.found() {
+                    throw Composition.Unsafe(hazards: [.demoLeftovers], advice: found.advice)
+                }
+                let configured = ConfiguredIdentities(configuration: configuration, server: server, clock: clock)
+                if demandsFewAbsent { try await configured.demandFewAbsent() }
+                try await configured.addMissing()
+            } catch {
+                // Who is told to put it in order by a command finds it free. Why it does not serve is what is told.
+                recorder.shutdown()
+                try? sink.close()
+                try? database.close()
+                for one in [databaseLock, lock] { one.release() }
+                throw error
             }
-            let configured = ConfiguredIdentities(configuration: configuration, server: server, clock: clock)
-            if demandsFewAbsent { try await configured.demandFewAbsent() }
-            try await configured.addMissing()
         }
         self.configuration = configuration
         self.clock = clock
